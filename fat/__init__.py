@@ -1,0 +1,1 @@
+"""The application: benches, acceptance tests, limits, records and reports."""

@@ -1,0 +1,125 @@
+"""What can go wrong in the pipeline. Lost data is counted and flagged, never raised.
+
+PipelineError
+├── SettingRejected      a property or option cannot be so: keep the old value, tell the caller
+├── NotInThisState       a slot was called at the wrong time: refuse, tell the state
+├── RunUnreadable        a run directory or file cannot be read: stop this run
+├── TrainMalformed       bytes that are no train: skip them, count them
+├── ConstantMissing      no constant fits the operating conditions: do not start correcting
+├── ConstantUnreadable   a constants file is damaged or of the wrong shape: stop, say which
+├── CatalogueError       the constants catalogue refused or failed
+│   ├── CatalogueUnreachable   retry later
+│   └── AlreadyInjected        the same begin and conditions hold other content: choose another begin
+└── ControlUnitError     a detector control unit refused or failed
+    ├── ControlUnitUnreachable retry later
+    ├── CommandRefused         the unit's state does not allow the command
+    └── StreamBroken           messages that break the stream protocol: stop this series
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class PipelineError(Exception):
+    """Root of all errors that the pipeline raises on purpose."""
+
+
+class SettingRejected(PipelineError):
+    """A property or option has a value that cannot be."""
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        self.name, self.value, self.allowed = name, value, allowed
+        super().__init__(f"{name} cannot be {value!r}; it must be {allowed}")
+
+
+class NotInThisState(PipelineError):
+    """A slot was called in a state that does not allow it."""
+
+    def __init__(self, device: str, slot: str, state: str, allowed: str) -> None:
+        self.device, self.slot, self.state, self.allowed = device, slot, state, allowed
+        super().__init__(f"{device} is {state}; {slot} needs it to be {allowed}")
+
+
+class RunUnreadable(PipelineError):
+    """A run directory or one of its files cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}")
+
+
+class TrainMalformed(PipelineError):
+    """Bytes that are no train block."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class ConstantMissing(PipelineError):
+    """No constant version fits the operating conditions."""
+
+    def __init__(self, calibration: str, module: str, conditions: str, at: str) -> None:
+        self.calibration, self.module, self.conditions, self.at = calibration, module, conditions, at
+        super().__init__(
+            f"no {calibration} for {module} at {at} under {conditions}; inject one, or correct the conditions"
+        )
+
+
+class ConstantUnreadable(PipelineError):
+    """A constants file is missing, damaged, or holds another shape than asked."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}")
+
+
+class CatalogueError(PipelineError):
+    """The constants catalogue refused a request or failed."""
+
+
+class CatalogueUnreachable(CatalogueError):
+    """Nobody answers at the catalogue's address."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(f"no catalogue answers at {url} ({reason}); is it running?")
+
+
+class AlreadyInjected(CatalogueError):
+    """The catalogue holds a version with the same begin and conditions but other content."""
+
+    def __init__(self, name: str, begin_at: str) -> None:
+        self.name, self.begin_at = name, begin_at
+        super().__init__(
+            f"{name} at {begin_at} has already been taken by other data; a version is never overwritten"
+        )
+
+
+class ControlUnitError(PipelineError):
+    """A detector control unit refused a request or failed."""
+
+
+class ControlUnitUnreachable(ControlUnitError):
+    """Nobody answers at the control unit's address."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(f"no control unit answers at {url} ({reason}); is it running?")
+
+
+class CommandRefused(ControlUnitError):
+    """The control unit answered a request with an error."""
+
+    def __init__(self, request: str, status: int, reason: str) -> None:
+        self.request, self.status, self.reason = request, status, reason
+        super().__init__(f"{request} was refused with {status}: {reason}")
+
+
+class StreamBroken(ControlUnitError):
+    """The control unit's stream broke its protocol."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)

@@ -1,0 +1,1 @@
+"""A generic crash-proof task scheduler. It knows no detector word."""
