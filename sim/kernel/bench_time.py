@@ -1,0 +1,109 @@
+"""Simulated time from the bench's clock, over one WebSocket (docs/architecture.md, The clock)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from itertools import count
+from typing import Any
+from urllib.parse import quote
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from sim.errors import SimError
+from sim.kernel.time import SimTime
+
+
+class ClockLost(SimError):
+    """The bench's clock went away: the bench is gone, so the simulator must stop."""
+
+
+class BenchTime:
+    """One participant of the bench's clock."""
+
+    def __init__(self, clock_url: str, participant: str) -> None:
+        self._url = f"{clock_url.replace('http', 'ws', 1)}/participate?name={quote(participant)}"
+        self._socket: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._answers: dict[int, asyncio.Future[SimTime]] = {}
+        self._ids = count(1)
+        self._waiting: int | None = None
+        self._interrupted = False
+
+    async def open(self) -> SimTime:
+        """Join the clock; from now on this participant is busy until it waits."""
+        self._socket = await connect(self._url, ping_interval=None, max_size=1 << 16, compression=None)
+        self._reader = asyncio.create_task(self._read_answers(), name="bench clock")
+        return await self.read()
+
+    async def wait(self, until: SimTime | None) -> SimTime:
+        """Be idle until then, or until interrupted."""
+        if self._interrupted:
+            self._interrupted = False
+            return await self.read()
+        number = next(self._ids)
+        self._waiting = number
+        try:
+            return await self._ask(number, {"wait": until})
+        finally:
+            self._waiting, self._interrupted = None, False
+
+    def interrupt(self) -> None:
+        """Cancel the wait in progress; its answer then tells the time."""
+        if self._waiting is None or self._interrupted:
+            self._interrupted = True
+            return
+        self._interrupted = True
+        waiting = self._waiting
+        task = asyncio.ensure_future(self._send({"id": next(self._ids), "cancel": waiting}))
+        task.add_done_callback(_retrieve)
+
+    async def read(self) -> SimTime:
+        """Ask the time without becoming idle."""
+        return await self._ask(next(self._ids), {"now": True})
+
+    async def close(self) -> None:
+        """Leave the clock."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def _ask(self, number: int, question: dict[str, Any]) -> SimTime:
+        answer: asyncio.Future[SimTime] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            await self._send({"id": number, **question})
+            return await answer
+        finally:
+            self._answers.pop(number, None)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if self._socket is None:
+            raise ClockLost("the bench's clock was not joined")
+        try:
+            await self._socket.send(json.dumps(message))
+        except ConnectionClosed as error:
+            raise ClockLost("the bench's clock went away") from error
+
+    async def _read_answers(self) -> None:
+        assert self._socket is not None
+        try:
+            async for message in self._socket:
+                body = json.loads(message)
+                answer = self._answers.get(body["id"])
+                if answer is not None and not answer.done():
+                    answer.set_result(SimTime(int(body["now"])))
+        except ConnectionClosed:
+            pass
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(ClockLost("the bench's clock went away"))
+
+
+def _retrieve(task: asyncio.Future[None]) -> None:
+    """A cancel that could not be sent needs no report: the wait itself ends with ClockLost."""
+    if not task.cancelled():
+        task.exception()

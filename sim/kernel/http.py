@@ -1,0 +1,125 @@
+"""An HTTP server for a simulated device: Starlette on uvicorn, with a byte transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from sim.errors import AddressTaken
+from sim.kernel.device import Problem
+from sim.kernel.transcript import Transcript
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handling, and with an event for *ready*."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the process host."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _recording_protocol(transcript: Transcript, channel: str) -> type[H11Protocol]:
+    class RecordingTransport:
+        """Passes everything on, and notes what is written."""
+
+        def __init__(self, transport: asyncio.Transport) -> None:
+            self._transport = transport
+
+        def write(self, data: bytes) -> None:
+            transcript.sent(channel, data)
+            self._transport.write(data)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._transport, name)
+
+    class RecordingProtocol(H11Protocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(RecordingTransport(transport))  # type: ignore[arg-type]
+
+        def data_received(self, data: bytes) -> None:
+            transcript.received(channel, data)
+            super().data_received(data)
+
+    return RecordingProtocol
+
+
+def bind(device: str, host: str, port: int) -> socket.socket:
+    """A TCP socket bound to *host* and *port* (0: a free one). Raises AddressTaken."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        # Listening at once makes a second bench on the same port fail here, with a clear sentence.
+        sock.listen(128)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise AddressTaken(device, host, port) from None
+        raise
+    return sock
+
+
+class HttpServer:
+    """Serves an ASGI application at one address."""
+
+    def __init__(
+        self,
+        device: str,
+        app: ASGIApp,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        transcript: Transcript,
+        channel: str = "http",
+    ) -> None:
+        self._device, self._host, self._port = device, host, port
+        self._config = uvicorn.Config(
+            app,
+            http=_recording_protocol(transcript, channel),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=30,
+        )
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> str:
+        """Bind and serve. Returns `http://host:port`. Raises AddressTaken."""
+        sock = bind(self._device, self._host, self._port)
+        self._server = _Server(self._config)
+        self._task = asyncio.create_task(self._server.serve(sockets=[sock]), name=f"http {self._device}")
+        await self._server.ready.wait()
+        return f"http://{self._host}:{sock.getsockname()[1]}"
+
+    async def stop(self) -> None:
+        """Finish requests in progress for a second, then close."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+            self._server = self._task = None
+
+    def problems(self) -> Sequence[Problem]:
+        """An HTTP server has no problems of its own; devices report theirs."""
+        return ()
