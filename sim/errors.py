@@ -14,9 +14,14 @@ from collections.abc import Iterable
 class SimError(Exception):
     """Root of all errors that simulators raise on purpose."""
 
+    exit_code = 3
+    """Exit code of a command that this ends (docs/architecture.md, Exit codes)."""
+
 
 class ConfigurationRejected(SimError):
     """A device's table is well formed but cannot be built."""
+
+    exit_code = 2
 
     def __init__(self, device: str, reason: str) -> None:
         self.device, self.reason = device, reason
@@ -25,6 +30,8 @@ class ConfigurationRejected(SimError):
 
 class AddressTaken(SimError):
     """A port that the bench file names is in use."""
+
+    exit_code = 2
 
     def __init__(self, device: str, host: str, port: int) -> None:
         self.device, self.host, self.port = device, host, port
@@ -35,6 +42,8 @@ class AddressTaken(SimError):
 
 class FaultUnknown(SimError):
     """A fault was asked for that the device cannot make."""
+
+    exit_code = 2
 
     def __init__(self, device: str, fault: str, known: Iterable[str]) -> None:
         self.device, self.fault, self.known = device, fault, tuple(sorted(known))

@@ -1,0 +1,7 @@
+"""The command line `stellwerk`."""
+
+from __future__ import annotations
+
+from fat.cli.root import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""Acceptance plans: which tasks, in which order, with which limits."""

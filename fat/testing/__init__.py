@@ -1,0 +1,1 @@
+"""What users' own tests get: the pytest plugin and its fixtures."""

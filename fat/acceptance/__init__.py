@@ -1,0 +1,1 @@
+"""Acceptance runs: start one, go on with one, show one."""

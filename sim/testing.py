@@ -1,0 +1,1 @@
+"""Fixtures that need no more than a simulator."""
