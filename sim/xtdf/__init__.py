@@ -1,0 +1,1 @@
+"""XTDF detectors: AGIPD modules that send their trains as UDP datagrams."""

@@ -1,0 +1,165 @@
+"""The detector as a function of time: at each tick of an acquisition, all modules send one train."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sim.kernel.device import Problem
+from sim.kernel.time import NS_PER_MS, SimTime
+from sim.xtdf.config import AgipdTable
+from sim.xtdf.forward import GainMode
+from sim.xtdf.illumination import Illumination
+from sim.xtdf.sender import ModuleSender
+
+TRAIN_PERIOD_NS: Final = 100 * NS_PER_MS
+"""10 Hz at the European XFEL."""
+SOURCE_ENERGY_KEV: Final = 9.2
+MAX_PROBLEMS: Final = 100
+
+
+@dataclass(slots=True)
+class Acquisition:
+    """Trains that were asked for."""
+
+    first_train_id: int
+    trains: int
+    sent: int = 0
+
+    @property
+    def last_train_id(self) -> int:
+        """Train id of the last train."""
+        return self.first_train_id + self.trains - 1
+
+
+class NotWhileAcquiring(Exception):
+    """A request that needs the detector to be PASSIVE."""
+
+
+class Agipd:
+    """All modules of one detector."""
+
+    def __init__(
+        self,
+        name: str,
+        table: AgipdTable,
+        modules: Sequence[ModuleSender],
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.name, self.table, self.modules = name, table, modules
+        self.gain_mode: GainMode = "adaptive"
+        self.illumination: Illumination = "dark"
+        self.trains_sent = 0
+        self.problems: list[Problem] = []
+        self._monotonic_ns = monotonic_ns
+        self._now = SimTime(0)
+        self._wanted = 0
+        self._acquisition: Acquisition | None = None
+        self._slow = 0
+
+    def advance(self, now: SimTime) -> SimTime | None:
+        """Send the train whose tick has come. Wakes at the next tick while acquiring."""
+        self._now = now
+        if self._wanted:
+            first = now // TRAIN_PERIOD_NS + 1
+            self._acquisition = Acquisition(self.table.first_train_id + first, self._wanted)
+            self._wanted = 0
+        if self._acquisition is None:
+            return None
+        tick = self._tick(self._acquisition)
+        if now < tick:
+            return tick
+        self._send(self._acquisition, now)
+        if self._acquisition.sent == self._acquisition.trains:
+            self._end()
+            return None
+        return self._tick(self._acquisition)
+
+    def order(self, trains: int) -> None:
+        """Ask for an acquisition; it begins at the next `advance`. Raises NotWhileAcquiring."""
+        self.must_be_passive()
+        self._wanted, self._slow = trains, 0
+
+    def stop(self) -> None:
+        """End the acquisition after the train that is being sent."""
+        self._wanted = 0
+        if self._acquisition is not None:
+            self._end()
+
+    def must_be_passive(self) -> None:
+        """Raise NotWhileAcquiring unless PASSIVE."""
+        if self.state != "PASSIVE":
+            raise NotWhileAcquiring(f"{self.name} is ACQUIRING; stop it first, or wait for its last train")
+
+    @property
+    def state(self) -> str:
+        """PASSIVE or ACQUIRING."""
+        return "ACQUIRING" if self._acquisition is not None or self._wanted else "PASSIVE"
+
+    @property
+    def acquisition(self) -> Acquisition | None:
+        """The acquisition in progress."""
+        return self._acquisition
+
+    def next_train_id(self, now: SimTime) -> int:
+        """Train id of the next tick."""
+        return self.table.first_train_id + now // TRAIN_PERIOD_NS + 1
+
+    def conditions(self) -> Mapping[str, Any]:
+        """Operating conditions under which constants of this detector are valid, by parameter name."""
+        return operating_conditions(self.table)
+
+    def _tick(self, acquisition: Acquisition) -> SimTime:
+        train = acquisition.first_train_id + acquisition.sent - self.table.first_train_id
+        return SimTime(train * TRAIN_PERIOD_NS)
+
+    def _send(self, acquisition: Acquisition, now: SimTime) -> None:
+        began = self._monotonic_ns()
+        train_id = acquisition.first_train_id + acquisition.sent
+        for module in self.modules:
+            module.send_train(train_id, self.gain_mode, self.illumination)
+        acquisition.sent += 1
+        self.trains_sent += 1
+        took_ms = (self._monotonic_ns() - began) / NS_PER_MS
+        if took_ms > TRAIN_PERIOD_NS / NS_PER_MS:
+            self._slow += 1
+            if self._slow == 1:
+                self._note(
+                    now,
+                    f"train {train_id} took {took_ms:.0f} ms to send, longer than the 100 ms between trains: "
+                    "paced by wall time, trains are late; use fewer modules or memory cells",
+                )
+
+    def _end(self) -> None:
+        self._acquisition = None
+        for module in self.modules:
+            module.send_held()
+            if module.refused:
+                address = getattr(module.link, "address", "its receiver")
+                self._note(
+                    self._now,
+                    f"module {module.model.channel}: {module.refused} datagrams found nobody at {address}",
+                )
+                module.refused = 0
+
+    def _note(self, at: SimTime, text: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(self.name, at, text))
+
+
+def operating_conditions(table: AgipdTable) -> dict[str, float]:
+    """Conditions by parameter name, as EXtra's `calibration/conditions.py` spells them.
+
+    Gain mode 0 and Integration time 12 are left out, as clients leave them out.
+    """
+    return {
+        "Sensor Bias Voltage": 300.0,
+        "Memory cells": float(table.memory_cells),
+        "Acquisition rate": table.acquisition_rate_mhz,
+        "Pixels X": 512.0,
+        "Pixels Y": 128.0,
+        "Gain setting": 0.0,
+        "Source energy": SOURCE_ENERGY_KEV,
+    }

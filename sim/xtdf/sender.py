@@ -1,0 +1,83 @@
+"""One module that sends trains: model, block, faults, link."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
+
+from sim.kernel.faults import FaultBoard
+from sim.xtdf.codec import Block, good_fields
+from sim.xtdf.config import AgipdTable
+from sim.xtdf.faults import Sending, Struck, spoil_fields, spoil_sending, strike
+from sim.xtdf.forward import GainMode, ModuleModel
+from sim.xtdf.illumination import Illumination
+from sim.xtdf.layout import AGIPD
+from sim.xtdf.packets import datagrams, plan
+
+MAX_HELD: Final = 32
+"""Trains that a late module holds back at most; `trains` of module_late is cut to this."""
+
+
+class Link(Protocol):
+    """Where datagrams go."""
+
+    def send(self, datagrams: Iterable[Sequence[bytes | memoryview]], /) -> int:
+        """Send datagrams, each given in parts. Returns how many found nobody at the address."""
+        ...
+
+    def close(self) -> None:
+        """End. May be called twice."""
+        ...
+
+
+class ModuleSender:
+    """Sends one module's trains. Knows neither time nor sockets; blocks as long as its link does."""
+
+    def __init__(
+        self, model: ModuleModel, table: AgipdTable, seed: int, link: Link | None, board: FaultBoard
+    ) -> None:
+        self.model, self.link = model, link
+        self._table, self._seed, self._board = table, seed, board
+        self._block = Block(AGIPD, table.frames, table.checksum)
+        self._whole = Sending(self._block.layout.total, plan(self._block.layout.total))
+        self._held: deque[tuple[int, list[tuple[bytes]]]] = deque()
+        self.refused = 0
+        """Datagrams that found nobody at the receiver's address."""
+
+    def send_train(self, train_id: int, gain_mode: GainMode, illumination: Illumination) -> None:
+        """Make and send one train; then what was held back until this train."""
+        struck = strike(self._board, self.model.channel)
+        late = min(max(1, struck["module_late"]["trains"]), MAX_HELD) if "module_late" in struck else 0
+        if self.link is not None and "module_missing" not in struck:
+            self._fill(train_id, gain_mode, illumination, struck)
+            sending = spoil_sending(self._whole, struck, self._seed, self.model.truth.serial, train_id)
+            leaving = datagrams(self._block.view[: sending.block_bytes], train_id, sending.packets)
+            if late:
+                self._held.append((train_id + late, [(bytes(payload) + end,) for payload, end in leaving]))
+            else:
+                self.refused += self.link.send(leaving)
+        self._release(train_id)
+
+    def send_held(self) -> None:
+        """Send all that is held back: the acquisition has ended."""
+        self._release(None)
+
+    def _fill(self, train_id: int, gain_mode: GainMode, illumination: Illumination, struck: Struck) -> None:
+        self.model.make_images(self._block.images, train_id, gain_mode, illumination)
+        fields = good_fields(
+            AGIPD,
+            train_id=train_id,
+            link=self.model.channel,
+            pulse_id=self._table.pulse_ids,
+            version=self._table.version,
+        )
+        self._block.finish(spoil_fields(fields, struck))
+        if "wrong_checksum" in struck:
+            self._block.set_checksum(self._block.crc32() ^ 0xFFFFFFFF)
+
+    def _release(self, train_id: int | None) -> None:
+        while self._held and (train_id is None or self._held[0][0] <= train_id):
+            _, held = self._held.popleft()
+            if self.link is not None:
+                self.refused += self.link.send(held)
