@@ -3,6 +3,8 @@
 PipelineError
 ├── SettingRejected      a property or option cannot be so: keep the old value, tell the caller
 ├── NotInThisState       a slot was called at the wrong time: refuse, tell the state
+├── UnknownName          no such device, property or slot: refuse, tell which there are
+├── AddressInUse         an address cannot be bound: do not start
 ├── RunUnreadable        a run directory or file cannot be read: stop this run
 ├── TrainMalformed       bytes that are no train: skip them, count them
 ├── ConstantMissing      no constant fits the operating conditions: do not start correcting
@@ -18,15 +20,21 @@ PipelineError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
 class PipelineError(Exception):
     """Root of all errors that the pipeline raises on purpose."""
 
+    exit_code = 3
+    """Exit code of a command that this ends (docs/architecture.md, Exit codes)."""
+
 
 class SettingRejected(PipelineError):
     """A property or option has a value that cannot be."""
+
+    exit_code = 2
 
     def __init__(self, name: str, value: object, allowed: str) -> None:
         self.name, self.value, self.allowed = name, value, allowed
@@ -41,8 +49,28 @@ class NotInThisState(PipelineError):
         super().__init__(f"{device} is {state}; {slot} needs it to be {allowed}")
 
 
+class UnknownName(PipelineError):
+    """No device, property or slot has this name."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, tuple(known)
+        super().__init__(f"no {kind} is called {name!r}; there are: {', '.join(self.known) or 'none'}")
+
+
+class AddressInUse(PipelineError):
+    """An address cannot be bound."""
+
+    def __init__(self, who: str, address: str, reason: str) -> None:
+        self.who, self.address, self.reason = who, address, reason
+        super().__init__(
+            f"{who} cannot listen at {address} ({reason}); choose another port, or 0 for any free one"
+        )
+
+
 class RunUnreadable(PipelineError):
     """A run directory or one of its files cannot be read."""
+
+    exit_code = 2
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
@@ -69,6 +97,8 @@ class ConstantMissing(PipelineError):
 
 class ConstantUnreadable(PipelineError):
     """A constants file is missing, damaged, or holds another shape than asked."""
+
+    exit_code = 2
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason

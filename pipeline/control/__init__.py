@@ -1,0 +1,1 @@
+"""The control system: devices with states, properties and slots, served over HTTP."""

@@ -1,0 +1,1 @@
+"""Data acquisition: receive datagrams, assemble trains, record runs."""

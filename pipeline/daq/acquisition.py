@@ -1,0 +1,261 @@
+"""Data acquisition of one detector: sockets, assemblers and aggregators of all modules, and the recorder."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from pipeline.config import DaqTable
+from pipeline.daq.assembler import Frame, FrameAssembler
+from pipeline.daq.packets import packets_for
+from pipeline.daq.queues import BoundedQueue, Policy
+from pipeline.daq.rawfile import OperatingConditions
+from pipeline.daq.receiver import ModuleLink, Receiver, bind
+from pipeline.daq.recorder import Recorder
+from pipeline.daq.recording import Gatherer, RecordingPlan, RunWriter
+from pipeline.daq.sequence import TrainSequence
+from pipeline.daq.slots import SlotPool
+from pipeline.daq.xtdf import MAGIC_BEGIN, decode, layout, read_header
+from pipeline.errors import NotInThisState, PipelineError, SettingRejected, TrainMalformed
+from pipeline.model import U8, UNUSABLE, ModuleTrain, TrainFlag
+
+log = structlog.get_logger()
+QUIET_TIMEOUT_S: Final = 2.0
+CLOSE_TIMEOUT_S: Final = 60.0
+
+
+class Aggregator(StrEnum):
+    """What is done with the trains that come."""
+
+    IGNORE = "IGNORE"
+    MONITOR = "MONITOR"
+    RECORD = "RECORD"
+    ERROR = "ERROR"
+
+
+class Acquisition:
+    """Receive, assemble, check, record, and pass on.
+
+    run_folder   tells the folder of a run's raw files
+    on_train     gets every usable train while monitoring or recording, in the receiving thread; releases it
+
+    Raises AddressInUse when a port is taken.
+    """
+
+    def __init__(
+        self,
+        plan: RecordingPlan,
+        memory_cells: int,
+        table: DaqTable,
+        run_folder: Callable[[int], Path],
+        on_train: Callable[[ModuleTrain], None],
+        host: str = "127.0.0.1",
+    ) -> None:
+        self._plan, self._table, self._run_folder, self._on_train = plan, table, run_folder, on_train
+        self._lock = threading.Lock()
+        self._aggregator = Aggregator.IGNORE
+        self._recorder: Recorder | None = None
+        self._record_queue: BoundedQueue[ModuleTrain] | None = None
+        self._sequences = {m: TrainSequence(table.train_stride) for m in plan.modules}
+        self.last_train_id = 0
+        self.trains_received: Final[Counter[int]] = Counter(dict.fromkeys(plan.modules, 0))
+        self.flags: Final[dict[int, Counter[str]]] = {m: Counter() for m in plan.modules}
+        self.counters: Final[Counter[str]] = Counter()
+        self._pools: dict[int, SlotPool] = {}
+        self.links: list[ModuleLink] = []
+        try:
+            for position, module in enumerate(plan.modules):
+                self.links.append(self._link(module, position, memory_cells, host))
+        except PipelineError:
+            for link in self.links:
+                link.sock.close()
+            raise
+        self._receiver = Receiver(self.links, self._on_frame)
+
+    def _link(self, module: int, position: int, memory_cells: int, host: str) -> ModuleLink:
+        table, block_bytes = self._table, layout(self._plan.form, memory_cells).total
+        port = table.first_port + position if table.first_port else 0
+        sock = bind(host, port, table.receive_buffer_bytes)
+        pool = SlotPool(table.slots_per_module, block_bytes)
+        self._pools[module] = pool
+        blocking = Policy.BLOCK.value in (table.record_policy, table.online_policy)
+        wait_s = 2 * table.train_deadline_s if blocking else 0.0
+        assembler = FrameAssembler(
+            block_bytes,
+            block_bytes,
+            lambda: pool.take(wait_s),
+            round(table.frame_timeout_s * 1e9),
+            self._size_of,
+        )
+        return ModuleLink(module, sock, assembler)
+
+    def _size_of(self, block: U8) -> int | None:
+        header = read_header(block)
+        if header.magic != MAGIC_BEGIN or header.image_count > self._plan.form.max_cells:
+            return None
+        sections = header.detector_bytes, header.train_builder_bytes
+        return layout(self._plan.form, header.image_count, *sections).total
+
+    @property
+    def addresses(self) -> dict[int, str]:
+        """Where each module's data are expected."""
+        return {link.module: link.address for link in self.links}
+
+    @property
+    def aggregator(self) -> Aggregator:
+        """What is done with the trains that come; ERROR when the recording cannot be written."""
+        if self._recorder is not None and self._recorder.problem is not None:
+            return Aggregator.ERROR
+        return self._aggregator
+
+    @property
+    def problem(self) -> str:
+        """Why the state is ERROR; empty when it is not."""
+        return (self._recorder.problem or "") if self._recorder is not None else ""
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The recording under way, or the last one."""
+        return self._recorder
+
+    def start(self) -> None:
+        """Start to receive; what comes is ignored until `monitor` or `record`."""
+        self._receiver.start()
+
+    def stop(self) -> None:
+        """End the recording, stop receiving, close the sockets; may be called twice."""
+        if self._aggregator is Aggregator.RECORD:
+            self.end_run()
+        self._aggregator = Aggregator.IGNORE
+        self._receiver.stop()
+
+    def monitor(self) -> None:
+        """Pass trains on without recording them. Raises NotInThisState while recording."""
+        self._refuse_while_recording("monitor")
+        self._forget_order()
+        self._aggregator = Aggregator.MONITOR
+
+    def record(self, run: int, run_type: str, conditions: OperatingConditions, replace: bool) -> Path:
+        """Record a run from the next train on; its folder. Raises NotInThisState, SettingRejected.
+
+        replace   whether an earlier recording of the same number is deleted; else it is an error
+        """
+        self._refuse_while_recording("record")
+        if not 1 <= run <= 9999:
+            raise SettingRejected("run", run, "a number from 1 to 9999")
+        folder = self._run_folder(run)
+        if folder.exists():
+            if not replace:
+                raise SettingRejected(
+                    "run", run, f"a new number, {folder} exists (replace=true overwrites it)"
+                )
+            shutil.rmtree(folder)
+        queue = BoundedQueue[ModuleTrain](
+            "record", self._table.record_queue_depth, Policy(self._table.record_policy), lambda t: t.release()
+        )
+        gatherer = Gatherer(
+            len(self._plan.modules),
+            round(self._table.train_deadline_s * 1e9),
+            max(1, self._table.slots_per_module // 2),
+        )
+        self._recorder = Recorder(queue, gatherer, RunWriter(folder, self._plan, run, run_type, conditions))
+        self._forget_order()
+        self._record_queue = queue
+        self._aggregator = Aggregator.RECORD
+        return folder
+
+    def end_run(self) -> int:
+        """Take in what the kernel holds, close the recording if there is one, then ignore; trains written."""
+        self._wait_quiet()
+        self._aggregator = Aggregator.IGNORE
+        queue, self._record_queue = self._record_queue, None
+        recorder = self._recorder
+        if queue is None or recorder is None:
+            return 0
+        if not recorder.finish(CLOSE_TIMEOUT_S):
+            log.error("recording did not close in time", timeout_s=CLOSE_TIMEOUT_S)
+        return recorder.writer.trains_written
+
+    def quiet(self) -> bool:
+        """Whether kernel, assemblers and recorder hold nothing."""
+        recording = self._record_queue is not None and self._recorder is not None and self._recorder.busy
+        return self._receiver.quiet() and not recording
+
+    def free_slots(self) -> dict[int, int]:
+        """How many receive slots of each module are not lent out."""
+        return {module: len(pool.free) for module, pool in self._pools.items()}
+
+    def _wait_quiet(self) -> None:
+        done = threading.Event()
+        for _ in range(round(QUIET_TIMEOUT_S / 0.01)):
+            if self._receiver.quiet():
+                return
+            done.wait(0.01)
+
+    def _forget_order(self) -> None:
+        for sequence in self._sequences.values():
+            sequence.forget()
+
+    def _refuse_while_recording(self, slot: str) -> None:
+        if self._aggregator is Aggregator.RECORD:
+            raise NotInThisState("daq", slot, "recording", "IGNORE or MONITOR; call stop first")
+
+    def _on_frame(self, module: int, frame: Frame) -> None:
+        train = self._train_of(module, frame)
+        if train is None or train.flags & UNUSABLE or self._aggregator is Aggregator.IGNORE:
+            frame.slot.release()
+            return
+        self.last_train_id = max(self.last_train_id, train.train_id)
+        queue = self._record_queue
+        frame.slot.hold(1 if queue is None else 2)
+        train.release = frame.slot.release
+        if queue is not None:
+            queue.put(train)
+        self._on_train(train)
+
+    def _train_of(self, module: int, frame: Frame) -> ModuleTrain | None:
+        """Decode and check a frame, and count what was found; None when it is no train at all."""
+        if self._aggregator is Aggregator.IGNORE:
+            self.counters["trains_ignored"] += 1
+            return None
+        block = frame.slot.bytes[: frame.block_bytes]
+        if frame.flags & TrainFlag.INCOMPLETE:
+            self._count(module, frame.flags)
+            return None
+        try:
+            train = decode(block, module, self._plan.form, frame.flags)
+        except TrainMalformed:
+            self.counters["malformed_frames"] += 1
+            return None
+        if not train.flags & TrainFlag.BAD_MAGIC:
+            train.flags |= self._sequences[module].note(train.train_id)
+        self._count(module, train.flags)
+        self.trains_received[module] += 1
+        return train
+
+    def _count(self, module: int, flags: TrainFlag) -> None:
+        for flag in flags:
+            self.flags[module][flag.name or "?"] += 1
+        if flags & UNUSABLE:
+            self.counters["trains_unusable"] += 1
+
+    def counters_by_module(self) -> dict[int, dict[str, int]]:
+        """What links and assemblers counted."""
+        return {link.module: {**link.assembler.counters, **link.counters} for link in self.links}
+
+    def queue_counters(self) -> dict[str, Any]:
+        """What the recording queue counted."""
+        queue = self._record_queue
+        return {} if queue is None else {"length": len(queue), "policy": queue.policy.value, **queue.counters}
+
+    @property
+    def packets_per_train(self) -> int:
+        """Datagrams of one module's train at the configured number of memory cells."""
+        return packets_for(next(iter(self._pools.values())).capacity_bytes)

@@ -1,0 +1,144 @@
+"""A run being recorded: trains gathered from all modules, and sequence files that cover the same trains."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pipeline.daq.growing import RunIdentity
+from pipeline.daq.rawfile import ControlFile, ModuleFile, OperatingConditions
+from pipeline.daq.xtdf import DetectorFormat
+from pipeline.model import ModuleTrain, TrainClock
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPlan:
+    """What does not change from run to run."""
+
+    detector: str
+    form: DetectorFormat
+    modules: tuple[int, ...]
+    control_prefix: str
+    proposal: int
+    sequence_trains: int
+    train_clock: TrainClock
+
+
+@dataclass(slots=True)
+class GatheredTrain:
+    """The modules of one train that have come."""
+
+    train_id: int
+    began_ns: int
+    parts: dict[int, ModuleTrain] = field(default_factory=dict)
+
+
+class Gatherer:
+    """Collect module trains until a train is complete, too old, or too many wait: pure, with an explicit time.
+
+    Trains come out in increasing order; what comes for a train that is out already is refused and counted.
+    """
+
+    def __init__(self, modules: int, deadline_ns: int, max_waiting: int) -> None:
+        self._modules, self._deadline_ns, self._max_waiting = modules, deadline_ns, max_waiting
+        self._waiting: dict[int, GatheredTrain] = {}
+        self._last_out = 0
+        self.counters: Final[Counter[str]] = Counter()
+
+    def feed(self, train: ModuleTrain, now_ns: int) -> tuple[list[GatheredTrain], ModuleTrain | None]:
+        """Trains that are ready now, and the part that was refused, if it was."""
+        if train.train_id <= self._last_out:
+            self.counters["modules_late"] += 1
+            return self.due(now_ns), train
+        gathered = self._waiting.setdefault(train.train_id, GatheredTrain(train.train_id, now_ns))
+        if train.module in gathered.parts:
+            self.counters["modules_repeated"] += 1
+            return self.due(now_ns), train
+        gathered.parts[train.module] = train
+        return self.due(now_ns), None
+
+    def due(self, now_ns: int) -> list[GatheredTrain]:
+        """Trains that need not or cannot wait any more."""
+        ready: list[GatheredTrain] = []
+        for train_id in sorted(self._waiting):
+            gathered = self._waiting[train_id]
+            complete = len(gathered.parts) == self._modules
+            overdue = (
+                now_ns - gathered.began_ns >= self._deadline_ns or len(self._waiting) > self._max_waiting
+            )
+            if not complete and not overdue:
+                break  # later trains wait too: the order is by train id
+            ready.append(self._out(train_id))
+        return ready
+
+    def flush(self) -> list[GatheredTrain]:
+        """All that wait, complete or not."""
+        return [self._out(train_id) for train_id in sorted(self._waiting)]
+
+    def _out(self, train_id: int) -> GatheredTrain:
+        gathered = self._waiting.pop(train_id)
+        self._last_out = train_id
+        missing = self._modules - len(gathered.parts)
+        self.counters["modules_missing"] += missing
+        self.counters["trains_incomplete" if missing else "trains_complete"] += 1
+        return gathered
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+
+class RunWriter:
+    """Write one run below *folder*; a new sequence begins after so many trains, in all files at once."""
+
+    def __init__(
+        self, folder: Path, plan: RecordingPlan, run: int, run_type: str, conditions: OperatingConditions
+    ) -> None:
+        self.folder, self.run = folder, run
+        self.trains_written = 0
+        self._plan, self._conditions = plan, conditions
+        self._identity = RunIdentity(plan.proposal, run, run_type)
+        self._modules: dict[int, ModuleFile] = {}
+        self._control: ControlFile | None = None
+        folder.mkdir(parents=True, exist_ok=False)
+
+    def write(self, gathered: GatheredTrain) -> None:
+        """Append one train to every file. Raises OSError when the disk refuses."""
+        timestamp_ns = self._plan.train_clock.unix_ns(gathered.train_id)
+        if self.trains_written % self._plan.sequence_trains == 0:
+            self._begin_sequence(self.trains_written // self._plan.sequence_trains, timestamp_ns)
+        for module, file in self._modules.items():
+            file.append(gathered.train_id, timestamp_ns, gathered.parts.get(module))
+        if self._control is not None:
+            self._control.append(gathered.train_id, timestamp_ns)
+        self.trains_written += 1
+
+    def _begin_sequence(self, sequence: int, begin_ns: int) -> None:
+        self.close()
+        plan = self._plan
+        for module in plan.modules:
+            path = self._path(f"{plan.form.name}{module:02d}", sequence)
+            self._modules[module] = ModuleFile(
+                path, plan.detector, module, plan.form, self._identity, sequence
+            )
+        self._control = ControlFile(
+            self._path("DA01", sequence),
+            plan.control_prefix,
+            self._conditions,
+            self._identity,
+            sequence,
+            begin_ns,
+        )
+
+    def _path(self, aggregator: str, sequence: int) -> Path:
+        return self.folder / f"RAW-R{self.run:04d}-{aggregator}-S{sequence:05d}.h5"
+
+    def close(self) -> None:
+        """Close all files; may be called twice."""
+        for file in self._modules.values():
+            file.close()
+        self._modules = {}
+        if self._control is not None:
+            self._control.close()
+            self._control = None

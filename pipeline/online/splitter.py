@@ -1,0 +1,154 @@
+"""The splitter: which frames of a train and which trains go on to the correction."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pipeline.errors import SettingRejected
+from pipeline.model import ModuleTrain
+
+MAX_FRAMES: Final = 2700
+_RANGE: Final = re.compile(r"range\(([^()]*)\)")
+_EXAMPLES: Final = (
+    "a list of frame indices such as 0,2,4, or range(stop), range(start,stop), range(start,stop,step)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PulseFilter:
+    """Frames by their index in the train (not by pulse id)."""
+
+    text: str
+    frames: range | tuple[int, ...] | None
+    """None lets all pass."""
+
+    @classmethod
+    def parse(cls, text: str) -> PulseFilter:
+        """Read an expression; "" lets all frames pass. Raises SettingRejected."""
+        words = text.strip()
+        if not words:
+            return cls("", None)
+        if len(words) > 4096:
+            raise SettingRejected("pulse_filter", f"{words[:40]}…", "shorter than 4096 characters")
+        inside = _RANGE.fullmatch(words)
+        numbers = [_number(word, text) for word in (inside[1] if inside else words).split(",")]
+        if inside is None:
+            if len(set(numbers)) != len(numbers) or sorted(numbers) != numbers:
+                raise SettingRejected("pulse_filter", text, "a list of increasing frame indices")
+            return cls(words, _as_range(numbers))
+        if len(numbers) > 3 or (len(numbers) == 3 and numbers[2] == 0):
+            raise SettingRejected("pulse_filter", text, _EXAMPLES)
+        frames = range(*numbers)
+        if len(frames) == 0:
+            raise SettingRejected("pulse_filter", text, "a range that holds at least one frame")
+        return cls(words, frames)
+
+    def within(self, count: int) -> slice | list[int]:
+        """The chosen frames among *count*: a slice where they are evenly spaced, so that views suffice."""
+        if self.frames is None:
+            return slice(0, count)
+        if isinstance(self.frames, range):
+            return slice(self.frames.start, min(self.frames.stop, count), self.frames.step)
+        return [frame for frame in self.frames if frame < count]
+
+    def beyond(self, count: int) -> bool:
+        """Whether the filter names frames that a train of *count* frames does not have."""
+        return self.frames is not None and self.frames[-1] >= count
+
+
+def _number(word: str, text: str) -> int:
+    if not re.fullmatch(r"\s*[0-9]{1,4}\s*", word) or int(word) > MAX_FRAMES:
+        raise SettingRejected("pulse_filter", text, _EXAMPLES)
+    return int(word)
+
+
+def _as_range(numbers: list[int]) -> range | tuple[int, ...]:
+    steps = {after - before for before, after in itertools.pairwise(numbers)}
+    if len(steps) > 1:
+        return tuple(numbers)
+    step = steps.pop() if steps else 1
+    return range(numbers[0], numbers[-1] + 1, step)
+
+
+class Splitter:
+    """Let every nth train pass, by its id so that all modules agree, and of it the chosen frames.
+
+    Evenly spaced frames are views of the train that came in; an uneven list copies the chosen frames.
+    """
+
+    def __init__(self, memory_cells: int, pulse_filter: str = "", every_nth_train: int = 1) -> None:
+        self._memory_cells = memory_cells
+        self._filter = PulseFilter.parse(pulse_filter)
+        self._every_nth_train = every_nth_train
+        self._frames_seen: dict[int, int] = {}
+        self.counters: Final[Counter[str]] = Counter()
+
+    @property
+    def pulse_filter(self) -> str:
+        """The expression in use."""
+        return self._filter.text
+
+    @pulse_filter.setter
+    def pulse_filter(self, text: str) -> None:
+        self._filter = PulseFilter.parse(text)
+
+    @property
+    def every_nth_train(self) -> int:
+        """Trains whose id is a multiple of this go on."""
+        return self._every_nth_train
+
+    @every_nth_train.setter
+    def every_nth_train(self, value: int) -> None:
+        if value < 1:
+            raise SettingRejected("every_nth_train", value, "at least 1")
+        self._every_nth_train = value
+
+    def split(self, train: ModuleTrain) -> ModuleTrain | None:
+        """The part of the train that goes on, with the same `release`; None when nothing does, then it is released."""
+        self._frames_seen[train.module] = len(train.data)
+        if train.train_id % self._every_nth_train:
+            self.counters["trains_skipped"] += 1
+            train.release()
+            return None
+        chosen = self._filter.within(len(train.data))
+        part = train.data[chosen]
+        if len(part) == 0:
+            self.counters["trains_empty"] += 1
+            train.release()
+            return None
+        self.counters["trains_passed"] += 1
+        if self._filter.frames is None:
+            return train
+        return replace(
+            train,
+            data=part,
+            cell_id=train.cell_id[chosen],
+            pulse_id=train.pulse_id[chosen],
+            status=train.status[chosen],
+            length=train.length[chosen],
+        )
+
+    def status(self) -> str:
+        """One sentence: good, or what about the data does not fit the settings."""
+        seen = self._frames_seen
+        if not seen:
+            return "no train yet"
+        if len(set(seen.values())) > 1:
+            counts = ", ".join(f"module {module}: {count}" for module, count in sorted(seen.items()))
+            return f"modules send different numbers of frames ({counts}); check the veto and cell settings"
+        count = next(iter(seen.values()))
+        if self._filter.beyond(count):
+            return f"pulse_filter {self._filter.text} names frames that trains of {count} frames do not have"
+        if count != self._memory_cells:
+            return (
+                f"trains have {count} frames, memory_cells says {self._memory_cells}; one of the two is wrong"
+            )
+        return "good"
+
+    def describe(self) -> dict[str, Any]:
+        """Counters for the control system."""
+        return dict(self.counters)
