@@ -1,0 +1,96 @@
+"""Which stored conditions a request fits, and which version of a constant is meant. Pure functions of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+Strategy = Literal["closest", "prior"]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One parameter of a request. Its unit is the parameter's own."""
+
+    parameter_id: int
+    value: float
+    text: str | None = None
+    """Set for text parameters; *value* is then 0."""
+    lower: float = 0.0
+    upper: float = 0.0
+    """Deviations below and above *value* that a new condition will allow; both are positive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One parameter of a stored condition: `value - lower … value + upper`, both included."""
+
+    parameter_id: int
+    value: float
+    text: str | None
+    lower: float
+    upper: float
+
+    def allows(self, given: Given) -> bool:
+        """Whether the value of a request lies within the deviations, or the texts are equal."""
+        if self.text is not None or given.text is not None:
+            return self.text == given.text
+        return self.value - self.lower <= given.value <= self.value + self.upper
+
+    def is_exactly(self, given: Given) -> bool:
+        """Whether value and deviations are equal."""
+        return (self.value, self.text, self.lower, self.upper) == (
+            given.value,
+            given.text,
+            given.lower,
+            given.upper,
+        )
+
+
+def possible(stored: Sequence[Stored], request: Mapping[int, Given]) -> bool:
+    """Whether a condition fits a request: the same parameters, each within its deviations."""
+    return _same_parameters(stored, request) and all(s.allows(request[s.parameter_id]) for s in stored)
+
+
+def expected(stored: Sequence[Stored], request: Mapping[int, Given]) -> bool:
+    """Whether a condition is the requested one: the same parameters, values and deviations."""
+    return _same_parameters(stored, request) and all(s.is_exactly(request[s.parameter_id]) for s in stored)
+
+
+def _same_parameters(stored: Sequence[Stored], request: Mapping[int, Given]) -> bool:
+    return len(stored) == len(request) and all(s.parameter_id in request for s in stored)
+
+
+class Dated(Protocol):
+    """Something that begins at a time."""
+
+    @property
+    def begin_at(self) -> int:
+        """Milliseconds since 1970."""
+        ...
+
+    @property
+    def id(self) -> int:
+        """Grows with the order of creation."""
+        ...
+
+
+DatedT = TypeVar("DatedT", bound=Dated)
+
+
+def by_closeness(versions: Iterable[DatedT], event_at: int) -> list[DatedT]:
+    """Versions by |begin_at - event_at|, the closest first; of equals the earlier, then the newer entry."""
+    return sorted(versions, key=lambda v: (abs(v.begin_at - event_at), v.begin_at, -v.id))
+
+
+def choose(versions: Iterable[DatedT], event_at: int, strategy: Strategy) -> DatedT | None:
+    """The version that a strategy selects, or None.
+
+    closest  the smallest |begin_at - event_at|, also from the future
+    prior    the latest with begin_at <= event_at
+    """
+    if strategy == "prior":
+        versions = [v for v in versions if v.begin_at <= event_at]
+    ordered = by_closeness(versions, event_at)
+    return ordered[0] if ordered else None

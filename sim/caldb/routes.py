@@ -1,0 +1,332 @@
+"""The catalogue's own questions: units, conditions, constants, versions, reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from sim.caldb.calls import Answer, Call, Handler, paged
+from sim.caldb.conditions import create_condition, find_expected, find_possible, read_request, show_condition
+from sim.caldb.fields import Invalid, NotFound, read_value, render
+from sim.caldb.matching import Strategy, choose
+from sim.caldb.resources import RESOURCES, show_detector, show_report
+from sim.caldb.store import all_rows, change, create, page_of, remove, row_by_id
+from sim.caldb.tables import CONDITIONS, CONSTANTS, DETECTORS, DETECTORS_INSTRUMENTS, PDUS, REPORTS, VERSIONS
+from sim.caldb.units import (
+    change_unit,
+    create_unit,
+    show_unit,
+    show_unit_of_detector,
+    unit_by_id,
+    units_of_detector,
+)
+from sim.caldb.versions import (
+    Candidate,
+    Moment,
+    by_detector_conditions,
+    candidates,
+    closest,
+    create_version,
+    show_version,
+)
+
+USER = {
+    "id": 1,
+    "email": "bench@localhost",
+    "provider": "simulator",
+    "contact_email": "bench@localhost",
+    "name": "Bench",
+    "first_name": "Bench",
+    "last_name": "Simulator",
+    "nickname": "bench",
+    "uid": "bench",
+    "ldap_synced_at": None,
+    "flg_service_account": True,
+    "flg_ldap_account_valid": False,
+    "roles": [],
+}
+
+
+def me(_call: Call) -> Answer:
+    """The user behind the request: always the same one."""
+    return Answer(USER)
+
+
+def detectors_of_instrument(call: Call) -> Answer:
+    """All detectors of an instrument."""
+    links = select(DETECTORS_INSTRUMENTS.c.detector_id).where(
+        DETECTORS_INSTRUMENTS.c.instrument_id == call.needed("integer", "instrument_id")
+    )
+    rows = all_rows(call.db, select(DETECTORS).where(DETECTORS.c.id.in_(links)).order_by(DETECTORS.c.id))
+    return Answer([show_detector(call.db, row) for row in rows])
+
+
+def list_units(call: Call) -> Answer:
+    """Units by name, or by detector and aggregator as they sit now."""
+    detector_id = call.value("integer", "detector_id")
+    page, size = call.paging()
+    if detector_id is None:
+        name = call.query.get("physical_name")
+        where = [PDUS.c.physical_name == name] if name else []
+        rows, total = page_of(call.db, PDUS, where, page, size)
+        return paged([show_unit(unit_by_id(call.db, r["id"], call.now_ms)) for r in rows], total, page, size)
+    units = units_of_detector(call.db, detector_id, call.now_ms)
+    karabo_da = call.query.get("karabo_da")
+    units = [unit for unit in units if not karabo_da or unit["karabo_da"] == karabo_da]
+    on_page = units[(page - 1) * size : page * size]
+    return paged([show_unit(unit) for unit in on_page], len(units), page, size)
+
+
+def units_by_detector(call: Call) -> Answer:
+    """The units that sit, or sat at a time, in a detector. 404 when there are none."""
+    units = units_of_detector(call.db, call.needed("integer", "detector_id"), call.time("pdu_snapshot_at"))
+    if not units:
+        raise NotFound
+    return Answer([show_unit_of_detector(call.db, unit) for unit in units])
+
+
+def read_unit(call: Call) -> Answer:
+    """One unit."""
+    return Answer(show_unit(unit_by_id(call.db, call.path["id"], call.now_ms)))
+
+
+def add_unit(call: Call) -> Answer:
+    """A new unit in its place."""
+    return Answer(show_unit(create_unit(call.db, call.object("physical_detector_unit"), call.now_ms)), 201)
+
+
+def update_unit(call: Call) -> Answer:
+    """Change or move a unit."""
+    fields = call.object("physical_detector_unit")
+    return Answer(show_unit(change_unit(call.db, call.path["id"], fields, call.now_ms)))
+
+
+def _condition_event(call: Call) -> int:
+    event_at = call.object("condition").get("event_at")
+    try:
+        at = read_value("time", event_at)
+    except ValueError as error:
+        raise Invalid({"event_at": [str(error)]}) from None
+    return call.now_ms if at is None else int(at)
+
+
+def possible_conditions(call: Call) -> Answer:
+    """Conditions whose deviations allow the values, by closeness of their creation."""
+    request = read_request(call.db, call.object("condition"))
+    rows = find_possible(call.db, request, _condition_event(call))
+    return Answer([show_condition(call.db, row) for row in rows])
+
+
+def expected_condition(call: Call) -> Answer:
+    """The condition with exactly these values and deviations, or 404."""
+    request = read_request(call.db, call.object("condition"))
+    rows = find_expected(call.db, request, _condition_event(call))
+    if not rows:
+        raise NotFound
+    return Answer(show_condition(call.db, rows[0]))
+
+
+def set_expected_condition(call: Call) -> Answer:
+    """The same, but stored when it is new."""
+    body = call.object("condition")
+    request = read_request(call.db, body)
+    rows = find_expected(call.db, request, _condition_event(call))
+    if rows:
+        return Answer(show_condition(call.db, rows[0]))
+    return Answer(show_condition(call.db, create_condition(call.db, body, request, call.now_ms)), 201)
+
+
+def read_condition(call: Call) -> Answer:
+    """One condition with its parameters."""
+    return Answer(show_condition(call.db, row_by_id(call.db, CONDITIONS, call.path["id"])))
+
+
+def constant_of_calibration(call: Call) -> Answer:
+    """The constant with this calibration, detector type and condition, or 404."""
+    rows = _constants(call, [call.needed("integer", "condition_id")])
+    if not rows:
+        raise NotFound
+    return Answer(render(CONSTANTS, rows[0]))
+
+
+def constants_of_calibration(call: Call) -> Answer:
+    """Constants of a calibration and detector type under any of these conditions, the newest first."""
+    return Answer([render(CONSTANTS, row) for row in _constants(call, call.ids("condition_ids"))])
+
+
+def _constants(call: Call, condition_ids: list[int]) -> list[dict[str, Any]]:
+    query = select(CONSTANTS).where(
+        CONSTANTS.c.calibration_id == call.path["id"],
+        CONSTANTS.c.detector_type_id == call.needed("integer", "detector_type_id"),
+        CONSTANTS.c.condition_id.in_(condition_ids),
+    )
+    return all_rows(call.db, query.order_by(CONSTANTS.c.created_at.desc(), CONSTANTS.c.id.desc()))
+
+
+def _moment(call: Call) -> Moment:
+    return Moment(call.time("event_at"), call.time("snapshot_at"))
+
+
+def _candidates(call: Call, moment: Moment) -> list[Candidate]:
+    constant_ids = call.ids("calibration_constant_ids") or [call.path["id"]]
+    return candidates(call.db, constant_ids, [call.needed("integer", "physical_detector_unit_id")], moment)
+
+
+def _one_version(call: Call, row: dict[str, Any] | None) -> Answer:
+    if row is None:
+        raise NotFound
+    return Answer(show_version(call.db, call.base_url, call.now_ms)(row))
+
+
+def exact_version(call: Call) -> Answer:
+    """The version whose data begin exactly then, deployed or not, or 404."""
+    query = select(VERSIONS).where(
+        VERSIONS.c.calibration_constant_id == call.path["id"],
+        VERSIONS.c.physical_detector_unit_id == call.needed("integer", "physical_detector_unit_id"),
+        VERSIONS.c.begin_at == call.time("event_at"),
+        VERSIONS.c.created_at <= call.time("snapshot_at"),
+    )
+    return _one_version(call, next(iter(all_rows(call.db, query)), None))
+
+
+def chosen_version(strategy: Strategy) -> Handler:
+    """One version of a constant and unit by a strategy, or 404."""
+
+    def handler(call: Call) -> Answer:
+        moment = _moment(call)
+        candidate = choose(_candidates(call, moment), moment.event_at, strategy)
+        return _one_version(call, None if candidate is None else dict(candidate.row))
+
+    return handler
+
+
+def all_versions(call: Call) -> Answer:
+    """All versions of a constant and unit, by closeness of their begin."""
+    moment = _moment(call)
+    show = show_version(call.db, call.base_url, call.now_ms)
+    return Answer([show(row) for row in closest(_candidates(call, moment), moment)])
+
+
+def list_versions(call: Call) -> Answer:
+    """All versions, or those of a report or name."""
+    where = []
+    if call.query.get("name"):
+        where.append(VERSIONS.c.name == call.query["name"])
+    if (report_id := call.value("integer", "report_id")) is not None:
+        where.append(VERSIONS.c.report_id == report_id)
+    if call.query.get("report.file_path"):
+        of_path = select(REPORTS.c.id).where(REPORTS.c.file_path == call.query["report.file_path"])
+        where.append(VERSIONS.c.report_id.in_(of_path))
+    page, size = call.paging()
+    rows, total = page_of(call.db, VERSIONS, where, page, size)
+    show = show_version(call.db, call.base_url, call.now_ms)
+    return paged([show(row) for row in rows], total, page, size)
+
+
+def read_version(call: Call) -> Answer:
+    """One version."""
+    return _one_version(call, row_by_id(call.db, VERSIONS, call.path["id"]))
+
+
+def add_version(call: Call) -> Answer:
+    """Register a version."""
+    row = create_version(call.db, call.object("calibration_constant_version"), call.now_ms)
+    return Answer(show_version(call.db, call.base_url, call.now_ms)(row), 201)
+
+
+def update_version(call: Call) -> Answer:
+    """Change a version, for instance to disable a bad one."""
+    fields = call.object("calibration_constant_version")
+    return _one_version(call, change(call.db, VERSIONS, call.path["id"], fields, call.now_ms))
+
+
+def versions_by_detector_conditions(call: Call) -> Answer:
+    """For each unit of a detector and each calibration, the version that fits conditions and time."""
+    identifier = call.needed("text", "detector_identifier")
+    detector = select(DETECTORS.c.id).where(DETECTORS.c.identifier == identifier)
+    detector_id = call.db.execute(detector).scalar()
+    if detector_id is None:
+        raise NotFound
+    units = units_of_detector(call.db, detector_id, call.time("pdu_snapshot_at"))
+    karabo_da = call.query.get("karabo_da")
+    units = [unit for unit in units if not karabo_da or unit["karabo_da"] == karabo_da]
+    rows = by_detector_conditions(
+        call.db,
+        units,
+        call.ids("calibration_id"),
+        read_request(call.db, call.body),
+        _moment(call),
+        _strategy(call),
+    )
+    show = show_version(call.db, call.base_url, call.now_ms)
+    return Answer([show(row) for row in rows])
+
+
+def _strategy(call: Call) -> Strategy:
+    name = call.query.get("begin_at_strategy") or call.query.get("begin_strategy_at") or "closest"
+    if name == "closest":
+        return "closest"
+    if name == "prior":
+        return "prior"
+    raise Invalid({"begin_at_strategy": ["is neither closest nor prior"]})
+
+
+def read_report(call: Call) -> Answer:
+    """One report with its versions."""
+    report = row_by_id(call.db, REPORTS, call.path["id"])
+    rows = all_rows(call.db, select(VERSIONS).where(VERSIONS.c.report_id == report["id"]))
+    show = show_version(call.db, call.base_url, call.now_ms)
+    return Answer({**show_report(call, report), "calibration_constant_versions": [show(row) for row in rows]})
+
+
+def set_report(call: Call) -> Answer:
+    """The report of a file path; it is added when it is new."""
+    fields = call.object("report")
+    path = fields.get("file_path")
+    if isinstance(path, str):
+        found = all_rows(call.db, select(REPORTS).where(REPORTS.c.file_path == path))
+        if found:
+            return Answer(show_report(call, found[0]))
+    return Answer(show_report(call, create(call.db, REPORTS, fields, call.now_ms)), 201)
+
+
+def delete_unit(call: Call) -> Answer:
+    """Remove a unit that no version and no place needs."""
+    remove(call.db, PDUS, call.path["id"])
+    return Answer(None, 204)
+
+
+_UNITS = "/physical_detector_units"
+_VERSIONS = "/calibration_constant_versions"
+_CONSTANT = "/calibration_constants/{id:int}"
+
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "/me", me),
+    ("GET", "/detectors/get_all_by_instrument", detectors_of_instrument),
+    ("GET", _UNITS, list_units),
+    ("POST", _UNITS, add_unit),
+    ("GET", f"{_UNITS}/get_all_by_detector", units_by_detector),
+    ("GET", f"{_UNITS}/{{id:int}}", read_unit),
+    ("PUT", f"{_UNITS}/{{id:int}}", update_unit),
+    ("DELETE", f"{_UNITS}/{{id:int}}", delete_unit),
+    ("GET", "/conditions/get_possible_conditions", possible_conditions),
+    ("GET", "/conditions/get_expected_condition", expected_condition),
+    ("POST", "/conditions/set_expected_condition", set_expected_condition),
+    ("GET", "/conditions/{id:int}", read_condition),
+    ("GET", "/calibrations/{id:int}/get_calibration_constant", constant_of_calibration),
+    ("GET", "/calibrations/{id:int}/get_all_calibration_constants", constants_of_calibration),
+    ("GET", f"{_CONSTANT}/get_version", exact_version),
+    ("GET", f"{_CONSTANT}/get_prior_in_time_version", chosen_version("prior")),
+    ("GET", f"{_CONSTANT}/get_closest_version", chosen_version("closest")),
+    ("GET", f"{_CONSTANT}/get_all_versions", all_versions),
+    ("GET", _VERSIONS, list_versions),
+    ("POST", _VERSIONS, add_version),
+    ("GET", f"{_VERSIONS}/get_by_detector_conditions", versions_by_detector_conditions),
+    ("GET", f"{_VERSIONS}/{{id:int}}", read_version),
+    ("PUT", f"{_VERSIONS}/{{id:int}}", update_version),
+    ("POST", "/reports/set", set_report),
+    ("GET", "/reports/{id:int}", read_report),
+]
+ROUTES += [route for resource in RESOURCES for route in resource.handlers()]
+"""Method, path below `/api`, handler; the first that fits answers."""

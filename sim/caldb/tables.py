@@ -1,0 +1,187 @@
+"""The catalogue's tables. A column's `info` says how its JSON field is read and written."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+METADATA: Final = MetaData()
+MAX_NAME: Final = 60
+"""Longest name that the catalogue accepts."""
+MAX_TEXT: Final = 4096
+
+
+def _id() -> Column[int]:
+    return Column("id", Integer, primary_key=True)
+
+
+def _text(name: str, *, required: bool = False, longest: int = MAX_TEXT, unique: bool = False) -> Column[str]:
+    info = {"kind": "text", "required": required, "longest": longest}
+    return Column(name, String, nullable=not required, unique=unique, info=info)
+
+
+def _name(name: str = "name", *, unique: bool = True) -> Column[str]:
+    return _text(name, required=True, longest=MAX_NAME, unique=unique)
+
+
+def _integer(name: str, *, default: int | None = None) -> Column[int]:
+    return Column(name, Integer, default=default, info={"kind": "integer"})
+
+
+def _number(name: str, *, default: float | None = None) -> Column[float]:
+    return Column(name, Float, default=default, info={"kind": "number"})
+
+
+def _flag(name: str, *, default: bool = True) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, default=default, info={"kind": "flag"})
+
+
+def _time(name: str, *, required: bool = False) -> Column[int]:
+    """Milliseconds since 1970, UTC."""
+    return Column(name, BigInteger, nullable=not required, info={"kind": "time", "required": required})
+
+
+def _stamp(name: str) -> Column[int]:
+    """A time that the catalogue itself writes."""
+    return Column(name, BigInteger, nullable=False, info={"kind": "time", "own": True})
+
+
+def _refers(name: str, target: str, *, required: bool = True) -> Column[int]:
+    info = {"kind": "integer", "required": required, "refers": target}
+    return Column(name, ForeignKey(f"{target}.id"), nullable=not required, info=info)
+
+
+def _table(name: str, *columns: Any) -> Table:
+    # AUTOINCREMENT: the id of a deleted row is never given again, so that no client's note points elsewhere.
+    return Table(name, METADATA, _id(), *columns, sqlite_autoincrement=True)
+
+
+def _about() -> tuple[Column[bool], Column[str]]:
+    return _flag("flg_available"), _text("description")
+
+
+INSTRUMENTS = _table(
+    "instruments",
+    _name(unique=False),
+    _text("identifier", required=True, unique=True),
+    _text("url"),
+    *_about(),
+)
+DETECTOR_TYPES = _table("detector_types", _name(), *_about())
+DETECTORS = _table(
+    "detectors",
+    _name(),
+    _text("identifier", required=True, unique=True),
+    _text("karabo_name"),
+    _text("karabo_id_control"),
+    _text("source_name_pattern"),
+    _integer("number_of_modules"),
+    _integer("first_module_index", default=0),
+    *_about(),
+)
+DETECTORS_INSTRUMENTS = _table(
+    "detectors_instruments",
+    _refers("instrument_id", "instruments"),
+    _refers("detector_id", "detectors"),
+    UniqueConstraint("instrument_id", "detector_id"),
+)
+PDUS = _table(
+    "physical_detector_units",
+    _name("physical_name"),
+    Column("uuid", BigInteger, unique=True, info={"kind": "integer"}),
+    _refers("detector_type_id", "detector_types"),
+    *_about(),
+)
+MAPPINGS = _table(
+    "module_mappings",
+    _refers("physical_detector_unit_id", "physical_detector_units"),
+    _time("since", required=True),
+    _refers("detector_id", "detectors"),
+    _text("karabo_da", required=True),
+    _text("virtual_device_name"),
+    _integer("module_number"),
+)
+"""Where a unit sits, from a time on: modules are swapped, and an old constant must still say where it was."""
+PARAMETERS = _table(
+    "parameters",
+    _name(),
+    Column("unit_id", Integer, info={"kind": "integer"}),
+    _flag("flg_logarithmic", default=False),
+    _number("def_value", default=0.0),
+    _number("def_lower_deviation_value", default=0.0),
+    _number("def_upper_deviation_value", default=0.0),
+    *_about(),
+)
+CALIBRATIONS = _table(
+    "calibrations",
+    _name(),
+    _integer("unit_id"),
+    _number("max_value"),
+    _number("min_value"),
+    _number("allowed_deviation"),
+    _text("description"),
+)
+CONDITIONS = _table("conditions", _name(), _integer("num_parameters"), *_about(), _stamp("created_at"))
+PARAMETERS_CONDITIONS = _table(
+    "parameters_conditions",
+    _refers("parameter_id", "parameters"),
+    _refers("condition_id", "conditions"),
+    _number("value"),
+    _text("txt_value"),
+    _number("lower_deviation_value"),
+    _number("upper_deviation_value"),
+    *_about(),
+    _stamp("created_at"),
+)
+CONSTANTS = _table(
+    "calibration_constants",
+    _name(),
+    _refers("detector_type_id", "detector_types"),
+    _refers("calibration_id", "calibrations"),
+    _refers("condition_id", "conditions"),
+    _flag("flg_auto_approve"),
+    *_about(),
+    _stamp("created_at"),
+    _stamp("updated_at"),
+    UniqueConstraint("detector_type_id", "calibration_id", "condition_id"),
+)
+REPORTS = _table(
+    "reports",
+    _name(unique=False),
+    _text("file_path", required=True, unique=True),
+    _integer("user_id", default=1),
+    *_about(),
+)
+VERSIONS = _table(
+    "calibration_constant_versions",
+    _text("name", longest=MAX_NAME),
+    _text("file_name", required=True),
+    _text("path_to_file", required=True),
+    _text("data_set_name", required=True),
+    _refers("calibration_constant_id", "calibration_constants"),
+    _refers("physical_detector_unit_id", "physical_detector_units"),
+    _flag("flg_deployed"),
+    _flag("flg_good_quality"),
+    _time("begin_validity_at"),
+    _time("end_validity_at"),
+    _time("begin_at", required=True),
+    _integer("start_idx", default=0),
+    _integer("end_idx", default=0),
+    _text("raw_data_location"),
+    _refers("report_id", "reports", required=False),
+    _text("description"),
+    _stamp("created_at"),
+    UniqueConstraint("calibration_constant_id", "physical_detector_unit_id", "begin_at"),
+)
