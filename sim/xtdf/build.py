@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from sim.kernel.device import Server, Surroundings
+from sim.kernel.faults import FaultBoard
 from sim.kernel.http import HttpServer
+from sim.kernel.time import NS_PER_S, SimTime
 from sim.xtdf.config import AgipdTable, pdu_name
 from sim.xtdf.control import ControlServer, control_app
-from sim.xtdf.device import Agipd
+from sim.xtdf.device import Agipd, operating_conditions
 from sim.xtdf.forward import ModuleModel
+from sim.xtdf.inject import AGE_S, Campaign, inject
 from sim.xtdf.kernels import PIXELS
 from sim.xtdf.link import UdpLink
 from sim.xtdf.sender import ModuleSender
-from sim.xtdf.truth import ModuleTruth, build_truth
+from sim.xtdf.truth import build_truth
 from sim.xtdf.truth_file import write_truth
+
+Endpoints = Mapping[str, str | Sequence[str]]
 
 
 def build_agipd(surroundings: Surroundings, table: AgipdTable) -> Mapping[str, Server]:
@@ -25,37 +31,55 @@ def build_agipd(surroundings: Surroundings, table: AgipdTable) -> Mapping[str, S
 
     Raises SimError when an endpoint cannot be sent to.
     """
-    truths = {channel: build_truth(table, surroundings.seed, pdu_name(channel)) for channel in table.channels}
-    senders = [_sender(surroundings, table, channel, truth) for channel, truth in truths.items()]
-    device = Agipd(surroundings.name, table, senders)
-    attached = surroundings.clock.attach(device)
+    name = surroundings.name
+    detector = make_agipd(name, table, surroundings.seed, surroundings.endpoints, surroundings.faults)
+    attached = surroundings.clock.attach(detector)
 
     async def prepare() -> None:
-        path = surroundings.data_dir / "truth" / f"{surroundings.name}.h5"
-        await asyncio.to_thread(write_truth, path, table, surroundings.seed, truths.items())
-        await asyncio.to_thread(warm, senders[0].model)
-
-    def close() -> None:
-        for sender in senders:
-            if sender.link is not None:
-                sender.link.close()
+        await asyncio.to_thread(_prepare, surroundings, detector)
 
     http = HttpServer(
-        surroundings.name,
-        control_app(device, surroundings.clock, attached.poke),
+        name,
+        control_app(detector, surroundings.clock, attached.poke),
         transcript=surroundings.transcript,
         channel="control",
     )
-    return {"control": ControlServer(device, http, prepare, close)}
+    return {"control": ControlServer(detector, http, prepare)}
 
 
-def warm(model: ModuleModel) -> None:
+def make_agipd(name: str, table: AgipdTable, seed: int, endpoints: Endpoints, board: FaultBoard) -> Agipd:
+    """A detector whose modules have links; a module without an endpoint `daq.{channel}` sends nowhere."""
+    senders = []
+    for channel in table.channels:
+        address = endpoints.get(f"daq.{channel}")
+        link = UdpLink(address) if isinstance(address, str) else None
+        truth = build_truth(table, seed, pdu_name(channel))
+        model = ModuleModel(truth, seed, channel, table.flat_photons)
+        senders.append(ModuleSender(model, table, seed, link, board))
+    return Agipd(name, table, senders)
+
+
+def warm(detector: Agipd) -> None:
     """Compile the kernels, or load them from their cache, before the first train needs them."""
-    model.make_images(np.zeros((1, 2 * PIXELS), np.uint16), 0, "adaptive", "rings")
+    images = np.zeros((1, 2 * PIXELS), np.uint16)
+    detector.modules[0].model.make_images(images, 0, "adaptive", "rings")
 
 
-def _sender(surroundings: Surroundings, table: AgipdTable, channel: int, truth: ModuleTruth) -> ModuleSender:
-    address = surroundings.endpoints.get(f"daq.{channel}")
-    link = UdpLink(address) if isinstance(address, str) else None
-    model = ModuleModel(truth, surroundings.seed, channel, table.flat_photons)
-    return ModuleSender(model, table, surroundings.seed, link, surroundings.faults)
+def _prepare(surroundings: Surroundings, detector: Agipd) -> None:
+    models = [module.model for module in detector.modules]
+    write_truth(
+        surroundings.data_dir / "truth" / f"{surroundings.name}.h5",
+        detector.table,
+        surroundings.seed,
+        [(model.channel, model.truth) for model in models],
+    )
+    rest, store = surroundings.endpoints.get("caldb.rest"), surroundings.endpoints.get("caldb.store")
+    if detector.table.inject_constants and isinstance(rest, str) and isinstance(store, str):
+        campaign = Campaign(
+            surroundings.seed,
+            detector.table.calibration_error,
+            operating_conditions(detector.table),
+            surroundings.clock.unix_ns(SimTime(0)) // NS_PER_S - AGE_S,
+        )
+        inject(rest, Path(store), campaign, [model.truth for model in models])
+    warm(detector)

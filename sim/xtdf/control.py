@@ -140,10 +140,8 @@ def control_app(device: Agipd, clock: Clock, poke: Callable[[], Awaitable[None]]
 class ControlServer:
     """The HTTP server together with what must happen before it answers and after it ends."""
 
-    def __init__(
-        self, device: Agipd, http: Server, prepare: Callable[[], Awaitable[None]], close: Callable[[], None]
-    ) -> None:
-        self._device, self._http, self._prepare, self._close = device, http, prepare, close
+    def __init__(self, device: Agipd, http: Server, prepare: Callable[[], Awaitable[None]]) -> None:
+        self._device, self._http, self._prepare = device, http, prepare
 
     async def start(self) -> str:
         """Prepare, then bind. Raises AddressTaken, SimError."""
@@ -154,7 +152,7 @@ class ControlServer:
         """Stop sending, close the server and the links."""
         self._device.stop()
         await self._http.stop()
-        self._close()
+        self._device.close()
 
     def problems(self) -> Sequence[Problem]:
         """Late trains, datagrams that nobody received."""

@@ -88,6 +88,12 @@ class Agipd:
         if self._acquisition is not None:
             self._end()
 
+    def close(self) -> None:
+        """Close the links to the receivers. May be called twice."""
+        for module in self.modules:
+            if module.link is not None:
+                module.link.close()
+
     def must_be_passive(self) -> None:
         """Raise NotWhileAcquiring unless PASSIVE."""
         if self.state != "PASSIVE":
@@ -137,10 +143,10 @@ class Agipd:
         for module in self.modules:
             module.send_held()
             if module.refused:
-                address = getattr(module.link, "address", "its receiver")
                 self._note(
                     self._now,
-                    f"module {module.model.channel}: {module.refused} datagrams found nobody at {address}",
+                    f"nobody listens for module {module.model.channel}: {module.refused} datagrams came back; "
+                    "start its receiver before the acquisition",
                 )
                 module.refused = 0
 

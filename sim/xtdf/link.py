@@ -27,6 +27,8 @@ KERNEL_SOCKETS: Final = Path("/proc/net/udp")
 class AddressUnusable(SimError):
     """A receiver's address is none that datagrams can be sent to: stop."""
 
+    exit_code = 2
+
     def __init__(self, address: str) -> None:
         self.address = address
         super().__init__(f"{address!r} is no receiver's address; it must look like udp://127.0.0.1:4321")
