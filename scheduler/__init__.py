@@ -1,1 +1,78 @@
-"""A generic crash-proof task scheduler. It knows no detector word."""
+"""A generic crash-proof task scheduler. It knows no detector word.
+
+A plan is made into a run (`create_run`), an `Engine` carries the run out, and if it is killed at any moment another
+engine goes on from the journal. Tasks are functions of one `TaskContext`, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scheduler.clock import Clock, WallClock
+    from scheduler.config import SchedulerTable
+    from scheduler.engine import Engine, Listener, Outcome
+    from scheduler.errors import SchedulerError
+    from scheduler.journal import JournalRecord, read_journal
+    from scheduler.live import Progress, read_live
+    from scheduler.plan import Plan, Task
+    from scheduler.record import comparable, record
+    from scheduler.runs import create_run, list_runs, open_run, point_latest, resumable
+    from scheduler.state import RunState, resume_time_ns
+    from scheduler.task import CheckResult, TaskContext, TaskResult
+    from scheduler.verdict import EXIT_CODES, Verdict, overall
+
+__all__ = [
+    "EXIT_CODES",
+    "CheckResult",
+    "Clock",
+    "Engine",
+    "JournalRecord",
+    "Listener",
+    "Outcome",
+    "Plan",
+    "Progress",
+    "RunState",
+    "SchedulerError",
+    "SchedulerTable",
+    "Task",
+    "TaskContext",
+    "TaskResult",
+    "Verdict",
+    "WallClock",
+    "comparable",
+    "create_run",
+    "list_runs",
+    "open_run",
+    "overall",
+    "point_latest",
+    "read_journal",
+    "read_live",
+    "record",
+    "resumable",
+    "resume_time_ns",
+]
+
+_ROOMS = {
+    "scheduler.clock": ("Clock", "WallClock"),
+    "scheduler.config": ("SchedulerTable",),
+    "scheduler.engine": ("Engine", "Listener", "Outcome"),
+    "scheduler.errors": ("SchedulerError",),
+    "scheduler.journal": ("JournalRecord", "read_journal"),
+    "scheduler.live": ("Progress", "read_live"),
+    "scheduler.plan": ("Plan", "Task"),
+    "scheduler.record": ("comparable", "record"),
+    "scheduler.runs": ("create_run", "list_runs", "open_run", "point_latest", "resumable"),
+    "scheduler.state": ("RunState", "resume_time_ns"),
+    "scheduler.task": ("CheckResult", "TaskContext", "TaskResult"),
+    "scheduler.verdict": ("EXIT_CODES", "Verdict", "overall"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a room when something in it is asked for: the command line must start without pydantic and structlog."""
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'scheduler' has no attribute {name!r}")
+    return getattr(import_module(_ROOM_OF[name]), name)

@@ -1,0 +1,78 @@
+"""What engine and task process say to each other: one JSON object a line, both ways, over a socket pair.
+
+| direction | line | meaning |
+| --- | --- | --- |
+| → first | `{"job": {...}}` | what to run (`Job`) |
+| ← | `{"note": text}` | for the journal |
+| ← | `{"progress": [done, total, text]}` | for the display |
+| ← | `{"id": n, "wait": t_ns}` | wait for me; `null` asks the time only |
+| → | `{"id": n, "now": t_ns}` or `{"id": n, "lost": sentence}` | the answer |
+| ← last | `{"result": {...}}` or `{"error": sentence, "traceback": text}` | how it ended |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, Self
+
+MAX_LINE: Final = 8 << 20
+"""Bytes of one message. Outputs are held to an eighth of it."""
+MAX_OUTPUTS: Final = 1 << 20
+MAX_NOTE: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a child process is to run."""
+
+    kind: Literal["task", "check", "resolve"]
+    call: str
+    """For *resolve*, nothing: `arguments` then name the calls to look up, by task."""
+    run_dir: str
+    task_id: str
+    title: str
+    attempt: int
+    arguments: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    results: Mapping[str, Mapping[str, Any]]
+    environment: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The job as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(**body)
+
+
+class LineTooLong(ValueError):
+    """The other end sent a line beyond MAX_LINE: it has gone mad."""
+
+
+class Lines:
+    """Cuts a stream of bytes into JSON objects."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """Yield the objects that are complete now. Raises ValueError for what is no JSON object, LineTooLong."""
+        self._rest += data
+        *lines, rest = bytes(self._rest).split(b"\n")
+        self._rest = bytearray(rest)
+        if len(rest) > MAX_LINE:
+            raise LineTooLong(f"a line of more than {MAX_LINE} bytes")
+        for line in lines:
+            body = json.loads(line)
+            if not isinstance(body, dict):
+                raise ValueError("a line that is no JSON object")
+            yield body
+
+
+def pack(message: Mapping[str, Any]) -> bytes:
+    """One message as a line."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"

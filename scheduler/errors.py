@@ -1,0 +1,97 @@
+"""What can go wrong in the scheduler. A task that fails is a result, never one of these.
+
+SchedulerError
+├── PlanRejected        the plan cannot be run as it stands: correct it before anything starts
+├── RunNotFound         no such run: name another
+├── NotRunning          a request needs a running engine and there is none
+├── JournalError        the record of a run cannot be used: stop
+│   ├── JournalBusy     another engine writes it: leave that one alone
+│   ├── JournalCorrupt  a record in it is damaged: restore it from a backup
+│   └── JournalUnwritable  the disk refuses: make room, then resume
+├── LauncherLost        task processes cannot be started any more: resume
+├── BackupFailed        a backup could not be made or did not read back
+└── ClockLost           whoever keeps the time went away
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class SchedulerError(Exception):
+    """Root of all errors that the scheduler raises on purpose."""
+
+
+class PlanRejected(SchedulerError):
+    """A plan cannot be run as it stands."""
+
+    def __init__(self, plan: str, reason: str, task: str | None = None) -> None:
+        self.plan, self.task, self.reason = plan, task, reason
+        where = f"plan {plan!r}" if task is None else f"plan {plan!r}, task {task!r}"
+        super().__init__(f"{where}: {reason}")
+
+
+class RunNotFound(SchedulerError):
+    """There is no such run."""
+
+    def __init__(self, where: Path, hint: str) -> None:
+        self.where = where
+        super().__init__(f"no run at {where}; {hint}")
+
+
+class NotRunning(SchedulerError):
+    """A request was made of a run that no engine is carrying out."""
+
+    def __init__(self, run_dir: Path, request: str) -> None:
+        self.run_dir, self.request = run_dir, request
+        super().__init__(f"nobody is carrying out run {run_dir.name}, so there is nothing to {request}")
+
+
+class JournalError(SchedulerError):
+    """The journal of a run cannot be used."""
+
+
+class JournalBusy(JournalError):
+    """Another engine holds the journal."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path} is being written by another engine; wait for it, or stop it first")
+
+
+class JournalCorrupt(JournalError):
+    """A record is damaged that is not the torn last one."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        self.path, self.line, self.reason = path, line, reason
+        super().__init__(
+            f"{path}, line {line}: {reason}; restore the file from a backup, "
+            f"or delete from this line on to run again all that it records"
+        )
+
+
+class JournalUnwritable(JournalError):
+    """A record could not be made durable."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} cannot be written ({reason}); make it writable, then resume the run")
+
+
+class LauncherLost(SchedulerError):
+    """The process that starts task processes is gone, or never came up."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"task processes cannot be started: {reason}")
+
+
+class BackupFailed(SchedulerError):
+    """A backup could not be made, or what was written does not read back."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"backup {path}: {reason}")
+
+
+class ClockLost(SchedulerError):
+    """The clock that a run waits on went away."""

@@ -1,0 +1,116 @@
+"""Plans: ordered tasks, and the checks between them. Values; valid once they exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final, Literal, Self
+
+from scheduler.errors import PlanRejected
+
+TASK_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+CALL: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One step of a plan: a function that runs in a process of its own."""
+
+    id: str
+    """Unique in the plan; also a file name: letters, digits, `_`, `.`, `-`."""
+    title: str
+    """For people."""
+    call: str
+    """The function, as `module:function`."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Handed to the function in its context. JSON."""
+    backup: bool = False
+    """Back the run's records up when the task has ended."""
+    on_fail: Literal["continue", "stop"] = "continue"
+    """What a FAIL does to the tasks that follow. An ERROR always stops."""
+    always: bool = False
+    """Run also when the run is stopped early: for cleaning up. No checks come before it."""
+    timeout_s: float = 3600.0
+    """Wall time after which the task is stopped and counts as ERROR."""
+
+    @classmethod
+    def from_json(cls, plan: str, body: Mapping[str, Any]) -> Self:
+        """Read what `Plan.to_json` wrote. Raises PlanRejected."""
+        unknown = sorted(set(body) - {f.name for f in fields(cls)})
+        missing = sorted({"id", "title", "call"} - set(body))
+        if unknown or missing:
+            wrong = f"unknown {', '.join(unknown)}" if unknown else f"without {', '.join(missing)}"
+            raise PlanRejected(plan, f"a task {wrong}", str(body.get("id", "?")))
+        return cls(**body)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Tasks in the order in which they run. Raises PlanRejected when it could not be run."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    checks: tuple[str, ...] = ()
+    """Functions (`module:function`) that must all be content before each task."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Handed to every task. JSON."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", tuple(self.tasks))
+        object.__setattr__(self, "checks", tuple(self.checks))
+        if not self.tasks:
+            raise PlanRejected(self.name, "has no tasks")
+        self._demand_json("parameters", self.parameters, None)
+        seen: set[str] = set()
+        for task in self.tasks:
+            if task.id in seen:
+                raise PlanRejected(self.name, "is there twice; identifiers must differ", task.id)
+            seen.add(task.id)
+            self._judge(task)
+        for check in self.checks:
+            if not CALL.fullmatch(check):
+                raise PlanRejected(self.name, f"check {check!r} must be written as module:function")
+
+    def _judge(self, task: Task) -> None:
+        if not TASK_ID.fullmatch(task.id):
+            raise PlanRejected(
+                self.name, "an identifier is 1 to 64 letters, digits, '_', '.' or '-', no mark first", task.id
+            )
+        if not CALL.fullmatch(task.call):
+            raise PlanRejected(self.name, f"call {task.call!r} must be written as module:function", task.id)
+        if task.on_fail not in ("continue", "stop"):
+            raise PlanRejected(
+                self.name, f"on_fail is {task.on_fail!r}; it must be continue or stop", task.id
+            )
+        if not task.timeout_s > 0:
+            raise PlanRejected(self.name, f"timeout_s is {task.timeout_s}; it must be above 0", task.id)
+        self._demand_json("arguments", task.arguments, task.id)
+
+    def _demand_json(self, what: str, value: Mapping[str, Any], task: str | None) -> None:
+        try:
+            same = json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError) as error:
+            raise PlanRejected(self.name, f"{what} must be JSON: {error}", task) from error
+        if not same:
+            raise PlanRejected(self.name, f"{what} must be JSON as it is: lists, and text as keys", task)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON values."""
+        return {
+            "name": self.name,
+            "tasks": [asdict(task) for task in self.tasks],
+            "checks": list(self.checks),
+            "parameters": dict(self.parameters),
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote. Raises PlanRejected."""
+        name = str(body.get("name", "?"))
+        try:
+            tasks = tuple(Task.from_json(name, task) for task in body["tasks"])
+            return cls(name, tasks, tuple(body["checks"]), body["parameters"])
+        except (KeyError, TypeError) as error:
+            raise PlanRejected(name, f"is not a plan: {error!r}") from error

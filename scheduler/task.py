@@ -1,0 +1,91 @@
+"""What a task function is given, and what it gives back.
+
+A task is a function of one argument, in a module that can be imported:
+
+    def measure_dark(context: TaskContext) -> TaskResult:
+        context.progress(0, 100)
+        ...
+        return TaskResult(Verdict.PASS, {"noise_adu": 3.1})
+
+It runs in a process of its own. An exception is an ERROR: it never counts against the device under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from scheduler.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What a task found."""
+
+    verdict: Verdict = Verdict.PASS
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    """JSON, at most 1 MiB as text; larger results belong into files below the run folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check between tasks found. One that is not ok stops the run with ERROR."""
+
+    ok: bool
+    text: str
+    """One sentence for people: what is well, or what is wrong and what to do."""
+
+
+class TaskClock(Protocol):
+    """Time as a task sees it."""
+
+    def now_ns(self) -> int:
+        """The time now, nanoseconds."""
+        ...
+
+    def wait_until(self, t_ns: int) -> int:
+        """Block until then; returns the time."""
+        ...
+
+
+class Reporter(Protocol):
+    """Where a task's words go."""
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Show how far the task is."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Write a sentence into the journal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """All that a task or a check is told."""
+
+    run_dir: Path
+    task_id: str
+    """For a check: the task that it precedes."""
+    title: str
+    attempt: int
+    """1, then one more for each time that the task was begun and did not end."""
+    arguments: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    """The plan's."""
+    results: Mapping[str, Mapping[str, Any]]
+    """Outputs of the tasks that have finished, by task."""
+    environment: Mapping[str, Any]
+    """What the application gave at launch: addresses, tokens. Never journalled."""
+    clock: TaskClock
+    reporter: Reporter
+
+    def progress(self, done: float, total: float, text: str = "") -> None:
+        """Show how far the task is, in any unit. Not journalled; more than ten times a second is thinned."""
+        self.reporter.progress(done, total, text)
+
+    def note(self, text: str) -> None:
+        """Write a sentence into the journal. It is durable when the engine has read it."""
+        self.reporter.note(text)

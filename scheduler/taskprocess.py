@@ -1,0 +1,220 @@
+"""The inside of a task process: runs one function, says how it went, and dies with its engine."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from scheduler.channel import MAX_NOTE, MAX_OUTPUTS, Job, Lines, pack
+from scheduler.errors import ClockLost
+from scheduler.journal import canonical
+from scheduler.task import CheckResult, TaskContext, TaskResult
+
+PROGRESS_PERIOD_S: Final = 0.1
+EXIT_ORPHANED: Final = 70
+
+
+class Stopped(BaseException):
+    """The engine wants this task to end now. Not an Exception, so that only `finally` sees it."""
+
+
+class Channel:
+    """The task's end of the line to the engine."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._sending = threading.Lock()
+        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, name="engine", daemon=True).start()
+
+    def job(self) -> Job:
+        """What to run; blocks until the engine has said it."""
+        return self._jobs.get()
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a message."""
+        line = pack(message)
+        with self._sending:
+            self._link.sendall(line)
+
+    def answer(self, number: int) -> int:
+        """Wait for the answer to a question. Raises ClockLost."""
+        while True:
+            message = self._answers.get()
+            if message["id"] != number:
+                continue  # the answer to a wait that a signal cut short
+            if "lost" in message:
+                raise ClockLost(message["lost"])
+            return int(message["now"])
+
+    def _listen(self) -> None:
+        """Pass on what the engine says. When it is gone, so is this process: at once, whatever it is doing."""
+        lines = Lines()
+        try:
+            while data := self._link.recv(1 << 16):
+                for message in lines.feed(data):
+                    if "job" in message:
+                        self._jobs.put(Job.from_json(message["job"]))
+                    else:
+                        self._answers.put(message)
+        finally:
+            os._exit(EXIT_ORPHANED)
+
+
+class EngineClock:
+    """Time by way of the engine: only the engine's process takes part in the bench's clock."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._numbers = count(1)
+        self._asking = threading.Lock()
+
+    def now_ns(self) -> int:
+        """The time now."""
+        return self._ask(None)
+
+    def wait_until(self, t_ns: int) -> int:
+        """Block until then."""
+        return self._ask(t_ns)
+
+    def _ask(self, wait: int | None) -> int:
+        with self._asking:
+            number = next(self._numbers)
+            self._channel.say({"id": number, "wait": wait})
+            return self._channel.answer(number)
+
+
+class ChannelReporter:
+    """Sends progress, thinned, and notes."""
+
+    def __init__(self, channel: Channel, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._channel = channel
+        self._monotonic_s = monotonic_s
+        self._next_s = 0.0
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Send it unless one was sent a moment ago; the last one (done reaches total) always goes."""
+        now_s = self._monotonic_s()
+        if now_s < self._next_s and done < total:
+            return
+        self._next_s = now_s + PROGRESS_PERIOD_S
+        self._channel.say({"progress": [done, total, text]})
+
+    def note(self, text: str) -> None:
+        """Send it, cut to MAX_NOTE characters."""
+        self._channel.say({"note": text if len(text) <= MAX_NOTE else f"{text[: MAX_NOTE - 1]}…"})
+
+
+def resolve(call: str) -> Callable[[TaskContext], Any]:
+    """The function that `module:function` names. Raises LookupError with a sentence."""
+    module_name, _, name = call.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), name, None)
+    except ImportError as error:
+        raise LookupError(f"{call}: module {module_name} cannot be imported ({error})") from error
+    if not callable(function):
+        raise LookupError(f"{call}: module {module_name} has no function {name}")
+    found: Callable[[TaskContext], Any] = function
+    return found
+
+
+def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
+    """Run the job; return the last message. Exceptions of the function become an error message."""
+    try:
+        if job.kind == "resolve":
+            return {"result": _unresolved(job)}
+        context = TaskContext(
+            run_dir=Path(job.run_dir),
+            task_id=job.task_id,
+            title=job.title,
+            attempt=job.attempt,
+            arguments=job.arguments,
+            parameters=job.parameters,
+            results=job.results,
+            environment=job.environment,
+            clock=EngineClock(channel),
+            reporter=ChannelReporter(channel),
+        )
+        returned = resolve(job.call)(context)
+        return {"result": _check(job, returned) if job.kind == "check" else _result(job, returned)}
+    except Stopped:
+        return {"error": "stopped by the engine", "traceback": ""}
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a task raises becomes its ERROR
+        traceback.print_exc()
+        told = str(error)
+        sentence = f"{type(error).__name__}: {told}" if told else type(error).__name__
+        return {"error": sentence, "traceback": traceback.format_exc()}
+
+
+def _unresolved(job: Job) -> dict[str, str]:
+    wrong = {}
+    for task, call in job.arguments.items():
+        try:
+            resolve(call)
+        except LookupError as error:
+            wrong[task] = str(error)
+    return wrong
+
+
+def _result(job: Job, returned: object) -> dict[str, Any]:
+    result = TaskResult() if returned is None else returned
+    if not isinstance(result, TaskResult):
+        raise TypeError(f"{job.call} returned {type(result).__name__}; a task returns a TaskResult or None")
+    try:
+        size = len(canonical(dict(result.outputs)))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{job.call} returned outputs that are not JSON: {error}") from error
+    if size > MAX_OUTPUTS:
+        raise ValueError(
+            f"{job.call} returned outputs of {size} bytes; write them to a file below the run folder, "
+            f"at most {MAX_OUTPUTS} go into the journal"
+        )
+    return {"verdict": str(result.verdict), "outputs": dict(result.outputs)}
+
+
+def _check(job: Job, returned: object) -> dict[str, Any]:
+    if not isinstance(returned, CheckResult):
+        raise TypeError(f"{job.call} returned {type(returned).__name__}; a check returns a CheckResult")
+    return {"ok": returned.ok, "text": returned.text}
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: cleaning up is not to be disturbed
+    raise Stopped
+
+
+def main(link: socket.socket) -> None:
+    """Run one job and end this process. Its output goes to the run's `log/` folder."""
+    channel = Channel(link)
+    job = channel.job()
+    log = Path(job.run_dir) / "log"
+    log.mkdir(exist_ok=True)
+    name = f"{job.task_id}.log" if job.kind == "task" else f"{job.kind}.log"
+    descriptor = os.open(log / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    faulthandler.enable(sys.stderr)
+    ended: dict[str, Any] = {"error": "stopped by the engine", "traceback": ""}
+    with contextlib.suppress(Stopped):
+        signal.signal(signal.SIGTERM, _stop)
+        ended = carry_out(job, channel)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel.say(ended)
+    sys.stdout.flush()
+    sys.stderr.flush()
