@@ -1,0 +1,121 @@
+"""`stellwerk pipe`: run the pipeline, inspect runs, correct runs. Imports are inside the commands: starting is fast."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.config import PipelineTable
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The data acquisition and correction pipeline: run it, inspect and correct runs.",
+)
+
+EXIT_FAIL = 1
+EXIT_USAGE = 2
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def _refuse(sentence: str, as_json: bool = False) -> NoReturn:
+    if as_json:
+        typer.echo(json.dumps({"error": sentence}))
+    typer.echo(sentence, err=True)
+    raise typer.Exit(EXIT_USAGE)
+
+
+@app.command()
+def online(
+    table: Annotated[Path, typer.Argument(help="TOML file with a [pipeline] table, e.g. a bench file.")],
+    data_dir: Annotated[Path, typer.Option(help="Folder below which runs are written.")] = Path(
+        "runs/pipeline"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Run the online pipeline in the foreground until Ctrl-C.
+
+    Without a bench there is no time server: train n is taken to have been at n × 100 ms after 1970.
+    """
+    import secrets
+    import signal
+    import threading
+
+    from pipeline.errors import PipelineError
+    from pipeline.model import TrainClock
+    from pipeline.online.assembly import OnlinePipeline
+
+    token = secrets.token_urlsafe(24)
+    try:
+        pipeline = OnlinePipeline(read_table(table), data_dir.absolute(), {}, TrainClock(0, 0), token)
+        addresses = pipeline.start()
+    except PipelineError as error:
+        _refuse(str(error), as_json)
+    asked = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: asked.set())
+    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    if as_json:
+        typer.echo(json.dumps({"endpoints": addresses, "token": token}))
+    else:
+        for name, address in addresses.items():
+            typer.echo(f"{name:<18} {address}")
+        typer.echo(f"{'token':<18} {token}")
+    asked.wait()
+    pipeline.stop()
+
+
+@app.command()
+def inspect(
+    run: Annotated[Path, typer.Argument(help="Run directory, e.g. runs/demo/SPB/202601/p900001/raw/r0001.")],
+    modules: Annotated[int | None, typer.Option(min=1, max=16, help="Modules that must be there.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what a reader of a run would stumble over; exit 1 when something is found."""
+    from pipeline.daq.inspection import inspect_run
+    from pipeline.errors import RunUnreadable
+
+    try:
+        result = inspect_run(run, modules)
+    except RunUnreadable as error:
+        _refuse(str(error), as_json)
+    if as_json:
+        typer.echo(json.dumps(result.as_json()))
+    else:
+        typer.echo(
+            f"{result.folder}: {len(result.modules)} modules, {result.trains} trains, {result.frames} frames, "
+            f"{result.files} files"
+        )
+        for finding in result.findings:
+            typer.echo(f"  {finding.rule:<16} {finding.where}: {finding.text}")
+        typer.echo("no problems found" if not result.findings else f"{len(result.findings)} problems found")
+    if result.findings:
+        raise typer.Exit(EXIT_FAIL)
+
+
+def read_table(path: Path) -> PipelineTable:
+    """The [pipeline] table of a TOML file, or the whole file where it has none. Raises SettingRejected."""
+    import tomllib
+
+    from pydantic import ValidationError
+
+    from pipeline.config import PipelineTable
+    from pipeline.errors import SettingRejected
+
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingRejected("the table", str(path), f"a readable TOML file ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingRejected("the table", str(path), f"TOML ({error})") from error
+    try:
+        return PipelineTable.model_validate(values.get("pipeline", values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the table"
+        raise SettingRejected(
+            f"{path}: {key}", first.get("input"), first["msg"].removeprefix("Value error, ")
+        ) from error
