@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -57,15 +57,21 @@ class BenchFile:
         return Path(self.bench.data_dir).absolute()
 
 
-def load(path: Path) -> BenchFile:
-    """Read and validate a bench file. Raises BenchFileRejected with one sentence for each mistake."""
+def load(path: Path, data_dir: Path | None = None) -> BenchFile:
+    """Read and validate a bench file; *data_dir* replaces the folder that it names.
+
+    Raises BenchFileRejected with one sentence for each mistake.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise BenchFileRejected(path, [f"{path}: no such bench file{_nearest_file(path)}"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise BenchFileRejected(path, [f"{path}: cannot be read: {error}"]) from None
-    return parse(text, path)
+    file = parse(text, path)
+    if data_dir is None:
+        return file
+    return replace(file, bench=file.bench.model_copy(update={"data_dir": str(data_dir.absolute())}))
 
 
 def parse(text: str, path: Path) -> BenchFile:

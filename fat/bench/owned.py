@@ -20,8 +20,10 @@ STOP_TIMEOUT_S: Final = 15.0
 class OwnedBench:
     """Brings a bench up in a process of its own, which ends when this object, or this process, does."""
 
-    def __init__(self, bench_file: Path, *, start_ns: int | None = None, log: Path) -> None:
-        self._bench_file, self._start_ns, self._log = bench_file, start_ns, log
+    def __init__(
+        self, bench_file: Path, *, data_dir: Path | None = None, start_ns: int | None = None, log: Path
+    ) -> None:
+        self._bench_file, self._data_dir, self._start_ns, self._log = bench_file, data_dir, start_ns, log
         self._process: subprocess.Popen[str] | None = None
         self.endpoints: dict[str, Any] = {}
         self.token = ""
@@ -39,7 +41,11 @@ class OwnedBench:
             )
         assert self._process.stdin is not None
         try:
-            spec = {"bench": str(self._bench_file.absolute()), "start_ns": self._start_ns}
+            spec = {
+                "bench": str(self._bench_file.absolute()),
+                "data_dir": None if self._data_dir is None else str(self._data_dir.absolute()),
+                "start_ns": self._start_ns,
+            }
             self._process.stdin.write(json.dumps(spec) + "\n")
             self._process.stdin.flush()
             answer = self._answer()

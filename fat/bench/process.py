@@ -1,7 +1,7 @@
 """The bench process: in the foreground of a terminal, detached, or as the child of another process.
 
-As a child (`python -m fat.bench.process`) it reads `{"bench": path, "start_ns": ns or null}` from stdin, answers
-`{"ready": {"endpoints", "token"}}` or `{"failed", "exit"}`, and stops when stdin ends.
+As a child (`python -m fat.bench.process`) it reads `{"bench": path, "data_dir": path or null, "start_ns": ns or null}`
+from stdin, answers `{"ready": {"endpoints", "token"}}` or `{"failed", "exit"}`, and stops when stdin ends.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ async def _serve_parent(say: Callable[[Mapping[str, Any]], None]) -> int:
     watcher = asyncio.create_task(watch_parent(), name="parent")
     try:
         broken = await run_bench(
-            load(Path(spec["bench"])),
+            load(Path(spec["bench"]), Path(spec["data_dir"]) if spec.get("data_dir") else None),
             start_ns=spec.get("start_ns"),
             on_ready=lambda bench: say({"ready": {"endpoints": bench.endpoints, "token": bench.token}}),
             until=stop,

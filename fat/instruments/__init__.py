@@ -1,0 +1,1 @@
+"""What an acceptance test holds in its hands: clients of the detector's control, the pipeline, the clock."""

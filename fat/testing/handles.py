@@ -1,0 +1,110 @@
+"""What the fixtures yield: simulators as a test sees them, by address only."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from fat.bench.client import ControlClient
+from fat.instruments.detector import DetectorControl, TrainSpan
+from fat.instruments.http import JsonPeer
+
+NS_PER_S: Final = 1_000_000_000
+DATAGRAM_TIMEOUT_S: Final = 5.0
+
+
+class Faults:
+    """The fault switches of every simulator of a test."""
+
+    def __init__(self, control: ControlClient) -> None:
+        self._control = control
+
+    def on(self, device: str, fault: str, *, times: int | None = None, **parameters: Any) -> None:
+        """Switch a fault on. Raises BenchError with the faults that there are when it is unknown."""
+        self._control.switch_fault(device, fault, times=times, **parameters)
+
+    def off(self, device: str, fault: str) -> None:
+        """Switch a fault off."""
+        self._control.switch_fault(device, fault, on=False)
+
+    def struck(self, device: str) -> dict[str, int]:
+        """How often each fault of a device has struck."""
+        return dict(self._control.status()["devices"][device]["struck"])
+
+
+class ManualClock:
+    """The bench's clock in the hands of a test."""
+
+    def __init__(self, control: ControlClient) -> None:
+        self._control = control
+
+    def advance(self, seconds: float) -> float:
+        """Move simulated time; returns it, in seconds, once everybody waits again."""
+        return self._control.advance(round(seconds * NS_PER_S)) / NS_PER_S
+
+
+class AgipdModule:
+    """One simulated AGIPD module, and a socket that receives what it sends."""
+
+    def __init__(self, control_url: str, receiver: socket.socket, truth: Path) -> None:
+        self.control = DetectorControl(control_url)
+        self.receiver = receiver
+        """A bound UDP socket; the module sends its datagrams there."""
+        self.truth = truth
+        """HDF5 file with everything that the module is made from."""
+
+    def configure(self, *, gain_mode: str = "adaptive", illumination: str = "dark") -> None:
+        """Set gain mode and illumination."""
+        self.control.configure(gain_mode=gain_mode, illumination=illumination)
+
+    def start(self, trains: int) -> TrainSpan:
+        """Send trains from the next tick (100 ms of simulated time) on."""
+        return self.control.start(trains)
+
+    def datagrams(self, count: int) -> list[bytes]:
+        """The next *count* datagrams. Raises TimeoutError when they do not come within seconds."""
+        return [self.receiver.recv(65536) for _ in range(count)]
+
+
+class Dcu:
+    """A simulated DECTRIS control unit."""
+
+    def __init__(self, api: str, stream: str) -> None:
+        self.api = api
+        """Base URL; requests go to `{api}/detector/api/1.8.0/…`."""
+        self.stream = stream
+        """ZeroMQ address for a PULL socket."""
+
+
+class Caldb:
+    """A simulated calibration catalogue."""
+
+    def __init__(self, rest: str, store: Path) -> None:
+        self.rest = rest
+        """Base URL without `/api`."""
+        self.store = store
+        """Folder of the constants files."""
+
+
+class Slack:
+    """A simulated Slack."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        """What a client takes as its base URL, ending in `/api/`."""
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Everything posted so far, oldest first."""
+        with JsonPeer("the simulated Slack", self.base_url.removesuffix("/api/")) as peer:
+            answer = peer.request("GET", "/messages")
+        return list(answer["messages"] if isinstance(answer, dict) else answer)
+
+
+def receiver_socket() -> socket.socket:
+    """A UDP socket on a free port of the loopback, with a buffer for a few trains."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    sock.settimeout(DATAGRAM_TIMEOUT_S)
+    sock.bind(("127.0.0.1", 0))
+    return sock

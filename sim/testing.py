@@ -1,1 +1,0 @@
-"""Fixtures that need no more than a simulator."""
