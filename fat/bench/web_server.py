@@ -61,7 +61,7 @@ class WebServer:
 
     async def start(self) -> str:
         """Bind and serve. Returns `http://host:port`. Raises PortInUse."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((self._host, self._port))
