@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
@@ -14,14 +15,14 @@ import structlog
 
 from pipeline.config import DaqTable
 from pipeline.daq.assembler import Frame, FrameAssembler
+from pipeline.daq.order import TrainOrder
 from pipeline.daq.packets import packets_for
 from pipeline.daq.queues import BoundedQueue, Policy
 from pipeline.daq.rawfile import OperatingConditions
 from pipeline.daq.receiver import ModuleLink, Receiver, bind
 from pipeline.daq.recorder import Recorder
 from pipeline.daq.recording import Gatherer, RecordingPlan, RunWriter
-from pipeline.daq.sequence import TrainSequence
-from pipeline.daq.slots import SlotPool
+from pipeline.daq.slots import SharedRelease, SlotPool
 from pipeline.daq.xtdf import MAGIC_BEGIN, decode, layout, read_header
 from pipeline.errors import NotInThisState, PipelineError, SettingRejected, TrainMalformed
 from pipeline.model import U8, UNUSABLE, ModuleTrain, TrainFlag
@@ -59,11 +60,12 @@ class Acquisition:
         host: str = "127.0.0.1",
     ) -> None:
         self._plan, self._table, self._run_folder, self._on_train = plan, table, run_folder, on_train
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # orders and dispatch: the receiving thread, and who ends a run
         self._aggregator = Aggregator.IGNORE
         self._recorder: Recorder | None = None
         self._record_queue: BoundedQueue[ModuleTrain] | None = None
-        self._sequences = {m: TrainSequence(table.train_stride) for m in plan.modules}
+        hold_ns = round(table.frame_timeout_s * 1e9)
+        self._orders = {m: TrainOrder(table.train_stride, hold_ns) for m in plan.modules}
         self.last_train_id = 0
         self.trains_received: Final[Counter[int]] = Counter(dict.fromkeys(plan.modules, 0))
         self.flags: Final[dict[int, Counter[str]]] = {m: Counter() for m in plan.modules}
@@ -77,7 +79,7 @@ class Acquisition:
             for link in self.links:
                 link.sock.close()
             raise
-        self._receiver = Receiver(self.links, self._on_frame)
+        self._receiver = Receiver(self.links, self._on_frame, self._on_pass)
 
     def _link(self, module: int, position: int, memory_cells: int, host: str) -> ModuleLink:
         table, block_bytes = self._table, layout(self._plan.form, memory_cells).total
@@ -174,6 +176,9 @@ class Acquisition:
     def end_run(self) -> int:
         """Take in what the kernel holds, close the recording if there is one, then ignore; trains written."""
         self._wait_quiet()
+        with self._lock:
+            for order in self._orders.values():
+                self._onward(order.flush())
         self._aggregator = Aggregator.IGNORE
         queue, self._record_queue = self._record_queue, None
         recorder = self._recorder
@@ -200,45 +205,74 @@ class Acquisition:
             done.wait(0.01)
 
     def _forget_order(self) -> None:
-        for sequence in self._sequences.values():
-            sequence.forget()
+        with self._lock:
+            for order in self._orders.values():
+                held = order.forget()
+                if held is not None:
+                    held.release()
 
     def _refuse_while_recording(self, slot: str) -> None:
         if self._aggregator is Aggregator.RECORD:
             raise NotInThisState("daq", slot, "recording", "IGNORE or MONITOR; call stop first")
 
     def _on_frame(self, module: int, frame: Frame) -> None:
-        train = self._train_of(module, frame)
-        if train is None or train.flags & UNUSABLE or self._aggregator is Aggregator.IGNORE:
-            frame.slot.release()
-            return
-        self.last_train_id = max(self.last_train_id, train.train_id)
-        queue = self._record_queue
-        frame.slot.hold(1 if queue is None else 2)
-        train.release = frame.slot.release
-        if queue is not None:
-            queue.put(train)
-        self._on_train(train)
+        with self._lock:
+            train = self._train_of(module, frame)
+            if train is None:
+                frame.slot.release()
+                return
+            train.release = frame.slot.release
+            if train.flags & UNUSABLE:
+                self._let_go(train)
+                return
+            ordered = self._orders[module].feed(train, time.monotonic_ns())
+            if ordered.wrong is not None:
+                self._let_go(ordered.wrong)
+            for each in ordered.onward:
+                self._onward(each)
+
+    def _on_pass(self) -> None:
+        with self._lock:
+            for order in self._orders.values():
+                if order.holds:
+                    self._onward(order.expire(time.monotonic_ns()))
 
     def _train_of(self, module: int, frame: Frame) -> ModuleTrain | None:
-        """Decode and check a frame, and count what was found; None when it is no train at all."""
+        """Decode a frame; None when it is no train or not wanted."""
         if self._aggregator is Aggregator.IGNORE:
             self.counters["trains_ignored"] += 1
             return None
         block = frame.slot.bytes[: frame.block_bytes]
         if frame.flags & TrainFlag.INCOMPLETE:
             self._count(module, frame.flags)
+            if frame.has_first:
+                self._orders[module].lost(read_header(block).train_id)
             return None
         try:
-            train = decode(block, module, self._plan.form, frame.flags)
+            return decode(block, module, self._plan.form, frame.flags)
         except TrainMalformed:
             self.counters["malformed_frames"] += 1
             return None
-        if not train.flags & TrainFlag.BAD_MAGIC:
-            train.flags |= self._sequences[module].note(train.train_id)
-        self._count(module, train.flags)
-        self.trains_received[module] += 1
-        return train
+
+    def _let_go(self, train: ModuleTrain) -> None:
+        self._count(train.module, train.flags)
+        train.release()
+
+    def _onward(self, train: ModuleTrain | None) -> None:
+        """Give a train to the recorder and to the next stage."""
+        if train is None:
+            return
+        if train.flags & UNUSABLE:
+            self._let_go(train)
+            return
+        self._count(train.module, train.flags)
+        self.trains_received[train.module] += 1
+        self.last_train_id = max(self.last_train_id, train.train_id)
+        queue = self._record_queue
+        if queue is not None:
+            train.release = SharedRelease(train.release, 2)
+            queue.put(train)
+        self._on_train(train)
 
     def _count(self, module: int, flags: TrainFlag) -> None:
         for flag in flags:

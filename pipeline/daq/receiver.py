@@ -103,10 +103,16 @@ class Receiver:
     """The thread that receives.
 
     on_frame   called in this thread with module and frame; owns the frame's slot from then on
+    on_pass    called in this thread after each look at the sockets, at least every 50 ms
     """
 
-    def __init__(self, links: Sequence[ModuleLink], on_frame: Callable[[int, Frame], None]) -> None:
-        self._links, self._on_frame = links, on_frame
+    def __init__(
+        self,
+        links: Sequence[ModuleLink],
+        on_frame: Callable[[int, Frame], None],
+        on_pass: Callable[[], None],
+    ) -> None:
+        self._links, self._on_frame, self._on_pass = links, on_frame, on_pass
         self._wake, self._waker = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="daq-receive", daemon=True)
         self._stopping = threading.Event()
@@ -147,6 +153,7 @@ class Receiver:
                     if key.data is not None:
                         self._drain(key.data)
                 self._expire()
+                self._on_pass()
                 self._passes += 1
 
     def _drain(self, link: ModuleLink) -> None:

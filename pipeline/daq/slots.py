@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -13,29 +14,40 @@ from pipeline.model import U8
 
 
 class Slot:
-    """Memory for one block, lent out and counted back."""
+    """Memory for one block."""
 
-    __slots__ = ("_holders", "_pool", "bytes", "view")
+    __slots__ = ("_pool", "bytes", "view")
 
     def __init__(self, capacity_bytes: int, pool: SlotPool) -> None:
         # A short last datagram arrives with its trailer behind it, hence room for one whole datagram more.
         size = packets_for(capacity_bytes) * PAYLOAD_BYTES + DATAGRAM_BYTES
         self.bytes: U8 = np.ones(size, np.uint8)  # ones, not empty: the first touch of memory is slow
         self.view: Final = self.bytes.data
-        self._pool, self._holders = pool, 1
-
-    def hold(self, holders: int) -> None:
-        """Say how many will call `release`; before any of them gets the slot."""
-        self._holders = holders
+        self._pool = pool
 
     def release(self) -> None:
-        """Give the slot back; the last of the holders returns it to its pool."""
+        """Give the slot back to its pool; once."""
         with self._pool.lock:
+            self._pool.free.append(self)
+            self._pool.returned.notify()
+
+
+class SharedRelease:
+    """Calls *release* when all of its holders have called it."""
+
+    __slots__ = ("_holders", "_lock", "_release")
+
+    def __init__(self, release: Callable[[], None], holders: int) -> None:
+        self._release, self._holders = release, holders
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        """One holder has done with it."""
+        with self._lock:
             self._holders -= 1
-            if self._holders == 0:
-                self._holders = 1
-                self._pool.free.append(self)
-                self._pool.returned.notify()
+            last = self._holders == 0
+        if last:
+            self._release()
 
 
 class SlotPool:

@@ -1,0 +1,111 @@
+"""The order of one module's trains: repeated and backward ids are flagged, a far jump waits for its confirmation.
+
+A single wrong id far ahead would make all later trains look late. So a train that jumps far is held back: when the next
+train goes on from it, there was a pause; when the next one goes on from before, the id was wrong and it is let go.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from pipeline.model import ModuleTrain, TrainFlag
+
+REMEMBERED_TRAINS: Final = 1024
+TRUSTED_STRIDES: Final = 10
+"""A jump of so many strides is flagged but not held back: were it wrong, it would cost only as many trains."""
+
+
+@dataclass(slots=True)
+class Ordered:
+    """What to do after a train came."""
+
+    onward: list[ModuleTrain] = field(default_factory=list)
+    """Trains to go on with, in order; flagged trains among them."""
+    wrong: ModuleTrain | None = None
+    """A train that was held back and whose id turned out to be wrong; flagged TRAIN_ID_BACKWARD too."""
+
+
+class TrainOrder:
+    """Compare each train id of one module with those before it.
+
+    stride    distance of the train ids that this module is expected to send
+    hold_ns   how long a jump waits for its confirmation
+    """
+
+    def __init__(self, stride: int, hold_ns: int) -> None:
+        self._stride, self._hold_ns = stride, hold_ns
+        self._order: deque[int] = deque()
+        self._seen: set[int] = set()
+        self._highest: int | None = None
+        self._held: ModuleTrain | None = None
+        self._held_since_ns = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether a train waits for its confirmation."""
+        return self._held is not None
+
+    def feed(self, train: ModuleTrain, now_ns: int) -> Ordered:
+        """Take the next train of the module, whose id is not trusted; adds flags to it."""
+        result = Ordered()
+        if train.train_id == 0:
+            train.flags |= TrainFlag.TRAIN_ID_ZERO
+            result.onward.append(train)
+            return result
+        if self._held is not None:
+            held, self._held = self._held, None
+            if train.train_id >= held.train_id:
+                self._accept(held.train_id)
+                result.onward.append(held)
+            else:
+                held.flags |= TrainFlag.TRAIN_ID_BACKWARD
+                result.wrong = held
+        if train.train_id in self._seen:
+            train.flags |= TrainFlag.TRAIN_ID_REPEATED
+        elif self._highest is not None and train.train_id < self._highest:
+            train.flags |= TrainFlag.TRAIN_ID_BACKWARD
+        elif self._highest is not None and train.train_id - self._highest > self._stride:
+            train.flags |= TrainFlag.TRAIN_ID_JUMP
+            if train.train_id - self._highest > TRUSTED_STRIDES * self._stride:
+                self._held, self._held_since_ns = train, now_ns
+                return result
+            self._accept(train.train_id)
+        else:
+            self._accept(train.train_id)
+        result.onward.append(train)
+        return result
+
+    def lost(self, train_id: int) -> None:
+        """A train of this id came but could not be used: the next one follows on it."""
+        if self._highest is not None and 0 < train_id - self._highest <= TRUSTED_STRIDES * self._stride:
+            self._highest = train_id
+
+    def expire(self, now_ns: int) -> ModuleTrain | None:
+        """The held train when nothing came to contradict it for long enough."""
+        if self._held is None or now_ns - self._held_since_ns < self._hold_ns:
+            return None
+        return self.flush()
+
+    def flush(self) -> ModuleTrain | None:
+        """The held train, accepted."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._accept(held.train_id)
+        return held
+
+    def forget(self) -> ModuleTrain | None:
+        """Begin anew: the next train id is good whatever it is but zero. The held train, if there was one."""
+        held, self._held = self._held, None
+        self._order.clear()
+        self._seen.clear()
+        self._highest = None
+        return held
+
+    def _accept(self, train_id: int) -> None:
+        self._highest = train_id
+        self._order.append(train_id)
+        self._seen.add(train_id)
+        if len(self._order) > REMEMBERED_TRAINS:
+            self._seen.discard(self._order.popleft())
