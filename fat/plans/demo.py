@@ -55,6 +55,7 @@ def parameters(file: BenchFile, first_run: int) -> dict[str, Any]:
     pipeline = file.pipeline
     return {
         "bench": file.bench.name,
+        "bench_text": file.text,
         "seed": file.bench.seed,
         "detector_device": table.detector,
         "detector": pipeline.detector,

@@ -1,0 +1,112 @@
+"""What a person sees of an acceptance run: a line for each task and a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from scheduler import JournalRecord, RunState
+from scheduler import Progress as TaskProgress
+
+PLAIN_PERIOD_S: Final = 5.0
+MARKS: Final = {
+    "PASS": ("✔", "green"),
+    "FAIL": ("✘", "bold red"),
+    "ERROR": ("!", "bold magenta"),
+    "ABORTED": ("■", "yellow"),
+    "SKIPPED": ("–", "dim"),
+    "UNSET": ("·", "dim"),
+}
+"""A shape for each verdict, so that nobody needs the colour."""
+
+
+class Display:
+    """A listener of the engine that shows the run. Use as a context."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(file=sys.stderr if quiet else sys.stdout, highlight=False)
+        self._live = self._console.is_terminal and not quiet
+        self._bar = Progress(
+            TextColumn("   {task.description:<34}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[text]:<16}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._current: TaskID | None = None
+        self._title = ""
+        self._began = self._said = 0.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, line: str | Text) -> None:
+        """Print a line above the bar."""
+        if not self._quiet:
+            self._console.print(line)
+
+    def event(self, record: JournalRecord, state: RunState) -> None:
+        """Show what was written into the journal."""
+        data = record.data
+        if record.event == "task_started":
+            self._begin(str(data["task"]), state)
+        elif record.event in ("task_finished", "task_failed"):
+            verdict = str(data.get("verdict", "ERROR"))
+            self._end(str(data["task"]), verdict, state, str(data.get("error", "")))
+        elif record.event == "task_skipped":
+            self._end(str(data["task"]), "SKIPPED", state, str(data["reason"]))
+        elif record.event == "check_finished" and not data["ok"]:
+            self.say(_line("ERROR", f"check before {data['before']}: {data['text']}", ""))
+        elif record.event == "run_interrupted":
+            self.say(_line("ABORTED", f"stopped: {data['reason']}", ""))
+
+    def progress(self, progress: TaskProgress) -> None:
+        """Move the bar, or write a plain line now and then."""
+        if self._current is not None:
+            total = progress.total if progress.total > 0 else None
+            self._bar.update(self._current, completed=progress.done, total=total, text=progress.text)
+        now = time.monotonic()
+        if not self._live and progress.total > 0 and now - self._said > PLAIN_PERIOD_S:
+            self._said = now
+            self.say(f"   {self._title}: {progress.done:.0f} of {progress.total:.0f} {progress.text}")
+
+    def _begin(self, task: str, state: RunState) -> None:
+        names = list(state.tasks)
+        self._title = state.tasks[task].task.title
+        self._began = self._said = time.monotonic()
+        if self._live:
+            description = f"[{names.index(task) + 1}/{len(names)}] {self._title}"
+            self._current = self._bar.add_task(description, total=None, text="")
+
+    def _end(self, task: str, verdict: str, state: RunState, why: str) -> None:
+        if self._current is not None:
+            self._bar.remove_task(self._current)
+            self._current = None
+        names = list(state.tasks)
+        took = f"{time.monotonic() - self._began:6.1f} s"
+        title = f"[{names.index(task) + 1:>2}/{len(names)}] {state.tasks[task].task.title}"
+        self.say(_line(verdict, title, took))
+        if why and verdict != "PASS":
+            self.say(Text(f"     {why}", style="dim"))
+
+
+def _line(verdict: str, title: str, took: str) -> Text:
+    mark, style = MARKS.get(verdict, ("?", ""))
+    return Text.assemble((f" {mark} {verdict:<8}", style), f"{title:<44}", (took, "dim"))

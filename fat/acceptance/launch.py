@@ -1,0 +1,165 @@
+"""Start an acceptance run, or go on with one: its bench, its engine, its listeners, its report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from fat.acceptance.display import Display
+from fat.acceptance.finish import finish
+from fat.acceptance.slack import slack_listener
+from fat.bench.client import ClockClient, running_bench
+from fat.bench.file import BenchFile, load, parse
+from fat.bench.owned import OwnedBench
+from fat.errors import BenchFileRejected, UsageError
+from fat.files import write_bytes_atomically
+from fat.plans import PLANS
+from scheduler import (
+    Engine,
+    Listener,
+    Outcome,
+    Plan,
+    RunState,
+    create_run,
+    open_run,
+    point_latest,
+    resumable,
+    resume_time_ns,
+)
+
+PRELOAD: Final = ("numpy", "h5py", "httpx", "fat.tasks.surroundings", "fat.tasks.acquisition")
+"""What task processes find loaded. numba stays out: its threads do not survive a fork."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a bench is: the child of this process, or one that was up before."""
+
+    endpoints: Mapping[str, Any]
+    token: str
+
+
+def run_new(bench_path: Path, *, endpoints: Path | None = None, json_output: bool = False) -> int:
+    """Make a new acceptance run of a bench file and carry it out. Returns the exit code."""
+    file = load(bench_path)
+    run_dir = create_run(file.data_dir / "fat", _plan(file))
+    return _carry_out(file, run_dir, endpoints=endpoints, json_output=json_output, start_ns=None)
+
+
+def planned(bench_path: Path) -> Plan:
+    """The plan that a new run of a bench file would carry out."""
+    return _plan(load(bench_path))
+
+
+def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = False) -> int:
+    """Go on with an acceptance run where its journal ends. Returns the exit code; 0 when nothing is left."""
+    state = open_run(run_dir)
+    if not resumable(run_dir):
+        text = f"run {run_dir.name} has ended with {state.verdict}; nothing is left to do"
+        typer.echo(json.dumps({"run": run_dir.name, "nothing_left": True}) if json_output else text)
+        return 0
+    file = _file_of(run_dir, state)
+    return _carry_out(
+        file, run_dir, endpoints=endpoints, json_output=json_output, start_ns=resume_time_ns(run_dir)
+    )
+
+
+def _plan(file: BenchFile) -> Plan:
+    if file.pipeline is None:
+        raise UsageError(f"{file.path}: an acceptance run needs a table [pipeline]")
+    build = PLANS.get(file.fat.plan)
+    if build is None:
+        raise BenchFileRejected(
+            file.path, [f"{file.path}: fat.plan must be one of {', '.join(sorted(PLANS))}"]
+        )
+    return build(file, _next_raw_run(file))
+
+
+def _file_of(run_dir: Path, state: RunState) -> BenchFile:
+    """The bench file as it was when the run was made, on the run's own data folder."""
+    if state.plan is None:
+        raise UsageError(f"{run_dir}: its journal does not begin; make a new run")
+    text = str(state.plan.parameters["bench_text"])
+    path = run_dir / "bench.toml"
+    write_bytes_atomically(path, text.encode())
+    parse(text, path)  # a bench file of an older version is refused here, with its line
+    return load(path, run_dir.parent.parent)
+
+
+def _next_raw_run(file: BenchFile) -> int:
+    """The first of the raw run numbers that the plan may use."""
+    table = file.pipeline
+    folder = file.data_dir / table.instrument / table.cycle / f"p{table.proposal:06d}" / "raw"
+    numbers = [int(run.name[1:]) for run in folder.glob("r[0-9][0-9][0-9][0-9]")]
+    return max(numbers, default=0) + 1
+
+
+def _carry_out(
+    file: BenchFile, run_dir: Path, *, endpoints: Path | None, json_output: bool, start_ns: int | None
+) -> int:
+    began = time.monotonic()
+    point_latest(file.data_dir.parent / "latest", run_dir)
+    with Display(quiet=json_output) as display:
+        display.say(f"Acceptance run {run_dir.name} of bench {file.bench.name}")
+        if endpoints is not None:
+            outcome = _run_engine(file, run_dir, _running(file, endpoints), display)
+        else:
+            bench_path = run_dir / "bench.toml"
+            write_bytes_atomically(bench_path, file.text.encode())
+            display.say(f"   starting the bench (log: {file.data_dir / 'log'})")
+            log = file.data_dir / "log" / "bench.log"
+            with OwnedBench(bench_path, data_dir=file.data_dir, start_ns=start_ns, log=log) as owned:
+                outcome = _run_engine(file, run_dir, Place(owned.endpoints, owned.token), display)
+        report = finish(run_dir)
+    _tell(run_dir, outcome, report, time.monotonic() - began, json_output=json_output)
+    return outcome.exit_code
+
+
+def _running(file: BenchFile, endpoints: Path) -> Place:
+    try:
+        addresses = json.loads(endpoints.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{endpoints}: not an endpoints file: {error}") from None
+    return Place(addresses, str(running_bench(file.data_dir)["token"]))
+
+
+def _run_engine(file: BenchFile, run_dir: Path, place: Place, display: Display) -> Outcome:
+    display.say(f"   live page  {place.endpoints['web']}/runs/{run_dir.name}")
+    environment = {"endpoints": dict(place.endpoints), "token": place.token}
+    close_slack: Callable[[], str | None]
+    slack, close_slack = slack_listener(file, run_dir, place.endpoints)
+    listeners: list[Listener] = [display, *slack]
+    with ClockClient(place.endpoints["clock"], "acceptance") as clock:
+        engine = Engine(run_dir, None, clock, environment, file.scheduler, listeners, PRELOAD)
+        try:
+            outcome = engine.run()
+        finally:
+            left = close_slack()
+    if left:
+        display.say(f"   {left}")
+    return outcome
+
+
+def _tell(run_dir: Path, outcome: Outcome, report: Path | None, took_s: float, *, json_output: bool) -> None:
+    if json_output:
+        body = {
+            "run": run_dir.name,
+            "folder": str(run_dir),
+            "verdict": str(outcome.verdict),
+            "exit_code": outcome.exit_code,
+            "interrupted": outcome.interrupted,
+            "report": None if report is None else str(report),
+        }
+        typer.echo(json.dumps(body))
+        return
+    typer.echo(f"Run {run_dir.name}: {outcome.verdict} after {took_s:.0f} s")
+    if report is not None:
+        typer.echo(f"   report  {report}")
+    if outcome.interrupted:
+        typer.echo("   `stellwerk fat resume` goes on from here")

@@ -1,0 +1,102 @@
+"""`stellwerk fat …`"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
+EndpointsOption = Annotated[
+    Path | None, typer.Option(help="Use a bench that is up, by its endpoints file, instead of starting one.")
+]
+RunArgument = Annotated[
+    str | None, typer.Argument(help="Run folder or number. Default: the newest run.", show_default=False)
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="The bench's data folder; needed when RUN is a number of an older bench."),
+]
+
+
+@app.callback()
+def fat() -> None:
+    """Acceptance runs: plan, run, resume, report."""
+
+
+@app.command()
+def plan(
+    bench: Annotated[Path, typer.Argument(metavar="BENCH.toml")], json_output: JsonOption = False
+) -> None:
+    """Show the tasks that an acceptance run would do, without doing them.
+
+    Example: stellwerk fat plan configs/demo.toml
+    """
+    from fat.acceptance.launch import planned
+
+    built = planned(bench)
+    if json_output:
+        typer.echo(json.dumps(built.to_json(), indent=2))
+        return
+    for number, task in enumerate(built.tasks, start=1):
+        marks = ", ".join(
+            word for word, on in (("backup afterwards", task.backup), ("always runs", task.always)) if on
+        )
+        typer.echo(f"[{number:>2}] {task.id:<14} {task.title}" + (f"  ({marks})" if marks else ""))
+
+
+@app.command()
+def run(
+    bench: Annotated[Path, typer.Argument(metavar="BENCH.toml")],
+    endpoints: EndpointsOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Carry out an acceptance run. Ctrl-C stops it (exit 75); `stellwerk fat resume` goes on.
+
+    Examples:
+
+      stellwerk fat run configs/demo.toml
+
+      stellwerk fat run configs/demo.toml --endpoints runs/demo/endpoints.json
+    """
+    from fat.acceptance.launch import run_new
+
+    raise typer.Exit(run_new(bench, endpoints=endpoints, json_output=json_output))
+
+
+@app.command()
+def resume(
+    run: RunArgument = None,
+    data: DataOption = None,
+    endpoints: EndpointsOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Go on with a run that was stopped, killed, or ended in an error of the bench.
+
+    Examples:
+
+      stellwerk fat resume
+
+      stellwerk fat resume 12 --data runs/demo
+    """
+    from fat.acceptance import launch
+    from scheduler.runs import find_run
+
+    raise typer.Exit(launch.resume(find_run(run, data), endpoints=endpoints, json_output=json_output))
+
+
+@app.command()
+def report(run: RunArgument = None, data: DataOption = None, json_output: JsonOption = False) -> None:
+    """Write the report of a run anew from its records.
+
+    Example: stellwerk fat report 12 --data runs/demo
+    """
+    from fat.acceptance.finish import finish
+    from scheduler.runs import find_run
+
+    path = finish(find_run(run, data))
+    typer.echo(json.dumps({"report": str(path)}) if json_output else str(path))
