@@ -1,0 +1,1 @@
+"""Remote services that an acceptance test talks to: a Slack."""
