@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scheduler.journal import JournalRecord, read_journal
     from scheduler.live import Progress, read_live
     from scheduler.plan import Plan, Task
-    from scheduler.record import comparable, record
+    from scheduler.records import comparable, record
     from scheduler.runs import create_run, list_runs, open_run, point_latest, resumable
     from scheduler.state import RunState, resume_time_ns
     from scheduler.task import CheckResult, TaskContext, TaskResult
@@ -62,7 +62,7 @@ _ROOMS = {
     "scheduler.journal": ("JournalRecord", "read_journal"),
     "scheduler.live": ("Progress", "read_live"),
     "scheduler.plan": ("Plan", "Task"),
-    "scheduler.record": ("comparable", "record"),
+    "scheduler.records": ("comparable", "record"),
     "scheduler.runs": ("create_run", "list_runs", "open_run", "point_latest", "resumable"),
     "scheduler.state": ("RunState", "resume_time_ns"),
     "scheduler.task": ("CheckResult", "TaskContext", "TaskResult"),

@@ -118,6 +118,7 @@ class Engine:
                 Runner(
                     self._clock,
                     self._wake,
+                    lock=self._journal.fileno(),
                     log=self._run_dir / "log" / "launcher.log",
                     preload=self._preload,
                     stop_grace_s=self._settings.stop_grace_s,

@@ -25,8 +25,8 @@ from typing import Any, Final, Self
 from scheduler.errors import JournalBusy, JournalCorrupt, JournalUnwritable, RunNotFound
 
 JOURNAL_NAME: Final = "journal.jsonl"
-LOCK_PATIENCE_S: Final = 0.5
-"""`being_written` holds the lock for an instant; an engine that starts in that instant tries again."""
+LOCK_PATIENCE_S: Final = 2.0
+"""How long opening waits: task processes of a killed engine hold the lock until they are gone, some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,10 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._descriptor)
+
+    def fileno(self) -> int:
+        """The descriptor that carries the lock. Who inherits it holds the run too."""
+        return self._descriptor
 
     def append(self, event: str, data: Mapping[str, Any], sim_ns: int) -> JournalRecord:
         """Write an event; when this returns it is durable. Raises JournalUnwritable and leaves no half line."""

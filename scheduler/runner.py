@@ -66,10 +66,10 @@ class Runner:
     """Runs jobs, one at a time. Use as a context manager: starts the launcher, and leaves nothing behind."""
 
     def __init__(
-        self, clock: Clock, wake: Wake, *, log: Path, preload: Sequence[str], stop_grace_s: float
+        self, clock: Clock, wake: Wake, *, lock: int, log: Path, preload: Sequence[str], stop_grace_s: float
     ) -> None:
         self._clock, self._wake = clock, wake
-        self._log = log
+        self._lock, self._log = lock, log
         self._preload = list(preload)
         self._grace_s = stop_grace_s
         self._waiter = ThreadPoolExecutor(1, thread_name_prefix="clock wait")
@@ -83,7 +83,8 @@ class Runner:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=[theirs.fileno()],
+                # With the journal's lock, so that no new engine starts while a task of this one still runs.
+                pass_fds=[theirs.fileno(), self._lock],
                 start_new_session=True,  # Ctrl-C in the terminal is for the engine alone
             )
         try:

@@ -1,0 +1,174 @@
+"""A toy plan, and a program that carries it out and is killed on the way. Used by test_scheduler_*.py.
+
+    python scheduler_toy.py ROOT            every kill there is; prints one JSON line for each
+    python scheduler_toy.py ROOT once       one run that goes through
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from scheduler import (
+    CheckResult,
+    Engine,
+    Plan,
+    SchedulerTable,
+    Task,
+    TaskContext,
+    TaskResult,
+    Verdict,
+    comparable,
+    create_run,
+    list_runs,
+    read_journal,
+    record,
+    resumable,
+    resume_time_ns,
+)
+from scheduler.journal import Journal
+
+STEP_NS = 1_000_000_000
+
+
+class JumpClock:
+    """Simulated time that jumps to wherever someone wants to be."""
+
+    def __init__(self, start_ns: int = 0) -> None:
+        self.time_ns = start_ns
+
+    def now_ns(self) -> int:
+        return self.time_ns
+
+    def wait_until(self, t_ns: int) -> int:
+        self.time_ns = max(self.time_ns, t_ns)
+        return self.time_ns
+
+    def interrupt(self) -> None:
+        pass
+
+
+def measure(context: TaskContext) -> TaskResult:
+    """Take a while, say so, and build on what came before."""
+    now = context.clock.wait_until(context.clock.now_ns() + context.arguments["steps"] * STEP_NS)
+    context.progress(1, 1)
+    context.note(f"measured for {context.arguments['steps']} steps")
+    total = context.arguments["steps"] + sum(result["total"] for result in context.results.values())
+    (context.run_dir / f"{context.task_id}.json").write_text(json.dumps({"total": total}))
+    return TaskResult(Verdict(context.arguments.get("verdict", "PASS")), {"total": total, "at": now})
+
+
+def all_is_well(context: TaskContext) -> CheckResult:
+    """A check that takes time, as one that asks hardware does."""
+    context.clock.wait_until(context.clock.now_ns() + STEP_NS // 4)
+    return CheckResult(True, f"well before {context.task_id}")
+
+
+PLAN = Plan(
+    "toy",
+    (
+        Task("warm_up", "Warm up", "scheduler_toy:measure", {"steps": 3}),
+        Task("dark", "Dark", "scheduler_toy:measure", {"steps": 5}, backup=True),
+        Task("flat", "Flat", "scheduler_toy:measure", {"steps": 2, "verdict": "FAIL"}),
+        Task("bright", "Bright", "scheduler_toy:measure", {"steps": 7}, backup=True),
+        Task("lights_off", "Lights off", "scheduler_toy:measure", {"steps": 1}, always=True),
+    ),
+    checks=("scheduler_toy:all_is_well",),
+    parameters={"colour": "green"},
+)
+
+
+def carry_out(root: Path) -> None:
+    """Make the run if it is not there, then carry it on to its end."""
+    runs = list_runs(root)
+    run_dir = runs[0] if runs else create_run(root, PLAN)
+    Engine(run_dir, None, JumpClock(resume_time_ns(run_dir) or 0), {}, SchedulerTable()).run()
+
+
+def die_at(write: int, where: str) -> None:
+    """Let this process be killed at its *write*-th journal write: before, within or after it (durable by then)."""
+    whole, writes = Journal._write, 0
+
+    def deadly(self: Journal, line: bytes) -> None:
+        nonlocal writes
+        writes += 1
+        if writes != write:
+            whole(self, line)
+            return
+        if where == "within":
+            os.write(self._descriptor, line[: len(line) // 2])
+        if where == "after":
+            whole(self, line)
+        os.fsync(self._descriptor)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Journal._write = deadly  # type: ignore[method-assign]
+
+
+def in_child(root: Path, *deaths: tuple[int, str]) -> int:
+    """Carry out in a forked process, which may die. Returns its wait status as an exit code."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for write, where in deaths:
+                die_at(write, where)
+            carry_out(root)
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def twice_run(run_dir: Path) -> list[str]:
+    """Tasks that were started again after they had finished."""
+    finished: set[str] = set()
+    wrong = []
+    for entry in read_journal(run_dir):
+        if entry.event == "task_finished":
+            finished.add(entry.data["task"])
+        if entry.event == "task_started" and entry.data["task"] in finished:
+            wrong.append(entry.data["task"])
+    return wrong
+
+
+def tell(**what: object) -> None:
+    """One line for the test."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def every_kill(root: Path) -> None:
+    """An undisturbed run, then one for each kill; say how the records compare."""
+    assert in_child(root / "whole") == 0
+    whole = root / "whole" / "00001"
+    expected = comparable(record(whole))
+    writes = len(read_journal(whole))
+    tell(writes=writes, verdict=expected["verdict"])
+    for write in range(1, writes + 1):
+        for where in ("before", "within", "after"):
+            here = root / f"{write}-{where}"
+            died = in_child(here, (write, where))
+            ended = in_child(here)
+            run_dir = here / "00001"
+            tell(
+                write=write,
+                where=where,
+                died=died,
+                ended=ended,
+                equal=comparable(record(run_dir)) == expected,
+                twice=twice_run(run_dir),
+                left=resumable(run_dir),
+            )
+
+
+if __name__ == "__main__":
+    if sys.argv[2:] == ["once"]:
+        carry_out(Path(sys.argv[1]))
+    else:
+        every_kill(Path(sys.argv[1]))
