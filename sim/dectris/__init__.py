@@ -1,0 +1,1 @@
+"""A DECTRIS detector control unit: SIMPLON REST interface and legacy ZeroMQ stream."""
