@@ -107,6 +107,8 @@ class BridgeTable(_Table):
     corrected_port: Port = 0
     raw_port: Port = 0
     every_nth_train: int = Field(default=1, ge=1)
+    axes: Literal["file", "online"] = "file"
+    """file: (pulse, module, slow, fast). online: (module, fast, slow, pulse), as older pipelines served it."""
 
 
 class PipelineTable(_Table):

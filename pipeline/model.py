@@ -54,6 +54,8 @@ class TrainFlag(IntFlag):
     """Pulse or cell ids differ from those of the other modules of the train."""
 
 
+GOOD = TrainFlag(0)
+
 UNUSABLE = (
     TrainFlag.INCOMPLETE
     | TrainFlag.TRUNCATED
@@ -98,7 +100,7 @@ class ModuleTrain:
     """Detector-specific section, (5408,) for AGIPD."""
     trailer: bytes
     """The 32 trailer bytes as received."""
-    flags: TrainFlag = TrainFlag(0)
+    flags: TrainFlag = GOOD
     release: Callable[[], None] = field(default=_nothing, repr=False)
 
 
@@ -121,7 +123,9 @@ class CorrectedModule:
     passport: tuple[str, ...] = ()
     """What was done, oldest first, e.g. `THRESHOLDING_Q1M1`."""
     raw: ModuleTrain | None = None
-    """The raw train this was made from, for the sections that corrected files repeat."""
+    """The raw train this was made from without its images, for the sections that corrected files repeat."""
+    release: Callable[[], None] = field(default=_nothing, repr=False)
+    """Call once when nobody needs the arrays any more."""
 
 
 @dataclass(slots=True)
@@ -132,6 +136,11 @@ class MatchedTrain:
     modules: dict[int, CorrectedModule]
     timestamp_ns: int
     """Unix time of the train, nanoseconds."""
+
+    def release(self) -> None:
+        """Give the memory of all modules back."""
+        for part in self.modules.values():
+            part.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,20 @@ class Growing:
     path    where in the file
     shape   shape of one entry, () for a number
     chunk   entries in one chunk; by default as many as fill 16 KiB
+    deflate compress chunks with gzip level 1
     """
 
     __slots__ = ("_dataset", "_dtype", "_length", "_rank", "_shape")
 
     def __init__(
-        self, file: h5py.File, path: str, shape: tuple[int, ...], dtype: DTypeLike, chunk: int | None = None
+        self,
+        file: h5py.File,
+        path: str,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        chunk: int | None = None,
+        *,
+        deflate: bool = False,
     ) -> None:
         self._dtype = np.dtype(dtype)
         size = self._dtype.itemsize * int(np.prod(shape, dtype=np.int64))
@@ -43,6 +51,8 @@ class Growing:
             maxshape=(None, *shape),
             chunks=(entries, *shape),
             track_times=False,
+            compression="gzip" if deflate else None,
+            compression_opts=1 if deflate else None,
         )
         self._dataset = dataset.id
         self._shape, self._rank, self._length = shape, 1 + len(shape), 0
@@ -69,6 +79,14 @@ class Growing:
         rest = (0,) * (self._rank - 1)
         for index, entry in enumerate(entries):
             self._dataset.write_direct_chunk((begin + index, *rest), entry)
+
+    def append_deflated_chunks(self, chunks: Sequence[bytes]) -> None:
+        """Append entries, one chunk each, that were compressed elsewhere (zlib streams)."""
+        begin, self._length = self._length, self._length + len(chunks)
+        self._dataset.set_extent((self._length, *self._shape))
+        rest = (0,) * (self._rank - 1)
+        for index, chunk in enumerate(chunks):
+            self._dataset.write_direct_chunk((begin + index, *rest), chunk)
 
 
 @dataclass(frozen=True, slots=True)

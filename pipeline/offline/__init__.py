@@ -1,0 +1,1 @@
+"""Correction of recorded runs, with the same recipes as online."""

@@ -1,0 +1,1 @@
+"""The online pipeline: splitter, correction, matcher, appender, bridge, and how they are put together."""

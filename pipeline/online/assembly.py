@@ -16,6 +16,9 @@ from pipeline.daq.recording import RecordingPlan
 from pipeline.daq.xtdf import FORMATS
 from pipeline.errors import SettingRejected
 from pipeline.model import ModuleTrain, TrainClock
+from pipeline.online.bridge import BridgeServer
+from pipeline.online.bridge_messages import raw_source, serialize, train_metadata
+from pipeline.online.corrected import CorrectedBranch
 from pipeline.online.splitter import Splitter
 
 
@@ -37,7 +40,7 @@ class OnlinePipeline:
         train_clock: TrainClock,
         token: str,
     ) -> None:
-        self._table, self._endpoints = table, endpoints
+        self._table, self._train_clock = table, train_clock
         self._proposal_folder = data_dir / table.instrument / table.cycle / f"p{table.proposal:06d}"
         self.splitter = Splitter(
             table.memory_cells, table.splitter.pulse_filter, table.splitter.every_nth_train
@@ -52,28 +55,38 @@ class OnlinePipeline:
             train_clock=train_clock,
         )
         self.daq = Acquisition(plan, table.memory_cells, table.daq, self._raw_folder, self._on_train)
-        self.registry = Registry([self._daq_device(), self._splitter_device()])
+        self.corrected = CorrectedBranch(table, endpoints, train_clock, self._proposal_folder / "proc")
+        self.raw_bridge = BridgeServer("bridge.raw", table.bridge.mode, table.bridge.raw_port)
+        devices = [self._daq_device(), self._splitter_device(), *self.corrected.devices()]
+        self.registry = Registry(devices)
         self._control = ControlServer(control_app(self.registry, token), port=table.control_port)
 
     def start(self) -> dict[str, str]:
-        """Start all stages; endpoints by name."""
+        """Start all stages, the last ones first; endpoints by name."""
+        bridges = {"bridge.corrected": self.corrected.start(), "bridge.raw": self.raw_bridge.start()}
         self.daq.start()
         addresses = {f"daq.{module}": address for module, address in self.daq.addresses.items()}
         addresses["pipeline"] = self._control.start()
-        return addresses
+        return addresses | bridges
 
     def stop(self) -> None:
         """Drain and stop all stages, first stage first; may be called twice."""
         self.daq.stop()
+        self.corrected.stop()
+        self.raw_bridge.stop()
         self._control.stop()
 
     def _raw_folder(self, run: int) -> Path:
         return self._proposal_folder / "raw" / f"r{run:04d}"
 
     def _on_train(self, train: ModuleTrain) -> None:
+        if train.module == self._table.modules[0] and self.raw_bridge.wanted:
+            name, content = raw_source(self._table.detector, train)
+            metadata = train_metadata(name, train.train_id, self._train_clock.unix_ns(train.train_id))
+            self.raw_bridge.publish(serialize({name: content}, {name: metadata}))
         part = self.splitter.split(train)
         if part is not None:
-            part.release()
+            self.corrected.submit(part)
 
     def _daq_device(self) -> Device:
         daq, table = self.daq, self._table
@@ -101,7 +114,9 @@ class OnlinePipeline:
 
         def idle() -> dict[str, Any]:
             received = {str(module): count for module, count in daq.trains_received.items()}
-            return {"idle": daq.quiet(), "last_train_id": daq.last_train_id, "trains_received": received}
+            # Upstream first: what leaves one stage is in the next before it is gone from the first.
+            is_idle = daq.quiet() and not self.corrected.busy
+            return {"idle": is_idle, "last_train_id": daq.last_train_id, "trains_received": received}
 
         return Device(
             "daq",

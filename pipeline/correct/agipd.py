@@ -1,0 +1,214 @@
+"""The AGIPD recipe: settings, constants in the order in which the kernels read them, and one train's correction.
+
+Conventions of the gain: docs/architecture.md, Constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import SettingRejected
+from pipeline.model import F32, U8, U16, U32, CorrectedModule, ModuleTrain
+
+STEPS: Final = ("thresholding", "offset", "relative_gain", "photon_gain", "mask")
+MEDIUM_TO_LOW: Final = 4.48
+"""High-gain equivalent of low gain over medium gain (public AGIPD calibration notebooks)."""
+IMAGE: Final = (512, 128)
+
+
+@dataclass(frozen=True, slots=True)
+class AgipdSettings:
+    """Which steps are taken; those that are not are skipped."""
+
+    thresholding: bool = True
+    """Off: every pixel is in the stage *fixed_gain*."""
+    offset: bool = True
+    relative_gain: bool = True
+    photon_gain: bool = True
+    mask: bool = True
+    fixed_gain: int = 0
+    """0 high, 1 medium, 2 low; used without thresholding."""
+
+    @classmethod
+    def of_steps(cls, steps: Iterable[str], fixed_gain: int = 0) -> AgipdSettings:
+        """Settings from the names of the steps to take. Raises SettingRejected."""
+        chosen = set(steps)
+        if unknown := sorted(chosen - set(STEPS)):
+            raise SettingRejected("steps", unknown[0], f"among {', '.join(STEPS)}")
+        return cls(**{step: step in chosen for step in STEPS}, fixed_gain=fixed_gain)
+
+    def passport(self, module: int) -> tuple[str, ...]:
+        """Processing history in the names that live viewers know."""
+        where = f"Q{module // 4 + 1}M{module % 4 + 1}"
+        names = {
+            "thresholding": "THRESHOLDING",
+            "offset": "OFFSET_CORR",
+            "relative_gain": "RELGAIN_CORR",
+            "photon_gain": "FF_CORR",
+            "mask": "BADPIX_MASK",
+        }
+        return tuple(f"{names[step]}_{where}" for step in STEPS if getattr(self, step))
+
+
+@dataclass(frozen=True, slots=True)
+class AgipdConstants:
+    """One module's constants, prepared: C-contiguous, axes memory cell, slow scan, fast scan, then stage."""
+
+    thresholds: F32
+    """(cells, 512, 128, 2)"""
+    offset: F32
+    """(cells, 512, 128, 3) ADU"""
+    factor: F32
+    """(cells, 512, 128, 3) photons per ADU: relative gain over photon gain"""
+    bad_pixels: U32
+    """(cells, 512, 128, 3)"""
+
+    @classmethod
+    def prepare(cls, stored: Mapping[str, NDArray[Any]], settings: AgipdSettings) -> AgipdConstants:
+        """From constants as they are stored, (128, 512, cells, k), by calibration.
+
+        Needs Offset, and ThresholdsDark, SlopesPC, SlopesFF, BadPixelsDark for the steps that use them. Raises
+        SettingRejected when a step lacks its constant.
+        """
+        needed = {
+            "ThresholdsDark": settings.thresholding,
+            "Offset": True,
+            "SlopesPC": settings.relative_gain,
+            "SlopesFF": settings.photon_gain,
+            "BadPixelsDark": settings.mask,
+        }
+        for name, wanted in needed.items():
+            if wanted and name not in stored:
+                raise SettingRejected("steps", settings, f"such that {name} is not needed, or inject {name}")
+        offset = _kernel_order(stored["Offset"], "f4")
+        cells = len(offset)
+        return cls(
+            thresholds=(
+                _kernel_order(stored["ThresholdsDark"][..., :2], "f4")
+                if settings.thresholding
+                else np.zeros((cells, *IMAGE, 2), np.float32)
+            ),
+            offset=offset if settings.offset else np.zeros_like(offset),
+            factor=_factor(stored, settings, cells),
+            bad_pixels=(
+                _kernel_order(stored["BadPixelsDark"], "u4")
+                if settings.mask
+                else np.zeros((cells, *IMAGE, 3), np.uint32)
+            ),
+        )
+
+
+def _kernel_order(stored: NDArray[Any], dtype: str) -> NDArray[Any]:
+    return np.ascontiguousarray(stored.transpose(2, 1, 0, 3), dtype)
+
+
+def _factor(stored: Mapping[str, NDArray[Any]], settings: AgipdSettings, cells: int) -> F32:
+    factor = np.ones((cells, *IMAGE, 3), np.float64)
+    # A slope or gain of zero gives infinity: the kernels turn it into NaN and flag it.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if settings.relative_gain:
+            slopes = _kernel_order(stored["SlopesPC"], "f8")
+            high, medium = slopes[..., 0], slopes[..., 3]
+            good = high[np.isfinite(high) & (high > 0)]
+            median = np.median(good) if good.size else np.nan
+            factor[..., 0] = median / high
+            factor[..., 1] = median / medium
+            factor[..., 2] = factor[..., 1] * MEDIUM_TO_LOW
+        if settings.photon_gain:
+            factor /= _kernel_order(stored["SlopesFF"], "f8")[..., 0, np.newaxis]
+    return factor.astype(np.float32)
+
+
+@dataclass(slots=True)
+class Buffers:
+    """Room for one corrected train."""
+
+    data: F32
+    gain: U8
+    mask: U32
+
+    @classmethod
+    def of(cls, frames: int) -> Buffers:
+        """Fresh room for so many frames, touched once: the first touch of memory is slow."""
+        return cls(
+            np.zeros((frames, *IMAGE), np.float32),
+            np.zeros((frames, *IMAGE), np.uint8),
+            np.zeros((frames, *IMAGE), np.uint32),
+        )
+
+
+def correct_train(
+    train: ModuleTrain, constants: AgipdConstants, settings: AgipdSettings, room: Buffers | None = None
+) -> CorrectedModule:
+    """Correct one module's train with the fast kernel. The raw data may be released afterwards.
+
+    room  where the result goes, for exactly the train's frames; by default fresh memory
+    """
+    from pipeline.correct.kernels.fast import correct_agipd
+
+    out = Buffers.of(len(train.data)) if room is None else room
+    correct_agipd(
+        train.data,
+        np.ascontiguousarray(train.cell_id),
+        constants.thresholds,
+        constants.offset,
+        constants.factor,
+        constants.bad_pixels,
+        settings.thresholding,
+        settings.fixed_gain,
+        out.data,
+        out.gain,
+        out.mask,
+    )
+    kept = replace(
+        train,
+        data=train.data[:0].copy(),
+        cell_id=train.cell_id.copy(),
+        pulse_id=train.pulse_id.copy(),
+        status=train.status.copy(),
+        length=train.length.copy(),
+        detector=train.detector.copy(),
+        release=_nothing,
+    )
+    return CorrectedModule(
+        module=train.module,
+        train_id=train.train_id,
+        data=out.data,
+        gain=out.gain,
+        mask=out.mask,
+        cell_id=kept.cell_id,
+        pulse_id=kept.pulse_id,
+        passport=settings.passport(train.module),
+        raw=kept,
+    )
+
+
+def _nothing() -> None:
+    """The kept sections own their memory."""
+
+
+def warm_up() -> None:
+    """Compile the kernel, or load it from its cache, before the first train comes."""
+    cells = np.zeros(1, np.uint16)
+    raw: U16 = np.zeros((1, 2, 1, 1), np.uint16)
+    from pipeline.correct.kernels.fast import correct_agipd
+
+    three = np.ones((1, 1, 1, 3), np.float32)
+    correct_agipd(
+        raw,
+        cells,
+        np.ones((1, 1, 1, 2), np.float32),
+        three,
+        three,
+        np.zeros((1, 1, 1, 3), np.uint32),
+        True,
+        0,
+        np.zeros((1, 1, 1), np.float32),
+        np.zeros((1, 1, 1), np.uint8),
+        np.zeros((1, 1, 1), np.uint32),
+    )

@@ -1,0 +1,144 @@
+"""The correction stage: worker threads that turn module trains into corrected ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from pipeline.correct.agipd import AgipdConstants, AgipdSettings, Buffers, correct_train, warm_up
+from pipeline.daq.queues import BoundedQueue, Policy
+from pipeline.model import CorrectedModule, ModuleTrain
+
+MAX_FREE: Final = 64
+log = structlog.get_logger("pipeline.correction")
+
+
+class BufferPool:
+    """Output memory that is used again, because the first touch of memory is slow."""
+
+    def __init__(self) -> None:
+        self._free: dict[int, deque[Buffers]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, frames: int) -> tuple[Buffers, Callable[[], None]]:
+        """Room for so many frames, and what gives it back."""
+        with self._lock:
+            free = self._free.setdefault(frames, deque(maxlen=MAX_FREE))
+            room = free.popleft() if free else None
+        if room is None:
+            room = Buffers.of(frames)
+        return room, lambda: free.append(room)
+
+
+class CorrectionStage:
+    """Corrects module trains on threads that hold no lock while they compute.
+
+    on_output  called from a worker's thread with every corrected module
+    """
+
+    def __init__(
+        self, depth: int, policy: str, threads: int, on_output: Callable[[CorrectedModule], None]
+    ) -> None:
+        self._queue = BoundedQueue[ModuleTrain](
+            "online", depth, Policy(policy), lambda train: train.release()
+        )
+        self._on_output = on_output
+        self._pool = BufferPool()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"correction {number}") for number in range(threads)
+        ]
+        self._prepared: Mapping[int, AgipdConstants] = {}
+        self.settings = AgipdSettings()
+        self._lock = threading.Lock()
+        self._seconds = 0.0
+        self._images = 0
+        self.counters: Final[Counter[str]] = Counter()
+        self.problem = ""
+
+    def start(self) -> None:
+        """Warm the kernel up, then begin to work."""
+        warm_up()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Work off what is queued, then end; may be called twice."""
+        self._queue.close()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def load(self, prepared: Mapping[int, AgipdConstants], settings: AgipdSettings) -> None:
+        """Use these constants from the next train on."""
+        self.settings, self._prepared = settings, dict(prepared)
+
+    def unload(self) -> None:
+        """Correct nothing any more; trains are let through unused."""
+        self._prepared = {}
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there are constants."""
+        return bool(self._prepared)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is queued or worked on."""
+        return self._queue.busy
+
+    def submit(self, train: ModuleTrain) -> None:
+        """Queue a module's train; a full queue does what its policy says."""
+        if not self._prepared:
+            self.counters["trains_without_constants"] += 1
+            train.release()
+            return
+        self._queue.put(train)
+
+    def timing(self) -> dict[str, float]:
+        """Core-milliseconds for each image so far, and images."""
+        with self._lock:
+            per_image = 1000 * self._seconds / self._images if self._images else 0.0
+            return {"core_ms_per_image": round(per_image, 4), "images": self._images}
+
+    def queue_counters(self) -> dict[str, object]:
+        """Length, policy and drops of the queue before the workers."""
+        return {"length": len(self._queue), "policy": self._queue.policy.value, **self._queue.counters}
+
+    def _work(self) -> None:
+        while not (self._queue.closed and not len(self._queue)):
+            train = self._queue.get(0.5)
+            if train is None:
+                continue
+            try:
+                self._correct(train)
+            except Exception as error:  # a thread's border: one train must not end the stage
+                log.exception("a train could not be corrected", train_id=train.train_id, module=train.module)
+                self.problem = f"module {train.module}: {type(error).__name__}: {error}"
+                self.counters["trains_failed"] += 1
+            finally:
+                self._queue.done()
+
+    def _correct(self, train: ModuleTrain) -> None:
+        constants = self._prepared.get(train.module)
+        if constants is None:
+            self.counters["trains_without_constants"] += 1
+            train.release()
+            return
+        try:
+            room, give_back = self._pool.take(len(train.data))
+            began = time.thread_time()
+            part = correct_train(train, constants, self.settings, room)
+            took = time.thread_time() - began
+        finally:
+            train.release()
+        part.release = give_back
+        with self._lock:
+            self._seconds += took
+            self._images += len(part.data)
+        self.counters["trains_corrected"] += 1
+        self._on_output(part)

@@ -1,0 +1,121 @@
+"""The matcher: puts the modules of a train together. Pure; fed one module at a time, with the time.
+
+Every module part that is fed comes out exactly once: in one matched train, or dropped with a reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from pipeline.model import CorrectedModule, MatchedTrain, TrainClock
+
+
+class DropReason(StrEnum):
+    """Why a module part is in no train."""
+
+    LATE = "late"
+    """Its train went out, or was given up, before."""
+    REPEATED = "repeated"
+    """The module was in this train already."""
+    PULSES_DIFFER = "pulses_differ"
+    """Its pulse or cell ids are not those of most modules."""
+    TOO_FEW_MODULES = "too_few_modules"
+    """Its train had fewer modules than the least number when its deadline came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A module part that goes nowhere."""
+
+    part: CorrectedModule
+    reason: DropReason
+
+
+@dataclass(slots=True)
+class _Waiting:
+    since_s: float
+    parts: dict[int, CorrectedModule] = field(default_factory=dict)
+
+
+class Matcher:
+    """Match by train id.
+
+    modules      how many modules there are
+    min_modules  the least with which a train goes out
+    deadline_s   how long a train waits for its last modules
+    max_waiting  trains that may wait at a time; the oldest goes out, or is given up, when there are more
+    """
+
+    def __init__(
+        self, modules: int, min_modules: int, deadline_s: float, train_clock: TrainClock, max_waiting: int = 8
+    ) -> None:
+        self.modules, self.min_modules, self.deadline_s = modules, min_modules, deadline_s
+        self._train_clock, self._max_waiting = train_clock, max_waiting
+        self._waiting: dict[int, _Waiting] = {}
+        self._last_out = -1
+        self.counters: Final[Counter[str]] = Counter()
+
+    def feed(self, part: CorrectedModule, now_s: float) -> list[MatchedTrain | Dropped]:
+        """Take a module part; what is settled by it, in the order of train ids."""
+        if part.train_id <= self._last_out:
+            return [self._drop(part, DropReason.LATE), *self.due(now_s)]
+        waiting = self._waiting.setdefault(part.train_id, _Waiting(now_s))
+        if part.module in waiting.parts:
+            return [self._drop(part, DropReason.REPEATED), *self.due(now_s)]
+        waiting.parts[part.module] = part
+        return self.due(now_s)
+
+    def due(self, now_s: float) -> list[MatchedTrain | Dropped]:
+        """What need not, or cannot, wait any longer. Later trains wait for earlier ones."""
+        settled: list[MatchedTrain | Dropped] = []
+        for train_id in sorted(self._waiting):
+            waiting = self._waiting[train_id]
+            complete = len(waiting.parts) == self.modules
+            overdue = now_s - waiting.since_s >= self.deadline_s or len(self._waiting) > self._max_waiting
+            if not complete and not overdue:
+                break
+            settled += self._settle(train_id)
+        return settled
+
+    def flush(self) -> list[MatchedTrain | Dropped]:
+        """Settle all that wait; afterwards train ids may begin anew."""
+        settled = [item for train_id in sorted(self._waiting) for item in self._settle(train_id)]
+        self._last_out = -1
+        return settled
+
+    @property
+    def next_deadline_s(self) -> float | None:
+        """When `due` has something to settle at the latest; None when nothing waits."""
+        return min((w.since_s + self.deadline_s for w in self._waiting.values()), default=None)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def _settle(self, train_id: int) -> list[MatchedTrain | Dropped]:
+        parts = self._waiting.pop(train_id).parts
+        self._last_out = train_id
+        agreeing, differing = _by_pulses(parts)
+        settled: list[MatchedTrain | Dropped] = [self._drop(p, DropReason.PULSES_DIFFER) for p in differing]
+        if len(agreeing) < self.min_modules:
+            self.counters["trains_given_up"] += 1
+            return settled + [self._drop(part, DropReason.TOO_FEW_MODULES) for part in agreeing.values()]
+        complete = len(agreeing) == self.modules
+        self.counters["trains_complete" if complete else "trains_incomplete"] += 1
+        return [*settled, MatchedTrain(train_id, agreeing, self._train_clock.unix_ns(train_id))]
+
+    def _drop(self, part: CorrectedModule, reason: DropReason) -> Dropped:
+        self.counters[f"modules_{reason}"] += 1
+        return Dropped(part, reason)
+
+
+def _by_pulses(
+    parts: dict[int, CorrectedModule],
+) -> tuple[dict[int, CorrectedModule], list[CorrectedModule]]:
+    """Modules that agree with most on pulse and cell ids, by number, and those that do not."""
+    ids = {module: part.pulse_id.tobytes() + part.cell_id.tobytes() for module, part in sorted(parts.items())}
+    common = Counter(ids.values()).most_common(1)[0][0]
+    agreeing = {module: parts[module] for module, mine in ids.items() if mine == common}
+    return agreeing, [parts[module] for module, mine in ids.items() if mine != common]
