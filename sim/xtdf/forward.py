@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.xtdf.illumination import Illumination, expected_photons
-from sim.xtdf.kernels import F32, FAST, PIXELS, SLOW, draw_photons, expose, normal_table
+from sim.xtdf.kernels import F32, FAST, PIXELS, SLOW, draw_photons, expose, light_table, normal_table
 from sim.xtdf.keys import generator, key64
 from sim.xtdf.truth import ModuleTruth
 
@@ -23,11 +23,6 @@ FORCED_STAGE: Final[dict[GainMode, int]] = {
     "fixed_low": 2,
 }
 ASICS: Final = 16
-
-
-class _Light(NamedTuple):
-    mean: F32
-    none: F32
 
 
 @cache
@@ -46,7 +41,7 @@ class ModuleModel:
         self._gain = truth.photon_gain.reshape(3, PIXELS)
         self._switch = truth.switch.reshape(2, PIXELS)
         self._level = truth.level.reshape(3, PIXELS)
-        self._light: dict[Illumination, _Light] = {}
+        self._light: dict[Illumination, F32] = {}
 
     def make_images(
         self,
@@ -73,8 +68,7 @@ class ModuleModel:
             self._level,
             np.float32(self.truth.level_noise),
             self._common_mode(train_id, len(out)),
-            light.mean,
-            light.none,
+            light,
             illumination != "dark",
             _normal(),
         )
@@ -85,14 +79,7 @@ class ModuleModel:
         drawn = np.zeros((len(cells), PIXELS), np.int32)
         if illumination != "dark":
             for frame, cell in enumerate(cells):
-                draw_photons(
-                    drawn[frame],
-                    self._train_key(train_id),
-                    np.uint64(cell),
-                    light.mean,
-                    light.none,
-                    _normal(),
-                )
+                draw_photons(drawn[frame], np.uint64(cell), self._train_key(train_id), light, _normal())
         return drawn.reshape(len(cells), SLOW, FAST)
 
     def _train_key(self, train_id: int) -> np.uint64:
@@ -102,9 +89,9 @@ class ModuleModel:
         rng = generator(self._seed, self.truth.serial, "common mode", train_id)
         return self.truth.common_mode * rng.standard_normal((frames, ASICS), np.float32)
 
-    def _lit(self, illumination: Illumination) -> _Light:
+    def _lit(self, illumination: Illumination) -> F32:
         light = self._light.get(illumination)
         if light is None:
-            mean = expected_photons(illumination, self.channel, self._flat_photons).reshape(PIXELS)
-            light = self._light[illumination] = _Light(mean, np.exp(-mean))
+            mean = expected_photons(illumination, self.channel, self._flat_photons)
+            light = self._light[illumination] = light_table(mean)
         return light

@@ -7,7 +7,6 @@ a train has the same bytes whatever was sent before it. One 64-bit draw serves a
 
 from __future__ import annotations
 
-import math
 from statistics import NormalDist
 from typing import Final
 
@@ -32,6 +31,10 @@ _MIX1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2: Final = np.uint64(0x94D049BB133111EB)
 _S16, _S27, _S30, _S31, _S32 = (np.uint64(n) for n in (16, 27, 30, 31, 32))
 _LOW16: Final = np.uint64(0xFFFF)
+_ONE, _HALF, _SIXTH, _ZERO = (np.float32(x) for x in (1.0, 0.5, 1 / 6, 0.0))
+MOST_BY_INVERSION: Final = 100
+_INVERSE: Final = 1.0 / np.maximum(np.arange(MOST_BY_INVERSION + 1), 1)
+"""1/k: a division in every step of the inversion costs more than all else."""
 
 
 def normal_table() -> F32:
@@ -50,41 +53,51 @@ def _mixed(counter):  # type: ignore[no-untyped-def]
     return z ^ (z >> _S31)
 
 
+def light_table(mean: F32) -> F32:
+    """What the kernels need of the expected photons: mean, its root, exp(−mean).
+
+    mean    (512, 128) f4
+    result  (3, 512 × 128) f4
+    """
+    flat = mean.reshape(PIXELS).astype(np.float32)
+    return np.stack([flat, np.sqrt(flat), np.exp(-flat)])
+
+
 @njit(inline="always")
-def _photons(bits, mean, none, table):  # type: ignore[no-untyped-def]
-    """Photons of one pixel; *bits* are 32 uniform ones, *none* is exp(-mean)."""
+def _photons(bits, light, p, table):  # type: ignore[no-untyped-def]
+    """Photons of pixel *p*; *bits* are 32 uniform ones."""
+    mean = light[0, p]
     if mean < POISSON_EXACT_BELOW:
-        u = (np.float64(bits) + 0.5) * (1.0 / 4294967296.0)
+        left = (np.float64(bits) + 0.5) * (1.0 / 4294967296.0)
         number = 0
-        share = np.float64(none)
-        below = share
-        while u > below and number < 200:
+        share = np.float64(light[2, p])
+        while left > share and number < MOST_BY_INVERSION:
+            left -= share
             number += 1
-            share *= mean / number
-            below += share
+            share *= mean * _INVERSE[number]
         return number
     z = table[bits & _LOW16]
-    return int(max(0.0, math.floor(mean + math.sqrt(mean) * z + (z * z - 1.0) / 6.0 + 0.5)))
+    return int(max(_ZERO, mean + light[1, p] * z + (z * z - _ONE) * _SIXTH + _HALF))
 
 
 @njit(cache=True, nogil=True)
-def draw_photons(number, key, frame_key, mean, none, table):  # type: ignore[no-untyped-def]
-    """Photons of each pixel, exactly those of `expose` under the same keys.
+def draw_photons(number, cell, key, light, table):  # type: ignore[no-untyped-def]
+    """Photons of each pixel in one frame, exactly those of `expose` under the same key.
 
-    number     (pixels,) int32, result
-    key        uint64, the train's key; frame_key uint64, the frame's memory cell
-    mean       (pixels,) f4 expected photons; none (pixels,) f4 exp(-mean)
+    number  (pixels,) i4, result
+    cell    uint64, the frame's memory cell
+    key     uint64, the train's key
+    light   (3, pixels) f4 of `light_table`; table (65536,) f4 of `normal_table`
     """
-    start = key + frame_key * np.uint64(PIXELS)
+    start = key + cell * np.uint64(PIXELS)
     for p in range(number.size):
-        bits = _mixed(start + np.uint64(p)) >> _S32
-        number[p] = _photons(bits, mean[p], none[p], table)
+        number[p] = _photons(_mixed(start + np.uint64(p)) >> _S32, light, p, table)
 
 
 @njit(cache=True, nogil=True)
 def expose(  # type: ignore[no-untyped-def]
     images, cells, key, stage, pedestal, noise, gain, cell_gain, switch, level, level_noise,
-    common_mode, mean, none, lit, table,
+    common_mode, light, lit, table,
 ):  # fmt: skip
     """Expose one train of a module.
 
@@ -98,7 +111,7 @@ def expose(  # type: ignore[no-untyped-def]
     switch       (2, pixels) f4 ADU above pedestal: high to medium in high gain, medium to low in medium gain
     level        (3, pixels) f4 ADU digital level; level_noise f4 ADU
     common_mode  (frames, 16) f4 ADU, ASIC = slow // 64 × 2 + fast // 64
-    mean, none   (pixels,) f4 expected photons and exp(−mean); used when *lit*
+    light        (3, pixels) f4 of `light_table`; used when *lit*
     table        (65536,) f4 of `normal_table`
     """
     for f in range(cells.size):
@@ -108,21 +121,21 @@ def expose(  # type: ignore[no-untyped-def]
         for p in range(PIXELS):
             draw = _mixed(start + np.uint64(p))
             g = 0 if stage < 0 else stage
-            signal = np.float32(0.0)
+            signal = _ZERO
             if lit:
-                number = np.float32(_photons(draw >> _S32, mean[p], none[p], table))
-                signal = number * gain[g, p] * factor
+                collected = np.float32(_photons(draw >> _S32, light, p, table)) * factor
+                signal = collected * gain[g, p]
                 if stage < 0 and signal > switch[0, p]:
                     g = 1
-                    signal = number * gain[1, p] * factor
+                    signal = collected * gain[1, p]
                     if signal > switch[1, p]:
                         g = 2
-                        signal = number * gain[2, p] * factor
+                        signal = collected * gain[2, p]
             analogue = pedestal[c, g, p] + signal
             width = noise[g, p]
             if width > 0.0:
                 asic = (p >> 13) * 2 + ((p >> 6) & 1)
                 analogue += width * table[draw & _LOW16] + common_mode[f, asic]
             digital = level[g, p] + level_noise * table[(draw >> _S16) & _LOW16]
-            images[f, p] = min(max(int(analogue + np.float32(0.5)), 0), ADC_MAX)
-            images[f, PIXELS + p] = min(max(int(digital + np.float32(0.5)), 0), ADC_MAX)
+            images[f, p] = min(max(int(analogue + _HALF), 0), ADC_MAX)
+            images[f, PIXELS + p] = min(max(int(digital + _HALF), 0), ADC_MAX)
