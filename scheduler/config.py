@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scheduler.notify.config import SlackTable
+
 
 class SchedulerTable(BaseModel):
     """How acceptance runs are carried out."""
@@ -26,3 +28,4 @@ class SchedulerTable(BaseModel):
     """How long a task that is told to stop may take before it is killed."""
     check_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     """How long a check between tasks may take."""
+    slack: SlackTable = SlackTable()

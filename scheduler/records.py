@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +27,18 @@ WALL_KEYS: Final = frozenset(
     }
 )
 """What differs between two runs that went the same way."""
+CSV_COLUMNS: Final = (
+    "id",
+    "title",
+    "verdict",
+    "wall_s",
+    "started_at",
+    "started_sim_ns",
+    "finished_sim_ns",
+    "attempt",
+    "error",
+    "reason",
+)
 BACKUP_KEYS: Final = frozenset({"file", "files", "sha256"})
 """An archive holds the journal, whose wall times and attempts differ."""
 
@@ -59,6 +74,22 @@ def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
     """A record without wall times, attempt numbers and host: equal for runs that went the same way, killed or not."""
     tasks = [{**_without(task, WALL_KEYS), "backup": _saved(task["backup"])} for task in body["tasks"]]
     return {**_without(body, WALL_KEYS), "tasks": tasks}
+
+
+def as_csv(body: Mapping[str, Any]) -> str:
+    """A record as a table with a row for each task, for spreadsheets; outputs as JSON in the last column."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow((*CSV_COLUMNS, "outputs"))
+    for task in body["tasks"]:
+        cells = ("" if task[name] is None else _plain(str(task[name])) for name in CSV_COLUMNS)
+        table.writerow((*cells, json.dumps(task["outputs"])))
+    return text.getvalue()
+
+
+def _plain(cell: str) -> str:
+    """Text that a spreadsheet would take for a formula gets a quote in front."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
 
 
 def _without(body: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:

@@ -1,0 +1,260 @@
+"""`stellwerk sched`: look at acceptance runs, steer them, take their records out. Imports are inside the commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from scheduler.requests import RequestKind
+
+EXIT_USAGE = 2
+EXIT_BENCH = 3
+
+app = typer.Typer(no_args_is_help=True, help="Look at acceptance runs, and steer the one that is running.")
+
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        help="A run folder, or a number with --data. Default: the newest run.",
+        show_default=False,
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="The bench's data folder. Default: follow runs/latest."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
+ReasonOption = Annotated[str, typer.Option(help="Why; stands in the record.")]
+
+
+class Form(StrEnum):
+    """How a record is written."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+@contextmanager
+def _refusals(json_output: bool = False) -> Iterator[None]:
+    """Tell the scheduler's errors in one sentence."""
+    from scheduler.errors import BackupFailed, SchedulerError
+
+    try:
+        yield
+    except SchedulerError as error:
+        if json_output:
+            typer.echo(json.dumps({"error": str(error)}))
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_BENCH if isinstance(error, BackupFailed) else EXIT_USAGE) from None
+
+
+@app.command()
+def status(
+    run: RunArgument = None,
+    data: DataOption = None,
+    latest: Annotated[bool, typer.Option("--latest", help="The newest run; the default.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Show where a run stands.
+
+    Examples:
+
+      stellwerk sched status
+
+      stellwerk sched status 12 --data runs/demo --json
+    """
+    from scheduler.journal import being_written
+    from scheduler.live import read_live
+    from scheduler.records import as_record
+    from scheduler.runs import find_run, open_run
+    from scheduler.screen import headline, mark
+    from scheduler.state import resumable
+
+    with _refusals(json_output):
+        run_dir = find_run(None if latest else run, data)
+        state = open_run(run_dir)
+    alive = being_written(run_dir)
+    live = read_live(run_dir) if alive else None
+    if json_output:
+        told = {"running": alive, "resumable": resumable(state) and not alive, "folder": str(run_dir)}
+        told["progress"] = None if live is None else live.fraction
+        typer.echo(json.dumps(as_record(state) | told, indent=2))
+        return
+    typer.echo(headline(state, alive=alive))
+    for task in state.tasks.values():
+        shape, word, _ = mark(task)
+        said = task.error or task.reason
+        typer.echo(f"  {shape} {task.task.id:<20} {word:<8} {said}".rstrip())
+    if live is not None and live.fraction is not None:
+        typer.echo(f"  {live.task}: {live.fraction:.0%} {live.text}".rstrip())
+
+
+@app.command()
+def watch(run: RunArgument = None, data: DataOption = None, json_output: JsonOption = False) -> None:
+    """Watch a run until nobody carries it out any more. Ctrl-C ends the watching only.
+
+    On a terminal this is a live screen; piped, a line for each event (--json: the journal's records).
+
+    Examples:
+
+      stellwerk sched watch
+
+      stellwerk sched watch runs/demo/fat/00012 | tee fat.txt
+    """
+    from scheduler.runs import find_run
+
+    with _refusals(json_output):
+        run_dir = find_run(run, data)
+        try:
+            if sys.stdout.isatty() and not json_output:
+                _watch_screen(run_dir)
+            else:
+                _watch_lines(run_dir, json_output)
+        except KeyboardInterrupt:
+            raise typer.Exit(0) from None
+
+
+def _watch_screen(run_dir: Path) -> None:
+    import time
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from scheduler.follow import follow
+    from scheduler.screen import screen
+
+    console = Console()
+    with Live(console=console, auto_refresh=False) as display:
+        for look in follow(run_dir):
+            picture = screen(
+                look.state, look.live, alive=look.alive, now_s=time.time(), height=console.size.height
+            )
+            display.update(picture, refresh=True)
+
+
+def _watch_lines(run_dir: Path, json_output: bool) -> None:
+    from dataclasses import asdict
+
+    from scheduler.follow import follow
+    from scheduler.screen import headline, line
+
+    for look in follow(run_dir):
+        for record, state in look.news:
+            told = json.dumps(asdict(record)) if json_output else line(record, state)
+            if told is not None:
+                typer.echo(told)
+    if not json_output:
+        typer.echo(headline(look.state, alive=False))
+
+
+@app.command()
+def export(
+    run: RunArgument = None,
+    data: DataOption = None,
+    form: Annotated[
+        Form, typer.Option("--form", help="JSON is the whole record, CSV a row for each task.")
+    ] = (Form.JSON),
+    output: Annotated[Path | None, typer.Option(help="Write there instead of to the terminal.")] = None,
+) -> None:
+    """Write the record of a run: what its journal tells.
+
+    Examples:
+
+      stellwerk sched export 12 --data runs/demo --output run12.json
+
+      stellwerk sched export --form csv
+    """
+    from scheduler.records import as_csv, record
+    from scheduler.runs import find_run
+
+    with _refusals():
+        body = record(find_run(run, data))
+    text = as_csv(body) if form is Form.CSV else json.dumps(body, indent=2) + "\n"
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        typer.echo(f"{output} cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(EXIT_USAGE) from None
+
+
+@app.command()
+def backup(
+    run: RunArgument = None,
+    data: DataOption = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Default: `backup` in the data folder.")
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Back the records of a run up now, and read the archive back.
+
+    Examples:
+
+      stellwerk sched backup
+
+      stellwerk sched backup 12 --data runs/demo --to /mnt/storage/fat
+    """
+    import time
+
+    from scheduler.backup import default_backup_dir, make_backup
+    from scheduler.config import SchedulerTable
+    from scheduler.runs import find_run
+
+    with _refusals(json_output):
+        run_dir = find_run(run, data)
+        name = f"by-hand-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        include = SchedulerTable().backup_include
+        made = make_backup(run_dir, to or default_backup_dir(run_dir), name, include)
+    if json_output:
+        typer.echo(json.dumps({"file": str(made.file), "sha256": made.sha256, "files": made.files}))
+    else:
+        typer.echo(f"{made.file}: {made.files} files, read back and compared")
+
+
+@app.command()
+def pause(run: RunArgument = None, data: DataOption = None, reason: ReasonOption = "") -> None:
+    """Let a run wait once its present task has ended.
+
+    Example: stellwerk sched pause
+    """
+    _ask(run, data, "pause", reason)
+
+
+@app.command("continue")
+def continue_(run: RunArgument = None, data: DataOption = None, reason: ReasonOption = "") -> None:
+    """Let a paused run go on.
+
+    Example: stellwerk sched continue
+    """
+    _ask(run, data, "continue", reason)
+
+
+@app.command()
+def abort(run: RunArgument = None, data: DataOption = None, reason: ReasonOption = "") -> None:
+    """Stop a run now; tasks that clean up still run. It can be resumed later.
+
+    Example: stellwerk sched abort --reason "cooling water is off"
+    """
+    _ask(run, data, "abort", reason)
+
+
+def _ask(run: str | None, data: Path | None, kind: RequestKind, reason: str) -> None:
+    from scheduler.requests import submit
+    from scheduler.runs import find_run
+
+    with _refusals():
+        run_dir = find_run(run, data)
+        submit(run_dir, kind, reason=reason)
+    typer.echo(f"asked run {run_dir.name} to {kind}")
