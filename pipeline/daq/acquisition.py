@@ -189,9 +189,10 @@ class Acquisition:
         return recorder.writer.trains_written
 
     def quiet(self) -> bool:
-        """Whether kernel, assemblers and recorder hold nothing."""
+        """Whether kernel, assemblers and recorder hold nothing, and no train waits for its confirmation."""
         recording = self._record_queue is not None and self._recorder is not None and self._recorder.busy
-        return self._receiver.quiet() and not recording
+        held = any(order.holds for order in self._orders.values())
+        return self._receiver.quiet() and not recording and not held
 
     def free_slots(self) -> dict[int, int]:
         """How many receive slots of each module are not lent out."""
@@ -245,6 +246,7 @@ class Acquisition:
         block = frame.slot.bytes[: frame.block_bytes]
         if frame.flags & TrainFlag.INCOMPLETE:
             self._count(module, frame.flags)
+            self.counters["trains_unusable"] += 1
             if frame.has_first:
                 self._orders[module].lost(read_header(block).train_id)
             return None
@@ -256,6 +258,7 @@ class Acquisition:
 
     def _let_go(self, train: ModuleTrain) -> None:
         self._count(train.module, train.flags)
+        self.counters["trains_unusable"] += 1
         train.release()
 
     def _onward(self, train: ModuleTrain | None) -> None:
@@ -277,8 +280,6 @@ class Acquisition:
     def _count(self, module: int, flags: TrainFlag) -> None:
         for flag in flags:
             self.flags[module][flag.name or "?"] += 1
-        if flags & UNUSABLE:
-            self.counters["trains_unusable"] += 1
 
     def counters_by_module(self) -> dict[int, dict[str, int]]:
         """What links and assemblers counted."""

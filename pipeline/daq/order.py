@@ -1,7 +1,7 @@
 """The order of one module's trains: repeated and backward ids are flagged, a far jump waits for its confirmation.
 
-A single wrong id far ahead would make all later trains look late. So a train that jumps far is held back: when the next
-train goes on from it, there was a pause; when the next one goes on from before, the id was wrong and it is let go.
+A single wrong id far ahead would make all later trains look late. So the first train, and one that jumps far, is held
+back: when the next train goes on from it, it was right; when the next one goes on from before, its id was wrong.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Ordered:
     onward: list[ModuleTrain] = field(default_factory=list)
     """Trains to go on with, in order; flagged trains among them."""
     wrong: ModuleTrain | None = None
-    """A train that was held back and whose id turned out to be wrong; flagged TRAIN_ID_BACKWARD too."""
+    """A train that was held back and whose id turned out to be wrong; flagged TRAIN_ID_JUMP."""
 
 
 class TrainOrder:
     """Compare each train id of one module with those before it.
 
     stride    distance of the train ids that this module is expected to send
-    hold_ns   how long a jump waits for its confirmation
+    hold_ns   how long a train waits for its confirmation
     """
 
     def __init__(self, stride: int, hold_ns: int) -> None:
@@ -60,21 +60,27 @@ class TrainOrder:
                 self._accept(held.train_id)
                 result.onward.append(held)
             else:
-                held.flags |= TrainFlag.TRAIN_ID_BACKWARD
+                held.flags |= TrainFlag.TRAIN_ID_JUMP
                 result.wrong = held
         if train.train_id in self._seen:
             train.flags |= TrainFlag.TRAIN_ID_REPEATED
-        elif self._highest is not None and train.train_id < self._highest:
+        elif self._highest is None:
+            return self._hold(train, now_ns, result)
+        elif train.train_id < self._highest:
             train.flags |= TrainFlag.TRAIN_ID_BACKWARD
-        elif self._highest is not None and train.train_id - self._highest > self._stride:
-            train.flags |= TrainFlag.TRAIN_ID_JUMP
-            if train.train_id - self._highest > TRUSTED_STRIDES * self._stride:
-                self._held, self._held_since_ns = train, now_ns
-                return result
-            self._accept(train.train_id)
         else:
+            ahead = train.train_id - self._highest
+            # A train whose id was wrong stands for one that is missing here.
+            if ahead > self._stride * (1 if result.wrong is None else 2):
+                train.flags |= TrainFlag.TRAIN_ID_JUMP
+            if ahead > TRUSTED_STRIDES * self._stride:
+                return self._hold(train, now_ns, result)
             self._accept(train.train_id)
         result.onward.append(train)
+        return result
+
+    def _hold(self, train: ModuleTrain, now_ns: int, result: Ordered) -> Ordered:
+        self._held, self._held_since_ns = train, now_ns
         return result
 
     def lost(self, train_id: int) -> None:

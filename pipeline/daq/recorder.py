@@ -73,7 +73,7 @@ class Recorder:
                 self._guard(lambda train=gathered: self._writer.write(train))  # type: ignore[misc]
             if self.problem is not None:
                 self.trains_lost += 1
-            for part in gathered.parts.values():
+            for part in (*gathered.parts.values(), *gathered.left_out):
                 part.release()
 
     def _guard(self, work: Callable[[], None]) -> None:

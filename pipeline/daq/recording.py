@@ -33,6 +33,8 @@ class GatheredTrain:
     train_id: int
     began_ns: int
     parts: dict[int, ModuleTrain] = field(default_factory=dict)
+    left_out: list[ModuleTrain] = field(default_factory=list)
+    """Parts that came and are not written."""
 
 
 class Gatherer:
@@ -79,11 +81,23 @@ class Gatherer:
 
     def _out(self, train_id: int) -> GatheredTrain:
         gathered = self._waiting.pop(train_id)
+        self._compare(gathered)
         self._last_out = train_id
         missing = self._modules - len(gathered.parts)
         self.counters["modules_missing"] += missing
         self.counters["trains_incomplete" if missing else "trains_complete"] += 1
         return gathered
+
+    def _compare(self, gathered: GatheredTrain) -> None:
+        """Leave out modules with another number of frames than most: no reader can put such a train together."""
+        counts = Counter(len(part.data) for part in gathered.parts.values())
+        common = counts.most_common(1)[0][0]
+        gathered.left_out = [part for part in gathered.parts.values() if len(part.data) != common]
+        for part in gathered.left_out:
+            del gathered.parts[part.module]
+        self.counters["frame_counts_differ"] += len(gathered.left_out)
+        pulses = Counter(part.pulse_id.tobytes() + part.cell_id.tobytes() for part in gathered.parts.values())
+        self.counters["pulses_differ"] += len(gathered.parts) - pulses.most_common(1)[0][1]
 
     def __len__(self) -> int:
         return len(self._waiting)
