@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from fat.errors import UsageError
 
 
 def configs_folder() -> Path:
-    """The folder `configs`: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "configs"
-    return installed if installed.is_dir() else package.parent / "configs"
+    """The folder `configs`: of the checkout that this code runs from, or as it was installed."""
+    checkout = Path(__file__).parent.parent / "configs"
+    return checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "stellwerk" / "configs"
 
 
 def shipped_bench(name: str) -> Path:

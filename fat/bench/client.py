@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -14,12 +18,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from fat.errors import BenchError, BenchNotUp, UsageError
+from scheduler.errors import ClockLost
 
 JOIN_TIMEOUT_S: Final = 10.0
 
 
 class ClockClient:
-    """A participant of the bench's clock, busy whenever it does not wait. For one thread."""
+    """A participant of the bench's clock, busy whenever it does not wait. Any thread may ask; one at a time waits."""
 
     def __init__(self, clock_url: str, participant: str) -> None:
         url = f"{clock_url.replace('http', 'ws', 1)}/participate?name={quote(participant)}"
@@ -31,30 +36,62 @@ class ClockClient:
             raise BenchNotUp(
                 f"the bench's clock at {clock_url}", f"is the bench running? ({error})"
             ) from None
-        self._number = 0
+        self._ids = count(1)
+        self._answers: dict[int, Future[int]] = {}
+        self._waiting: int | None = None
+        self._reader = threading.Thread(target=self._read, name="bench clock", daemon=True)
+        self._reader.start()
 
     def now_ns(self) -> int:
-        """Simulated nanoseconds since the bench's epoch."""
-        return self._ask({"now": True})
+        """Simulated nanoseconds since the bench's epoch. Raises ClockLost."""
+        return self._ask(next(self._ids), {"now": True})
 
     def wait_until(self, t_ns: int) -> int:
-        """Be idle until then. Returns the simulated time."""
-        return self._ask({"wait": t_ns})
-
-    def _ask(self, question: Mapping[str, Any]) -> int:
-        self._number += 1
+        """Be idle until then, or until interrupted. Returns the simulated time. Raises ClockLost."""
+        number = next(self._ids)
+        self._waiting = number
         try:
-            self._socket.send(json.dumps({"id": self._number, **question}))
-            while True:
-                answer = json.loads(self._socket.recv())
-                if answer["id"] == self._number:
-                    return int(answer["now"])
+            return self._ask(number, {"wait": t_ns})
+        finally:
+            self._waiting = None
+
+    def interrupt(self) -> None:
+        """End the wait in progress early; without one, do nothing."""
+        waiting = self._waiting
+        if waiting is not None:
+            with contextlib.suppress(ConnectionClosed):
+                self._socket.send(json.dumps({"id": next(self._ids), "cancel": waiting}))
+
+    def _ask(self, number: int, question: Mapping[str, Any]) -> int:
+        answer: Future[int] = Future()
+        self._answers[number] = answer
+        try:
+            self._socket.send(json.dumps({"id": number, **question}))
+            if not self._reader.is_alive():
+                raise ClockLost("the bench's clock went away: the bench has ended")
+            return answer.result()
         except ConnectionClosed:
-            raise BenchError("the bench's clock went away: the bench has ended") from None
+            raise ClockLost("the bench's clock went away: the bench has ended") from None
+        finally:
+            self._answers.pop(number, None)
+
+    def _read(self) -> None:
+        try:
+            for message in self._socket:
+                body = json.loads(message)
+                answer = self._answers.get(body["id"])
+                if answer is not None and not answer.done():
+                    answer.set_result(int(body["now"]))
+        except ConnectionClosed:
+            pass  # whoever still waits is told below
+        for answer in list(self._answers.values()):
+            if not answer.done():
+                answer.set_exception(ClockLost("the bench's clock went away: the bench has ended"))
 
     def close(self) -> None:
         """Leave the clock."""
         self._socket.close()
+        self._reader.join()
 
     def __enter__(self) -> ClockClient:
         return self

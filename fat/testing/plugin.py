@@ -55,7 +55,9 @@ def nothing_left_behind() -> Iterator[None]:
 
 @pytest.fixture
 def stellwerk_small_bench(
-    request: pytest.FixtureRequest, tmp_path: Path, nothing_left_behind: None
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    nothing_left_behind: None,  # noqa: ARG001  # taken for what it does
 ) -> Iterator[tuple[OwnedBench, Any]]:
     """A bench with exactly the simulators that the test asks for. The other fixtures are built on it."""
     from fat.bench.owned import OwnedBench
@@ -81,7 +83,11 @@ def stellwerk_small_bench(
 
 
 @pytest.fixture
-def bench(request: pytest.FixtureRequest, tmp_path: Path, nothing_left_behind: None) -> Iterator[OwnedBench]:
+def bench(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    nothing_left_behind: None,  # noqa: ARG001  # taken for what it does
+) -> Iterator[OwnedBench]:
     """A whole bench that is up: `bench.endpoints`, `bench.token`. Its data lie below `tmp_path`."""
     from fat.bench.owned import OwnedBench
     from fat.configs import shipped_bench

@@ -1,0 +1,1 @@
+"""Telling people how a run goes. Trouble with the messenger never stops a run."""
