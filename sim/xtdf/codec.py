@@ -77,7 +77,9 @@ class Block:
         self.view = memoryview(self._bytes.data)
         """All bytes of the block, (total,) u1."""
         self.images: NDArray[np.uint16] = (
-            self._bytes[self.layout.image : self.layout.cell_id].view("<u2").reshape(frames, -1)
+            self._bytes[self.layout.image : self.layout.cell_id]
+            .view("<u2")
+            .reshape(frames, wire.bytes_per_pulse // 2)
         )
         """(frames, pixels of one image) u2, to be filled by the forward model; a view into the block."""
 
@@ -131,6 +133,6 @@ def encode_block(wire: WireFormat, images: NDArray[np.uint16], fields: BlockFiel
     Raises ValueError when shapes and lists disagree.
     """
     block = Block(wire, len(images))
-    block.images[:] = images.reshape(len(images), -1)
+    block.images[:] = images.reshape(block.images.shape)
     block.finish(fields)
     return bytes(block.view)

@@ -14,8 +14,8 @@ from sim.kernel.faults import FaultSpec
 FAULTS: Final[Sequence[FaultSpec]] = (
     FaultSpec(
         "drop_packets",
-        "Datagrams are never sent: those of the given numbers, else a keyed random fraction, at least one. "
-        "Never the first or the last: for those there are drop_start and drop_end.",
+        "Datagrams are never sent: those of the given numbers, else a keyed random fraction, at least one, "
+        "which spares the first and the last.",
         "TrainFlag.INCOMPLETE",
         {"module": -1, "fraction": 0.01, "numbers": []},
     ),
@@ -39,7 +39,7 @@ FAULTS: Final[Sequence[FaultSpec]] = (
     ),
     FaultSpec(
         "reorder_packets",
-        "Datagrams are shuffled inside windows of `distance`; the first and the last stay.",
+        "Windows of `distance` datagrams leave in reverse order; the first and the last stay.",
         "TrainFlag.REORDERED",
         {"module": -1, "distance": 4},
     ),

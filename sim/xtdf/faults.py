@@ -35,7 +35,7 @@ def spoil_fields(fields: BlockFields, struck: Struck) -> BlockFields:
     if "train_id_jump" in struck:
         fields = replace(fields, train_id=_u64(fields.train_id + struck["train_id_jump"]["by"]))
     if "train_id_repeat" in struck:
-        fields = replace(fields, train_id=fields.train_id - 1)
+        fields = replace(fields, train_id=_u64(fields.train_id - 1))
     if "train_id_zero" in struck:
         fields = replace(fields, train_id=0)
     if "wrong_magic" in struck:
@@ -82,7 +82,9 @@ def spoil_sending(whole: Sending, struck: Struck, seed: int, serial: str, train_
     if "drop_packets" in struck:
         numbers = struck["drop_packets"]["numbers"]
         dropped = (
-            set(numbers) if numbers else _chosen(struck, "drop_packets", last + 1, seed, serial, train_id)
+            {number for number in numbers if isinstance(number, int)}
+            if numbers
+            else _chosen(struck, "drop_packets", last + 1, seed, serial, train_id)
         )
         packets = [packet for packet in packets if packet.number not in dropped]
     if "drop_start" in struck:
@@ -102,14 +104,14 @@ def spoil_sending(whole: Sending, struck: Struck, seed: int, serial: str, train_
 def _chosen(struck: Struck, name: str, count: int, seed: int, serial: str, train_id: int) -> set[int]:
     """A keyed fraction of the packets between the first and the last, at least one where there is one."""
     inner = max(0, count - 2)
-    wanted = min(inner, max(1, round(count * struck[name]["fraction"])))
+    wanted = min(inner, max(1, round(count * min(1.0, max(0.0, struck[name]["fraction"])))))
     rng = generator(seed, serial, name, train_id)
     return {int(number) + 1 for number in rng.choice(inner, wanted, replace=False)} if inner else set()
 
 
 def _shuffled(packets: list[Packet], distance: int, seed: int, serial: str, train_id: int) -> list[Packet]:
-    """Turn windows of *distance* packets round at a keyed phase, so that something is out of order for certain."""
-    width = max(2, distance)
+    """Reverse windows of *distance* packets from a keyed phase on."""
+    width = min(max(2, distance), len(packets) + 1)
     phase = int(generator(seed, serial, "reorder_packets", train_id).integers(width))
     inner = packets[1:-1]
     turned = inner[:phase]
