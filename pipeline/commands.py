@@ -96,6 +96,55 @@ def inspect(
         raise typer.Exit(EXIT_FAIL)
 
 
+@app.command()
+def offline(
+    run: Annotated[Path, typer.Argument(help="Directory of a raw run.")],
+    catalogue: Annotated[str, typer.Option(help="Address of the constants catalogue, as caldb.rest.")],
+    store: Annotated[Path, typer.Option(help="Root folder of the constants, as caldb.store.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the corrected run; by default under proc.")
+    ] = None,
+    detector: Annotated[str, typer.Option(help="Name of the detector.")] = "SPB_DET_AGIPD1M-1",
+    as_json: AsJson = False,
+) -> None:
+    """Correct a recorded run with the constants that were in force when it was taken.
+
+    The operating conditions come from the run's own control data. A second start goes on where the first was stopped.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+    from dataclasses import asdict
+
+    from pipeline.constants import AGIPD_CALIBRATIONS, AgipdConditions, Catalogue, CatalogueRest, run_start
+    from pipeline.correct import AgipdConstants, AgipdSettings
+    from pipeline.correct.agipd import STEPS
+    from pipeline.daq.conditions import recorded_conditions
+    from pipeline.errors import PipelineError
+    from pipeline.offline.correct import correct_run, raw_files
+
+    rest = CatalogueRest(catalogue)
+    try:
+        modules = sorted({file.module for file in raw_files(run)})
+        conditions = AgipdConditions.from_properties(asdict(recorded_conditions(run)))
+        # In fixed gain there is no threshold to compare with: every pixel is in the stage that was set.
+        steps = [step for step in STEPS if step != "thresholding" or not conditions.gain_mode]
+        settings = AgipdSettings.of_steps(steps, max(0, conditions.gain_mode - 1))
+        found = Catalogue(rest, store, detector).fetch(
+            conditions, AGIPD_CALIBRATIONS, modules, run_start(run)
+        )
+        prepared = {module: AgipdConstants.prepare(found.module(module), settings) for module in modules}
+        target = out or run.parent.parent / "proc" / run.name
+        with ThreadPoolExecutor(2) as executor:
+            done = correct_run(run, target, detector, prepared, settings, executor)
+    except PipelineError as error:
+        _refuse(str(error), as_json)
+    finally:
+        rest.close()
+    if as_json:
+        typer.echo(json.dumps({**asdict(done), "folder": str(done.folder)}))
+    else:
+        typer.echo(f"{done.folder}: {done.files} files corrected, {done.skipped} were finished before")
+
+
 def read_table(path: Path) -> PipelineTable:
     """The [pipeline] table of a TOML file, or the whole file where it has none. Raises SettingRejected."""
     import tomllib

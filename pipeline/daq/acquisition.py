@@ -19,7 +19,7 @@ from pipeline.daq.order import TrainOrder
 from pipeline.daq.packets import packets_for
 from pipeline.daq.queues import BoundedQueue, Policy
 from pipeline.daq.rawfile import OperatingConditions
-from pipeline.daq.receiver import ModuleLink, Receiver, bind
+from pipeline.daq.receiver import ModuleLink, Receiver, bind, dropped_datagrams, receive_buffer_bytes
 from pipeline.daq.recorder import Recorder
 from pipeline.daq.recording import Gatherer, RecordingPlan, RunWriter
 from pipeline.daq.slots import SharedRelease, SlotPool
@@ -30,6 +30,8 @@ from pipeline.model import U8, UNUSABLE, ModuleTrain, TrainFlag
 log = structlog.get_logger()
 QUIET_TIMEOUT_S: Final = 2.0
 CLOSE_TIMEOUT_S: Final = 60.0
+LOSSES: Final = ("no_slot", "late_datagrams", "number_out_of_range", "malformed_datagrams")
+"""Counters of links and assemblers that stand for lost data and are in no flag."""
 
 
 class Aggregator(StrEnum):
@@ -70,6 +72,7 @@ class Acquisition:
         self.trains_received: Final[Counter[int]] = Counter(dict.fromkeys(plan.modules, 0))
         self.flags: Final[dict[int, Counter[str]]] = {m: Counter() for m in plan.modules}
         self.counters: Final[Counter[str]] = Counter()
+        self._before: Counter[str] = Counter()
         self._pools: dict[int, SlotPool] = {}
         self.links: list[ModuleLink] = []
         try:
@@ -207,6 +210,8 @@ class Acquisition:
 
     def _forget_order(self) -> None:
         with self._lock:
+            self.last_train_id = 0
+            self._before = self._faults()
             for order in self._orders.values():
                 held = order.forget()
                 if held is not None:
@@ -281,9 +286,35 @@ class Acquisition:
         for flag in flags:
             self.flags[module][flag.name or "?"] += 1
 
+    def problems(self) -> dict[str, int]:
+        """What went wrong since the last `monitor` or `record`, all modules together; empty when nothing did."""
+        found = self._faults() - self._before
+        if self._recorder is not None and self._aggregator is not Aggregator.MONITOR:
+            found += Counter(
+                {name: n for name, n in self._recorder.counters.items() if name != "trains_complete"}
+            )
+        return dict(sorted((+found).items()))
+
+    def _faults(self) -> Counter[str]:
+        found = Counter({"kernel_dropped": sum(dropped_datagrams(link.sock) for link in self.links)})
+        for flags in self.flags.values():
+            found.update(flags)
+        for link in self.links:
+            counters = {**link.assembler.counters, **link.counters}
+            found.update({name: counters.get(name, 0) for name in LOSSES})
+        return found
+
     def counters_by_module(self) -> dict[int, dict[str, int]]:
         """What links and assemblers counted."""
-        return {link.module: {**link.assembler.counters, **link.counters} for link in self.links}
+        return {
+            link.module: {
+                **link.assembler.counters,
+                **link.counters,
+                "kernel_dropped": dropped_datagrams(link.sock),
+                "receive_buffer_bytes": receive_buffer_bytes(link.sock),
+            }
+            for link in self.links
+        }
 
     def queue_counters(self) -> dict[str, Any]:
         """What the recording queue counted."""

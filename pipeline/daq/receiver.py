@@ -6,6 +6,7 @@ import array
 import fcntl
 import selectors
 import socket
+import struct
 import termios
 import threading
 import time
@@ -19,6 +20,9 @@ from pipeline.errors import AddressInUse
 
 SO_RCVBUFFORCE: Final = 33
 """Linux: sets a receive buffer beyond net.core.rmem_max; needs CAP_NET_ADMIN."""
+SO_MEMINFO: Final = 55
+"""Linux: nine u32 about a socket's memory (linux/sock_diag.h)."""
+SK_MEMINFO_DROPS: Final = 8
 DATAGRAMS_AT_ONCE: Final = 256
 """After so many datagrams of one module the others get their turn."""
 EXPIRY_CHECK_S: Final = 0.05
@@ -47,6 +51,19 @@ def waiting_bytes(sock: socket.socket) -> int:
     answer = array.array("i", [0])
     fcntl.ioctl(sock.fileno(), termios.FIONREAD, answer)
     return answer[0]
+
+
+def receive_buffer_bytes(sock: socket.socket) -> int:
+    """Size of the kernel's receive buffer; 0 of a closed socket. The kernel counts its own overhead in it."""
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) if sock.fileno() >= 0 else 0
+
+
+def dropped_datagrams(sock: socket.socket) -> int:
+    """Datagrams that the kernel threw away because the receive buffer was full; 0 of a closed socket."""
+    if sock.fileno() < 0:
+        return 0
+    memory = struct.unpack("9I", sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))
+    return int(memory[SK_MEMINFO_DROPS])
 
 
 class ModuleLink:

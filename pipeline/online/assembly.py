@@ -124,6 +124,7 @@ class OnlinePipeline:
             [
                 Property("aggregator", "IGNORE, MONITOR, RECORD or ERROR", lambda: daq.aggregator.value),
                 Property("problem", "why the state is ERROR", lambda: daq.problem),
+                Property("problems", "what went wrong since monitor or record", daq.problems),
                 Property("last_train_id", "highest usable train id", lambda: daq.last_train_id),
                 Property("trains_received", "by module", lambda: _by_text(daq.trains_received)),
                 Property("flags", "what was wrong with trains, by module", lambda: _by_text(daq.flags)),
