@@ -1,0 +1,1 @@
+"""Reports of acceptance runs: figures and one self-contained page."""

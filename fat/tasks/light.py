@@ -20,12 +20,13 @@ def record_and_correct(context: TaskContext) -> TaskResult:
             event_at=unix_time(here, context.clock.now_ns()).isoformat(),
             conditions=module_conditions(here.parameters),
         )
-        pipeline.call("appender", "start_file", run=run)
-        pipeline.call("daq", "record", run=run, run_type=f"light {here.parameters['illumination']}")
+        pipeline.call("appender", "start_file", run=run, replace=True)
+        pipeline.call(
+            "daq", "record", run=run, replace=True, run_type=f"light {here.parameters['illumination']}"
+        )
         acquired = send_trains(context, detector, pipeline, trains, here.parameters["illumination"])
         pipeline.call("daq", "stop")
         written = pipeline.call("appender", "stop_file")
-        stages = {name: device["properties"] for name, device in pipeline.devices().items()}
     return TaskResult(
         Verdict.PASS,
         {
@@ -36,6 +37,5 @@ def record_and_correct(context: TaskContext) -> TaskResult:
             "last_train_id": acquired.span.last,
             "started_ns": acquired.started_ns,
             "constants": loaded,
-            "problems": stages["daq"].get("problems", {}),
         },
     )

@@ -1,0 +1,14 @@
+"""Record and report of a run, written when an engine ends, however it ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fat.record import write_record
+from fat.report.write import write_report
+
+
+def finish(run_dir: Path) -> Path:
+    """Write `record.json` and `report.html`; the report's path."""
+    write_record(run_dir)
+    return write_report(run_dir)
