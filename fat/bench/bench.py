@@ -203,7 +203,7 @@ class Bench:
                 continue
             parts[name] = Part(name, kinds[table.kind].load().needs, (name, f"{name}."))
         if self._file.pipeline is not None:
-            parts["pipeline"] = Part("pipeline", (), ("pipeline", "daq.", "bridge."))
+            parts["pipeline"] = Part("pipeline", ("caldb.",), ("pipeline", "daq.", "bridge."))
         return parts
 
     async def _start_part(self, name: str) -> None:
