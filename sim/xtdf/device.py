@@ -135,7 +135,7 @@ class Agipd:
                 self._note(
                     now,
                     f"train {train_id} took {took_ms:.0f} ms to send, longer than the 100 ms between trains: "
-                    "paced by wall time, trains are late; use fewer modules or memory cells",
+                    "paced by wall time, trains are late; use fewer modules or memory cells, or a faster receiver",
                 )
 
     def _end(self) -> None:

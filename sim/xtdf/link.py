@@ -19,7 +19,7 @@ BURST: Final = 12
 QUEUE_BYTES: Final = 64 << 10
 """A local receiver with more than this in its kernel queue is given time."""
 PATIENCE_S: Final = 0.1
-"""A receiver that has read nothing for so long gets no more time in this train: no detector waits for ever."""
+"""A receiver whose queue stays full for so long is not waited for until it has read: no detector waits for ever."""
 PAUSE_S: Final = 0.0002
 KERNEL_SOCKETS: Final = Path("/proc/net/udp")
 
@@ -92,13 +92,14 @@ class UdpLink:
             self._socket.close()
             raise SimError(f"cannot send to {address}: {error.strerror}") from None
         self._queue = ReceiverQueue(port)
+        self._patient = True
 
     def send(self, datagrams: Iterable[Sequence[bytes | memoryview]]) -> int:
         """Send datagrams, each given in parts. Returns how many found nobody at the address."""
-        refused, patience = 0, PATIENCE_S
+        refused = 0
         for number, parts in enumerate(datagrams):
-            if number % BURST == 0 and patience > 0:
-                patience = self._give_time(patience)
+            if number % BURST == 0:
+                self._give_time()
             try:
                 self._socket.sendmsg(parts)
             except ConnectionRefusedError:
@@ -106,13 +107,15 @@ class UdpLink:
                 refused += 1
         return refused
 
-    def _give_time(self, patience: float) -> float:
-        deadline = time.monotonic() + patience
+    def _give_time(self) -> None:
+        """Wait while the receiver has enough to read; not for one that has read nothing for PATIENCE_S."""
+        deadline = time.monotonic() + PATIENCE_S
         while self._queue.waiting() > QUEUE_BYTES:
-            if time.monotonic() > deadline:
-                return 0.0
+            if not self._patient or time.monotonic() > deadline:
+                self._patient = False
+                return
             time.sleep(PAUSE_S)  # network pacing follows wall time; the device itself never sleeps
-        return PATIENCE_S
+        self._patient = True
 
     def close(self) -> None:
         """Close the socket. May be called twice."""

@@ -1,0 +1,213 @@
+"""Each fault changes exactly what it says, and nothing else."""
+
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from sim.kernel import FaultBoard
+from sim.xtdf.config import AgipdTable, pdu_name
+from sim.xtdf.fault_specs import FAULTS
+from sim.xtdf.forward import ModuleModel
+from sim.xtdf.layout import AGIPD, block_layout
+from sim.xtdf.sender import ModuleSender
+from sim.xtdf.truth import ModuleTruth, build_truth
+
+TABLE = AgipdTable(modules=2, memory_cells=2)
+AT = block_layout(AGIPD.bytes_per_pulse, AGIPD.detector_bytes, 2)
+PACKETS = 65
+TRAIN = 1_000_000_050
+
+
+class Tape:
+    """A link that keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.datagrams: list[bytes] = []
+
+    def send(self, datagrams: Iterable[Sequence[bytes | memoryview]]) -> int:
+        self.datagrams += [b"".join(bytes(part) for part in parts) for parts in datagrams]
+        return 0
+
+    def close(self) -> None:
+        pass
+
+    @property
+    def numbers(self) -> list[int]:
+        """Packet numbers in the order of sending."""
+        return [struct.unpack("<I", datagram[-4:])[0] & 0x3FFFFFFF for datagram in self.datagrams]
+
+    @property
+    def block(self) -> bytes:
+        """Payloads in the order of their numbers, each once."""
+        payloads = dict(zip(self.numbers, (datagram[:-8] for datagram in self.datagrams), strict=True))
+        return b"".join(payloads[number] for number in sorted(payloads))
+
+
+@pytest.fixture(scope="module")
+def truth() -> ModuleTruth:
+    return build_truth(TABLE, 1, pdu_name(0))
+
+
+@pytest.fixture(scope="module")
+def good(truth: ModuleTruth) -> Tape:
+    return send(truth, {})
+
+
+def send(
+    truth: ModuleTruth, faults: dict[str, dict[str, object]], *, channel: int = 0, trains: int = 1
+) -> Tape:
+    board, tape = FaultBoard("agipd", FAULTS), Tape()
+    for name, parameters in faults.items():
+        board.switch_on(name, **parameters)
+    sender = ModuleSender(ModuleModel(truth, 1, channel, 20.0), TABLE, 1, tape, board)
+    for train_id in range(TRAIN, TRAIN + trains):
+        sender.send_train(train_id, "adaptive", "dark")
+    sender.send_held()
+    return tape
+
+
+def changed(before: bytes, after: bytes) -> set[int]:
+    """Offsets at which two blocks of the same size differ."""
+    assert len(before) == len(after)
+    return {k for k, (a, b) in enumerate(zip(before, after, strict=True)) if a != b}
+
+
+@pytest.mark.parametrize(
+    ("fault", "parameters", "where", "letter", "value"),
+    [
+        ("wrong_magic", {}, 0, "Q", 2**64 - 1),
+        ("wrong_magic", {"where": "trailer"}, AT.trailer + 24, "Q", 2**64 - 1),
+        ("wrong_pulse_count", {}, 40, "Q", 3),
+        ("wrong_pulse_count", {"by": -2}, 40, "Q", 0),
+        ("train_id_jump", {"by": 7}, 16, "Q", TRAIN + 7),
+        ("train_id_repeat", {}, 16, "Q", TRAIN - 1),
+        ("train_id_zero", {}, 16, "Q", 0),
+        ("differing_pulse_ids", {"by": 2}, AT.pulse_id, "QQ", (2, 6)),
+        ("bad_status", {"status": 3}, AT.status, "H", 3),
+        ("bad_status", {"frame": 1}, AT.status + 2, "H", 1),
+        ("bad_status", {"frame": -1, "status": 9}, AT.trailer + 16, "Q", 9),
+        ("bad_length", {"frame": 1, "by": -4}, AT.length + 4, "I", 262140),
+    ],
+)
+def test_a_field_is_wrong(
+    truth: ModuleTruth,
+    good: Tape,
+    fault: str,
+    parameters: dict[str, object],
+    where: int,
+    letter: str,
+    value: object,
+) -> None:
+    spoiled = send(truth, {fault: parameters})
+    fields = struct.unpack_from(f"<{letter}", spoiled.block, where)
+    assert (fields if len(fields) > 1 else fields[0]) == value
+    differing = changed(good.block, spoiled.block)
+    assert differing
+    assert differing <= set(range(where, where + struct.calcsize(f"<{letter}")))
+    assert [datagram[-8:] for datagram in spoiled.datagrams] == [datagram[-8:] for datagram in good.datagrams]
+
+
+def test_a_checksum_is_there_and_wrong(truth: ModuleTruth, good: Tape) -> None:
+    spoiled = send(truth, {"wrong_checksum": {}}).block
+    (first,) = struct.unpack_from("<Q", spoiled, AT.trailer)
+    assert first not in (0, zlib.crc32(spoiled[: AT.trailer]))
+    assert changed(good.block, spoiled) <= set(range(AT.trailer, AT.trailer + 8))
+
+
+@pytest.mark.parametrize(
+    ("fault", "parameters", "missing"),
+    [
+        ("drop_start", {}, {0}),
+        ("drop_end", {}, {PACKETS - 1}),
+        ("drop_packets", {"numbers": [3, 5, 7, 1000]}, {3, 5, 7}),
+    ],
+)
+def test_datagrams_are_missing(
+    truth: ModuleTruth, good: Tape, fault: str, parameters: dict[str, object], missing: set[int]
+) -> None:
+    spoiled = send(truth, {fault: parameters})
+    assert spoiled.datagrams == [
+        datagram for number, datagram in enumerate(good.datagrams) if number not in missing
+    ]
+
+
+def test_a_fraction_is_missing_the_same_each_time(truth: ModuleTruth, good: Tape) -> None:
+    spoiled, again = (send(truth, {"drop_packets": {"fraction": 0.2}}) for _ in range(2))
+    assert spoiled.datagrams == again.datagrams
+    assert len(spoiled.datagrams) == PACKETS - 13
+    assert {0, PACKETS - 1} <= set(spoiled.numbers)
+    assert set(spoiled.datagrams) < set(good.datagrams)
+
+
+def test_datagrams_come_twice(truth: ModuleTruth, good: Tape) -> None:
+    spoiled = send(truth, {"duplicate_packets": {"fraction": 0.1}})
+    assert len(spoiled.datagrams) == PACKETS + 6
+    assert spoiled.numbers == sorted(spoiled.numbers)
+    assert spoiled.block == good.block
+
+
+def test_datagrams_come_out_of_order(truth: ModuleTruth, good: Tape) -> None:
+    spoiled = send(truth, {"reorder_packets": {"distance": 3}})
+    assert spoiled.numbers != good.numbers
+    assert sorted(spoiled.numbers) == good.numbers
+    assert (spoiled.numbers[0], spoiled.numbers[-1]) == (0, PACKETS - 1)
+    assert max(abs(number - place) for place, number in enumerate(spoiled.numbers)) <= 2
+    assert spoiled.block == good.block
+
+
+def test_a_truncated_block_ends_early_with_an_end_bit(truth: ModuleTruth, good: Tape) -> None:
+    spoiled = send(truth, {"truncate_block": {"bytes": 100_000}})
+    assert spoiled.block == good.block[:-100_000]
+    ends = [datagram[-1] >> 6 & 1 for datagram in spoiled.datagrams]
+    assert ends == [0] * (len(ends) - 1) + [1]
+
+
+def train_ids(tape: Tape) -> list[int]:
+    """Train ids in the order of their first datagrams."""
+    return [struct.unpack_from("<Q", datagram, 16)[0] for datagram in tape.datagrams if datagram[-1] & 0x80]
+
+
+def test_a_late_module_sends_later(truth: ModuleTruth) -> None:
+    board, tape = FaultBoard("agipd", FAULTS), Tape()
+    sender = ModuleSender(ModuleModel(truth, 1, 0, 20.0), TABLE, 1, tape, board)
+    board.switch_on("module_late", trains=2, times=1)
+    for train_id in range(5):
+        sender.send_train(train_id, "adaptive", "dark")
+    assert train_ids(tape) == [1, 2, 0, 3, 4]
+    board.switch_on("module_late", trains=9)
+    sender.send_train(5, "adaptive", "dark")
+    assert train_ids(tape)[-1] == 4
+    sender.send_held()
+    assert train_ids(tape)[-1] == 5
+
+
+def test_a_missing_module_sends_nothing(truth: ModuleTruth) -> None:
+    assert send(truth, {"module_missing": {}}).datagrams == []
+    assert send(truth, {"module_missing": {}}, channel=1).datagrams
+
+
+def test_a_fault_strikes_its_module_as_often_as_asked(truth: ModuleTruth) -> None:
+    board = FaultBoard("agipd", FAULTS)
+    tapes = [Tape(), Tape()]
+    senders = [ModuleSender(ModuleModel(truth, 1, k, 20.0), TABLE, 1, tapes[k], board) for k in (0, 1)]
+    board.switch_on("train_id_zero", times=2, module=1)
+    for train_id in range(10, 14):
+        for sender in senders:
+            sender.send_train(train_id, "adaptive", "dark")
+    assert [train_ids(tape) for tape in tapes] == [[10, 11, 12, 13], [0, 0, 12, 13]]
+    assert board.struck() == {"train_id_zero": 2}
+
+
+def test_faults_add_up(truth: ModuleTruth, good: Tape) -> None:
+    spoiled = send(truth, {"drop_start": {}, "bad_status": {}, "duplicate_packets": {}})
+    assert 0 not in spoiled.numbers
+    assert len(spoiled.numbers) == PACKETS
+    assert spoiled.block != good.block[8184:]
+
+
+def test_every_fault_is_tested_here() -> None:
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert [fault.name for fault in FAULTS if f'"{fault.name}"' not in source] == []
