@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import h5py
@@ -87,6 +88,14 @@ class Growing:
         rest = (0,) * (self._rank - 1)
         for index, chunk in enumerate(chunks):
             self._dataset.write_direct_chunk((begin + index, *rest), chunk)
+
+
+def create_file(path: Path) -> h5py.File:
+    """A new run file whose flushed content can be read after its writer was killed.
+
+    Newer layouts mark a file as open for writing until it is closed, and readers then refuse it.
+    """
+    return h5py.File(path, "w", libver=("earliest", "v110"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import h5py
 import numpy as np
 
-from pipeline.daq.growing import Growing, RunIdentity, TrainIndex, touch_update_date, write_metadata
+from pipeline.daq.growing import (
+    Growing,
+    RunIdentity,
+    TrainIndex,
+    create_file,
+    touch_update_date,
+    write_metadata,
+)
 from pipeline.daq.xtdf import DetectorFormat
 from pipeline.model import ModuleTrain
 
@@ -47,7 +53,7 @@ class ModuleFile:
         sequence: int,
     ) -> None:
         self._source = f"{detector}/DET/{module}CH0:xtdf"
-        self._file = h5py.File(path, "w", libver=("v110", "v110"))
+        self._file = create_file(path)
         sources = [("INSTRUMENT", f"{self._source}/{group}") for group in GROUPS]
         write_metadata(self._file, identity, sequence, sources)
         self._index = TrainIndex(self._file, [f"{self._source}/{group}" for group in GROUPS])
@@ -153,7 +159,7 @@ class ControlFile:
         sequence: int,
         begin_ns: int,
     ) -> None:
-        self._file = h5py.File(path, "w", libver=("v110", "v110"))
+        self._file = create_file(path)
         devices = _control_values(control_prefix, conditions)
         write_metadata(self._file, identity, sequence, [("CONTROL", device) for device in devices])
         self._index = TrainIndex(self._file, list(devices))

@@ -14,7 +14,14 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from pipeline.daq.growing import Growing, RunIdentity, TrainIndex, touch_update_date, write_metadata
+from pipeline.daq.growing import (
+    Growing,
+    RunIdentity,
+    TrainIndex,
+    create_file,
+    touch_update_date,
+    write_metadata,
+)
 from pipeline.daq.rawfile import HEADER_FIELDS, TRAILER_FIELDS
 from pipeline.model import CorrectedModule, ModuleTrain
 
@@ -48,7 +55,7 @@ class CorrectedFile:
         self._source = f"{detector}/CORR/{module}CH0:output"
         self._each = each
         old = f"{detector}/DET/{module}CH0:xtdf"
-        self._file = h5py.File(path, "w", libver=("v110", "v110"))
+        self._file = create_file(path)
         names = [f"{source}/{group}" for source in (self._source, old) for group in GROUPS]
         write_metadata(self._file, identity, sequence, [("INSTRUMENT", name) for name in names])
         self._index = TrainIndex(self._file, [f"{self._source}/{group}" for group in GROUPS])
