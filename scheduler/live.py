@@ -69,7 +69,8 @@ class LiveFile:
         now_s = self._monotonic_s()
         if now_s < self._next_s and not at_once and (progress.fraction or 0.0) < 1.0:
             return
-        self._next_s = now_s + PERIOD_S
+        if not at_once:
+            self._next_s = now_s + PERIOD_S
         with contextlib.suppress(OSError):
             replace_json(self._path, asdict(progress))
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from scheduler.wake import Wake
 
 POLL_S: Final = 0.25
 """How often the observer is asked whether the task should stop, when nothing else happens."""
+INTERRUPT_AGAIN_S: Final = 0.02
 LAUNCH_TIMEOUT_S: Final = 120.0
 """Loading the modules to preload; compiled ones on a slow disk take long the first time."""
 
@@ -108,7 +109,6 @@ class Runner:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._clock.interrupt()
         self._waiter.shutdown()
 
     def run(self, job: Job, observer: Observer, timeout_s: float) -> Ending:
@@ -121,18 +121,21 @@ class Runner:
             conversation = _Conversation(self, pid, ours, observer, timeout_s)
             return conversation.hold(job)
 
-    def wait_until(self, t_ns: int, then: Callable[[Future[int]], None]) -> None:
+    def wait_until(self, t_ns: int, then: Callable[[Future[int]], None]) -> Future[int]:
         """Wait on the clock in the waiter's thread."""
         future = self._waiter.submit(self._clock.wait_until, t_ns)
         future.add_done_callback(then)
+        return future
 
     def now_ns(self) -> int:
         """The clock's time."""
         return self._clock.now_ns()
 
-    def interrupt_wait(self) -> None:
-        """Let a wait in progress return."""
-        self._clock.interrupt()
+    def end_wait(self, waiting: Future[int]) -> None:
+        """Let a wait that nobody needs any more return, so that the waiter is free."""
+        while not waiting.done():  # an interrupt that comes just before the wait begins is lost
+            self._clock.interrupt()
+            wait([waiting], INTERRUPT_AGAIN_S)
 
     @property
     def control(self) -> socket.socket:
@@ -179,6 +182,7 @@ class _Conversation:
         self._stopped = False
         self._overdue = False
         self._kill_at_s: float | None = None
+        self._waiting: Future[int] | None = None
         self._waited: list[tuple[int, Future[int]]] = []
         self._selector = selectors.DefaultSelector()
 
@@ -203,7 +207,8 @@ class _Conversation:
                     status = self._ended()
                 self._judge(time.monotonic() - started_s)
             self._read()  # what it said last may still lie in the socket
-        self._runner.interrupt_wait()
+        if self._waiting is not None:
+            self._runner.end_wait(self._waiting)
         return self._conclude(status, time.monotonic() - started_s)
 
     def _judge(self, elapsed_s: float) -> None:
@@ -223,8 +228,10 @@ class _Conversation:
             try:
                 sent = self._link.send(self._outgoing)
                 del self._outgoing[:sent]
-            except (BlockingIOError, ConnectionError):
+            except BlockingIOError:
                 pass
+            except ConnectionError:
+                self._outgoing.clear()  # nobody is left to hear it
         self._watch()
 
     def _watch(self) -> None:
@@ -270,7 +277,9 @@ class _Conversation:
             self._waited.append((number, future))
             self._runner.wake.ring()
 
-        self._runner.wait_until(t_ns, done)
+        if self._waiting is not None:
+            self._runner.end_wait(self._waiting)  # the task was told to stop while it waited
+        self._waiting = self._runner.wait_until(t_ns, done)
 
     def _answer_waits(self) -> None:
         while self._waited:

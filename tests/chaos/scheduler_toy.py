@@ -1,7 +1,7 @@
 """A toy plan, and a program that carries it out and is killed on the way. Used by test_scheduler_*.py.
 
-    python scheduler_toy.py ROOT            every kill there is; prints one JSON line for each
-    python scheduler_toy.py ROOT once       one run that goes through
+python scheduler_toy.py ROOT            every kill there is; prints one JSON line for each
+python scheduler_toy.py ROOT once       one run that goes through
 """
 
 from __future__ import annotations
@@ -15,14 +15,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from scheduler import (
-    CheckResult,
     Engine,
     Plan,
     SchedulerTable,
     Task,
-    TaskContext,
-    TaskResult,
-    Verdict,
     comparable,
     create_run,
     list_runs,
@@ -32,8 +28,6 @@ from scheduler import (
     resume_time_ns,
 )
 from scheduler.journal import Journal
-
-STEP_NS = 1_000_000_000
 
 
 class JumpClock:
@@ -53,32 +47,16 @@ class JumpClock:
         pass
 
 
-def measure(context: TaskContext) -> TaskResult:
-    """Take a while, say so, and build on what came before."""
-    now = context.clock.wait_until(context.clock.now_ns() + context.arguments["steps"] * STEP_NS)
-    context.progress(1, 1)
-    context.note(f"measured for {context.arguments['steps']} steps")
-    total = context.arguments["steps"] + sum(result["total"] for result in context.results.values())
-    (context.run_dir / f"{context.task_id}.json").write_text(json.dumps({"total": total}))
-    return TaskResult(Verdict(context.arguments.get("verdict", "PASS")), {"total": total, "at": now})
-
-
-def all_is_well(context: TaskContext) -> CheckResult:
-    """A check that takes time, as one that asks hardware does."""
-    context.clock.wait_until(context.clock.now_ns() + STEP_NS // 4)
-    return CheckResult(True, f"well before {context.task_id}")
-
-
 PLAN = Plan(
     "toy",
     (
-        Task("warm_up", "Warm up", "scheduler_toy:measure", {"steps": 3}),
-        Task("dark", "Dark", "scheduler_toy:measure", {"steps": 5}, backup=True),
-        Task("flat", "Flat", "scheduler_toy:measure", {"steps": 2, "verdict": "FAIL"}),
-        Task("bright", "Bright", "scheduler_toy:measure", {"steps": 7}, backup=True),
-        Task("lights_off", "Lights off", "scheduler_toy:measure", {"steps": 1}, always=True),
+        Task("warm_up", "Warm up", "scheduler_toy_tasks:measure", {"steps": 3}),
+        Task("dark", "Dark", "scheduler_toy_tasks:measure", {"steps": 5}, backup=True),
+        Task("flat", "Flat", "scheduler_toy_tasks:measure", {"steps": 2, "verdict": "FAIL"}),
+        Task("bright", "Bright", "scheduler_toy_tasks:measure", {"steps": 7}, backup=True),
+        Task("lights_off", "Lights off", "scheduler_toy_tasks:measure", {"steps": 1}, always=True),
     ),
-    checks=("scheduler_toy:all_is_well",),
+    checks=("scheduler_toy_tasks:all_is_well",),
     parameters={"colour": "green"},
 )
 
@@ -87,7 +65,8 @@ def carry_out(root: Path) -> None:
     """Make the run if it is not there, then carry it on to its end."""
     runs = list_runs(root)
     run_dir = runs[0] if runs else create_run(root, PLAN)
-    Engine(run_dir, None, JumpClock(resume_time_ns(run_dir) or 0), {}, SchedulerTable()).run()
+    clock = JumpClock(resume_time_ns(run_dir) or 0)
+    Engine(run_dir, None, clock, {}, SchedulerTable(), preload=["scheduler_toy_tasks"]).run()
 
 
 def die_at(write: int, where: str) -> None:

@@ -1,0 +1,102 @@
+"""kill -9 of the engine at every journal write: before it, in the middle of its bytes, after it is durable."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scheduler import Engine, Plan, SchedulerTable, Task, WallClock, create_run, open_run, resume_time_ns
+
+TOY = Path(__file__).with_name("scheduler_toy.py")
+PATIENCE_S = 20.0
+
+
+@pytest.mark.timeout(300)
+def test_any_kill_then_resume_gives_the_undisturbed_record(tmp_path):
+    done = subprocess.run([sys.executable, TOY, tmp_path], capture_output=True, text=True, check=True)
+
+    undisturbed, *kills = [json.loads(line) for line in done.stdout.splitlines()]
+    assert undisturbed["verdict"] == "FAIL"
+    # created, started; five tasks with start, note, end; checks before four of them; two backups; finished
+    assert undisturbed["writes"] == 1 + 1 + 5 * 3 + 4 + 2 + 1
+    assert len(kills) == 3 * undisturbed["writes"]
+    for kill in kills:
+        assert kill["died"] == -signal.SIGKILL, kill
+        assert kill["ended"] == 0, kill
+        assert kill["equal"], kill
+        assert kill["twice"] == [], kill
+        assert not kill["left"], kill
+
+
+@pytest.mark.parametrize("busy", ["sleeps", "holds the interpreter"])
+def test_a_killed_engine_leaves_no_process_behind(tmp_path, busy):
+    fifo = tmp_path / "pids"
+    os.mkfifo(fifo)
+    pids = os.open(fifo, os.O_RDWR)  # both ends, so that opening waits for nobody
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "import scheduler_toy_linger as linger; linger.engine(*sys.argv[2:])"
+    )
+    engine = subprocess.Popen([sys.executable, "-c", program, TOY.parent, tmp_path / "runs", fifo, busy])
+    try:
+        told = b""
+        while told.count(b"\n") < 2:
+            assert select.select([pids], [], [], PATIENCE_S)[0], "the task never began"
+            told += os.read(pids, 64)
+    finally:
+        os.close(pids)
+        engine.kill()
+        engine.wait()
+    for pid in map(int, told.split()):
+        assert_gone(pid)
+
+
+def assert_gone(pid: int) -> None:
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([pidfd], [], [], PATIENCE_S)[0], f"process {pid} is still there"
+    finally:
+        os.close(pidfd)
+
+
+def test_a_resumed_task_begins_at_the_time_of_its_first_beginning(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(TOY.parent))
+    import scheduler_toy
+
+    run_dir = create_run(
+        tmp_path,
+        Plan(
+            "once broken",
+            (
+                Task("warm_up", "", "scheduler_toy_tasks:measure", {"steps": 3}),
+                Task("broken", "", "scheduler_toy_linger:breaks_once"),
+            ),
+            ("scheduler_toy_tasks:all_is_well",),
+        ),
+    )
+    Engine(run_dir, None, scheduler_toy.JumpClock(), {}, SchedulerTable()).run()
+    first = open_run(run_dir).tasks["broken"]
+
+    back = resume_time_ns(run_dir)
+    assert back == open_run(run_dir).tasks["warm_up"].finished_sim_ns
+    outcome = Engine(run_dir, None, scheduler_toy.JumpClock(back), {}, SchedulerTable()).run()
+
+    again = open_run(run_dir).tasks["broken"]
+    assert outcome.exit_code == 0
+    assert (first.attempt, again.attempt) == (1, 2)
+    assert first.started_sim_ns == again.started_sim_ns
+
+
+def test_resume_time_is_unknown_for_a_run_that_never_began(tmp_path):
+    assert resume_time_ns(create_run(tmp_path, Plan("p", (Task("a", "", "m:f"),)))) is None
+    assert WallClock().now_ns() > 0

@@ -1,0 +1,116 @@
+"""Task functions for test_scheduler_*.py: each ends in its own way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from scheduler.task import CheckResult, TaskContext, TaskResult
+from scheduler.verdict import Verdict
+
+
+def passes(context: TaskContext) -> None:
+    context.note(f"{context.task_id} ran")
+
+
+def fails(context: TaskContext) -> TaskResult:
+    return TaskResult(Verdict.FAIL, {"noise": 9.5})
+
+
+def aborts(context: TaskContext) -> TaskResult:
+    return TaskResult(Verdict.ABORTED)
+
+
+def breaks(context: TaskContext) -> None:
+    raise RuntimeError("the pump is off")
+
+
+def breaks_until_mended(context: TaskContext) -> None:
+    if not (context.run_dir / "mended").exists():
+        raise RuntimeError("the pump is off")
+
+
+def exits(context: TaskContext) -> None:
+    sys.exit("I leave")
+
+
+def vanishes(context: TaskContext) -> None:
+    os._exit(7)
+
+
+def crashes(context: TaskContext) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def returns_nonsense(context: TaskContext) -> Any:
+    return "fine"
+
+
+def returns_nan(context: TaskContext) -> TaskResult:
+    return TaskResult(outputs={"noise": float("nan")})
+
+
+def returns_too_much(context: TaskContext) -> TaskResult:
+    return TaskResult(outputs={"pixels": "0" * (2 << 20)})
+
+
+def dawdles(context: TaskContext) -> None:
+    """Never ends by itself; cleans up when told to stop."""
+    try:
+        context.progress(1, 4, "dawdling")
+        context.note("begun")
+        threading.Event().wait()
+    finally:
+        (context.run_dir / "cleaned").write_text("yes")
+
+
+def ignores_stop(context: TaskContext) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    context.note("begun")
+    while True:
+        threading.Event().wait()
+
+
+def waits(context: TaskContext) -> TaskResult:
+    before = context.clock.now_ns()
+    return TaskResult(outputs={"waited_ns": context.clock.wait_until(before + 5_000_000_000) - before})
+
+
+def waits_beyond_patience(context: TaskContext) -> None:
+    context.note("begun")
+    context.clock.wait_until(1 << 62)
+
+
+def tells_all(context: TaskContext) -> TaskResult:
+    sys.stdout.write("to standard output\n")
+    Path(context.run_dir / "seen").write_text(context.environment["token"])
+    return TaskResult(
+        outputs={
+            "arguments": dict(context.arguments),
+            "parameters": dict(context.parameters),
+            "results": {name: dict(found) for name, found in context.results.items()},
+            "title": context.title,
+            "attempt": context.attempt,
+        }
+    )
+
+
+def shows_progress(context: TaskContext) -> None:
+    for done in range(1, 1001):
+        context.progress(done, 1000, f"frame {done}")
+
+
+def well(context: TaskContext) -> CheckResult:
+    return CheckResult(True, "well")
+
+
+def unwell_before_b(context: TaskContext) -> CheckResult:
+    return CheckResult(context.task_id != "b", f"module 3 is silent before {context.task_id}")
+
+
+def check_breaks(context: TaskContext) -> CheckResult:
+    raise RuntimeError("no route to the module")
