@@ -122,15 +122,14 @@ def single_photons(edges: NDArray[Any], counts: NDArray[Any]) -> bytes:
     return _png(figure)
 
 
-def control_unit_sum(image: NDArray[Any]) -> bytes:
-    """The summed frames of the control unit, masked pixels left out."""
-    shown = image.astype(np.float64)
-    limit = np.percentile(shown, 99.5)
-    shown[shown > 50 * max(limit, 1)] = np.nan
+def control_unit_sum(image: NDArray[Any], masked: NDArray[np.bool_]) -> bytes:
+    """The summed frames of the control unit, masked pixels grey."""
+    shown = np.where(masked, np.nan, image)
     figure = Figure(figsize=(7.6, 4.2), layout="constrained")
     axes = figure.subplots()
     low, high = _range(shown)
     drawn = axes.imshow(shown, cmap="viridis", norm=Normalize(low, high), interpolation="nearest")
+    axes.set_facecolor("#d8dde2")
     axes.set_xlabel("x / pixel")
     axes.set_ylabel("y / pixel")
     figure.colorbar(drawn, ax=axes, label="counts", shrink=0.85)

@@ -108,7 +108,7 @@ def _figures(run_dir: Path, record: dict[str, Any]) -> list[ShownFigure]:
         shown("noise-distribution", "Noise distribution", "Good pixels of all modules, memory cell 0.", "darks",
               "Characterisation", lambda a: figures.distributions(by_gain(a["noise"]), "noise / ADU")),
         shown("dcu", "Control unit", "Sum of the frames of the series.", "dcu", "Control unit acquisition",
-              lambda a: figures.control_unit_sum(a["sum"])),
+              lambda a: figures.control_unit_sum(a["sum"], a["masked"])),
     ]  # fmt: skip
     spans = _spans(record)
     if spans:

@@ -40,7 +40,9 @@ def acquire(context: TaskContext) -> TaskResult:
             triggered.result(WALL_PATIENCE_S)
         summary = acquisition.join()
         unit.disarm()
-    data.save(context.run_dir, "dcu", sum=summary.sum)
+    # Gaps and masked pixels read the highest value in every frame.
+    masked = summary.sum >= summary.frames * (2 ** int(summary.config["bit_depth_image"]) - 1)
+    data.save(context.run_dir, "dcu", sum=summary.sum, masked=masked)
     flaws = summary.duplicates + summary.reordered + summary.corrupt + summary.broken + summary.stale
     flaws += summary.wrong_series + summary.unexpected + (not summary.ended)
     context.note(f"series {summary.series}: {summary.frames} of {summary.expected} frames")

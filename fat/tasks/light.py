@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from fat.tasks.acquisition import send_trains
 from fat.tasks.conditions import module_conditions, unix_time
 from fat.tasks.surroundings import TaskSurroundings
@@ -11,6 +13,8 @@ from scheduler import TaskContext, TaskResult, Verdict
 def record_and_correct(context: TaskContext) -> TaskResult:
     """Load the constants, record the run raw and corrected, and take the pipeline's own counters."""
     here = TaskSurroundings(context)
+    # The catalogue has them: this task runs after the injection has been journalled.
+    shutil.rmtree(here.constants_folder, ignore_errors=True)
     run, trains = int(context.arguments["run"]), int(here.parameters["light_trains"])
     with here.pipeline() as pipeline, here.detector() as detector:
         detector.configure(gain_mode="adaptive", illumination=here.parameters["illumination"])
