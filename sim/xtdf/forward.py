@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.xtdf.illumination import Illumination, expected_photons
-from sim.xtdf.kernels import F32, FAST, PIXELS, SLOW, draw_photons, expose, light_table, normal_table
+from sim.xtdf.kernels import F32, FAST, PIXELS, SLOW, draw_photons, expose, normal_table
 from sim.xtdf.keys import generator, key64
+from sim.xtdf.light import Light, tabulate
 from sim.xtdf.truth import ModuleTruth
 
 GainMode = Literal["adaptive", "fixed_high", "fixed_medium", "fixed_low"]
@@ -41,7 +42,7 @@ class ModuleModel:
         self._gain = truth.photon_gain.reshape(3, PIXELS)
         self._switch = truth.switch.reshape(2, PIXELS)
         self._level = truth.level.reshape(3, PIXELS)
-        self._light: dict[Illumination, F32] = {}
+        self._light: dict[Illumination, Light] = {}
 
     def make_images(
         self,
@@ -54,7 +55,6 @@ class ModuleModel:
 
         out  (frames, 2 × 512 × 128) u2 ADU: analogue plane, then digital plane; frame k is memory cell k
         """
-        light = self._lit(illumination)
         expose(
             out,
             np.arange(len(out)),
@@ -68,19 +68,26 @@ class ModuleModel:
             self._level,
             np.float32(self.truth.level_noise),
             self._common_mode(train_id, len(out)),
-            light,
-            illumination != "dark",
+            self._draw(train_id, range(len(out)), illumination),
             _normal(),
         )
 
     def photons(self, train_id: int, cells: Sequence[int], illumination: Illumination) -> NDArray[np.int32]:
         """The photons that fell on each pixel in a train, (frames, 512, 128) i4: exactly those in its images."""
-        light = self._lit(illumination)
-        drawn = np.zeros((len(cells), PIXELS), np.int32)
-        if illumination != "dark":
-            for frame, cell in enumerate(cells):
-                draw_photons(drawn[frame], np.uint64(cell), self._train_key(train_id), light, _normal())
+        drawn = self._draw(train_id, cells, illumination)
+        if illumination == "dark":
+            drawn = np.zeros((len(cells), PIXELS), np.int32)
         return drawn.reshape(len(cells), SLOW, FAST)
+
+    def _draw(self, train_id: int, cells: Sequence[int], illumination: Illumination) -> NDArray[np.int32]:
+        """Photons as `expose` takes them: (frames, pixels) i4, or (0, pixels) in the dark."""
+        if illumination == "dark":
+            return np.empty((0, PIXELS), np.int32)
+        light, key = self._lit(illumination), self._train_key(train_id)
+        drawn = np.empty((len(cells), PIXELS), np.int32)
+        for frame, cell in enumerate(cells):
+            draw_photons(drawn[frame], np.uint64(cell), key, *light, _normal())
+        return drawn
 
     def _train_key(self, train_id: int) -> np.uint64:
         return np.uint64(key64(self._seed, self.truth.serial, "train", train_id))
@@ -89,9 +96,9 @@ class ModuleModel:
         rng = generator(self._seed, self.truth.serial, "common mode", train_id)
         return self.truth.common_mode * rng.standard_normal((frames, ASICS), np.float32)
 
-    def _lit(self, illumination: Illumination) -> F32:
+    def _lit(self, illumination: Illumination) -> Light:
         light = self._light.get(illumination)
         if light is None:
             mean = expected_photons(illumination, self.channel, self._flat_photons)
-            light = self._light[illumination] = light_table(mean)
+            light = self._light[illumination] = tabulate(mean)
         return light

@@ -37,6 +37,8 @@ CENTRE_PHOTONS: Final = 900.0
 """Small-angle scattering at the beam, falling by e every 70 pixels."""
 CENTRE_DECAY: Final = 70.0
 BACKGROUND_PHOTONS: Final = 0.3
+GRID: Final = 1.01
+"""Expected photons are powers of this, so that few distinct Poisson distributions occur on a module."""
 
 
 def pixel_positions(channel: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -66,4 +68,4 @@ def expected_photons(pattern: Illumination, channel: int, flat_photons: float) -
         photons += crest * np.exp(-0.5 * ((radius - ring) / RING_WIDTH) ** 2)
     # Scattered light is polarised in the plane of the ring: less of it along x than along y.
     photons *= 1.0 - 0.25 * (x / np.maximum(radius, 1.0)) ** 2
-    return photons.astype(np.float32)
+    return np.asarray(GRID ** np.round(np.log(photons) / np.log(GRID)), np.float32)

@@ -20,8 +20,6 @@ PIXELS: Final = SLOW * FAST
 ASIC: Final = 64
 """Pixels along each side of an ASIC; a module has 8 × 2 of them."""
 ADC_MAX: Final = 16383
-POISSON_EXACT_BELOW: Final = 12.0
-"""Means below this are drawn by inversion; above, by the Cornish-Fisher expansion to the skewness."""
 
 F32 = NDArray[np.float32]
 U16 = NDArray[np.uint16]
@@ -30,11 +28,9 @@ _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2: Final = np.uint64(0x94D049BB133111EB)
 _S16, _S27, _S30, _S31, _S32 = (np.uint64(n) for n in (16, 27, 30, 31, 32))
-_LOW16: Final = np.uint64(0xFFFF)
-_ONE, _HALF, _SIXTH, _ZERO = (np.float32(x) for x in (1.0, 0.5, 1 / 6, 0.0))
-MOST_BY_INVERSION: Final = 100
-_INVERSE: Final = 1.0 / np.maximum(np.arange(MOST_BY_INVERSION + 1), 1)
-"""1/k: a division in every step of the inversion costs more than all else."""
+_S23: Final = np.uint32(23)
+_LOW16: Final = np.uint32(0xFFFF)
+_ONE, _HALF, _SIXTH, _ZERO, _PER_DRAW = (np.float32(x) for x in (1.0, 0.5, 1 / 6, 0.0, 2.0**-32))
 
 
 def normal_table() -> F32:
@@ -53,51 +49,34 @@ def _mixed(counter):  # type: ignore[no-untyped-def]
     return z ^ (z >> _S31)
 
 
-def light_table(mean: F32) -> F32:
-    """What the kernels need of the expected photons: mean, its root, exp(−mean).
-
-    mean    (512, 128) f4
-    result  (3, 512 × 128) f4
-    """
-    flat = mean.reshape(PIXELS).astype(np.float32)
-    return np.stack([flat, np.sqrt(flat), np.exp(-flat)])
-
-
-@njit(inline="always")
-def _photons(bits, light, p, table):  # type: ignore[no-untyped-def]
-    """Photons of pixel *p*; *bits* are 32 uniform ones."""
-    mean = light[0, p]
-    if mean < POISSON_EXACT_BELOW:
-        left = (np.float64(bits) + 0.5) * (1.0 / 4294967296.0)
-        number = 0
-        share = np.float64(light[2, p])
-        while left > share and number < MOST_BY_INVERSION:
-            left -= share
-            number += 1
-            share *= mean * _INVERSE[number]
-        return number
-    z = table[bits & _LOW16]
-    return int(max(_ZERO, mean + light[1, p] * z + (z * z - _ONE) * _SIXTH + _HALF))
-
-
 @njit(cache=True, nogil=True)
-def draw_photons(number, cell, key, light, table):  # type: ignore[no-untyped-def]
-    """Photons of each pixel in one frame, exactly those of `expose` under the same key.
+def draw_photons(number, cell, key, mean, root, row, below, guide, table):  # type: ignore[no-untyped-def]
+    """Draw the photons of each pixel in one frame.
 
-    number  (pixels,) i4, result
-    cell    uint64, the frame's memory cell
-    key     uint64, the train's key
-    light   (3, pixels) f4 of `light_table`; table (65536,) f4 of `normal_table`
+    number         (pixels,) i4, result
+    cell           uint64, the frame's memory cell
+    key            uint64, the train's key
+    mean … guide   the fields of `Light`; table (65536,) f4 of `normal_table`
     """
     start = key + cell * np.uint64(PIXELS)
-    for p in range(number.size):
-        number[p] = _photons(_mixed(start + np.uint64(p)) >> _S32, light, p, table)
+    for p in range(PIXELS):
+        bits = np.uint32(_mixed(start + np.uint64(p)) >> _S32)
+        r = row[p]
+        if r >= 0:
+            share = np.float32(bits) * _PER_DRAW
+            most = np.int64(guide[r, bits >> _S23])
+            while share > below[r, most]:
+                most += 1
+            number[p] = most
+        else:
+            z = table[bits & _LOW16]
+            number[p] = np.int32(max(_ZERO, mean[p] + root[p] * z + (z * z - _ONE) * _SIXTH + _HALF))
 
 
 @njit(cache=True, nogil=True)
 def expose(  # type: ignore[no-untyped-def]
     images, cells, key, stage, pedestal, noise, gain, cell_gain, switch, level, level_noise,
-    common_mode, light, lit, table,
+    common_mode, photons, table,
 ):  # fmt: skip
     """Expose one train of a module.
 
@@ -111,9 +90,10 @@ def expose(  # type: ignore[no-untyped-def]
     switch       (2, pixels) f4 ADU above pedestal: high to medium in high gain, medium to low in medium gain
     level        (3, pixels) f4 ADU digital level; level_noise f4 ADU
     common_mode  (frames, 16) f4 ADU, ASIC = slow // 64 × 2 + fast // 64
-    light        (3, pixels) f4 of `light_table`; used when *lit*
+    photons      (frames, pixels) i4, or (0, pixels) in the dark
     table        (65536,) f4 of `normal_table`
     """
+    lit = photons.shape[0] > 0
     for f in range(cells.size):
         c = cells[f]
         start = key + np.uint64(c) * np.uint64(PIXELS)
@@ -123,7 +103,7 @@ def expose(  # type: ignore[no-untyped-def]
             g = 0 if stage < 0 else stage
             signal = _ZERO
             if lit:
-                collected = np.float32(_photons(draw >> _S32, light, p, table)) * factor
+                collected = np.float32(photons[f, p]) * factor
                 signal = collected * gain[g, p]
                 if stage < 0 and signal > switch[0, p]:
                     g = 1

@@ -45,6 +45,11 @@ class ModuleSender:
         self.refused = 0
         """Datagrams that found nobody at the receiver's address."""
 
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of one train's block."""
+        return self._whole.block_bytes
+
     def send_train(self, train_id: int, gain_mode: GainMode, illumination: Illumination) -> None:
         """Make and send one train; then what was held back until this train."""
         struck = strike(self._board, self.model.channel)

@@ -8,7 +8,8 @@ from sim.xtdf.config import AgipdTable, pdu_name
 from sim.xtdf.constants import make_constant
 from sim.xtdf.forward import GainMode, ModuleModel
 from sim.xtdf.illumination import Illumination, expected_photons
-from sim.xtdf.kernels import PIXELS, draw_photons, light_table, normal_table
+from sim.xtdf.kernels import PIXELS, draw_photons, normal_table
+from sim.xtdf.light import tabulate
 from sim.xtdf.truth import BadPixel, ModuleTruth, build_truth
 
 CELLS = 2
@@ -134,9 +135,9 @@ def test_rings_span_all_stages_on_every_module(channel: int) -> None:
 
 @pytest.mark.parametrize("mean", [0.0, 0.3, 3.0, 11.9, 12.1, 60.0, 4000.0])
 def test_photons_are_poisson(mean: float) -> None:
-    light = light_table(np.full((512, 128), mean, np.float32))
+    light = tabulate(np.full((512, 128), mean, np.float32))
     drawn = np.empty(PIXELS, np.int32)
-    draw_photons(drawn, np.uint64(1), np.uint64(99), light, normal_table())
+    draw_photons(drawn, np.uint64(1), np.uint64(99), *light, normal_table())
     assert drawn.min() >= 0
     error = np.sqrt(mean / PIXELS)
     assert abs(drawn.mean() - mean) <= 5 * error
