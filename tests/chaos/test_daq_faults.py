@@ -119,7 +119,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             "table": {
                 "modules": MODULES,
                 "memory_cells": 4,
-                "daq": {"frame_timeout_s": 0.3, "train_deadline_s": 0.4},
+                # What an ordinary user gets on Linux: the default of net.core.rmem_max.
+                "daq": {"frame_timeout_s": 0.3, "train_deadline_s": 0.4, "receive_buffer_bytes": 212_992},
             },
             "data_dir": str(data_dir),
             "endpoints": {},
