@@ -1,0 +1,193 @@
+"""The journal's file, folders of runs, backups, requests, records."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from scheduler import Plan, Task, create_run, list_runs, open_run, point_latest, read_journal, record
+from scheduler.backup import default_backup_dir, make_backup
+from scheduler.errors import (
+    BackupFailed,
+    JournalBusy,
+    JournalCorrupt,
+    JournalUnwritable,
+    NotRunning,
+    RunNotFound,
+)
+from scheduler.journal import Journal, being_written
+from scheduler.records import as_csv
+from scheduler.requests import Request, submit, take
+from scheduler.runs import find_run
+
+PLAN = Plan("p", (Task("a", "A", "m:f"), Task("b", "=B()", "m:f")))
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    return create_run(tmp_path / "fat", PLAN)
+
+
+def journal_of(run_dir: Path) -> Path:
+    return run_dir / "journal.jsonl"
+
+
+def write_notes(run_dir: Path, count: int) -> None:
+    with Journal(journal_of(run_dir)) as journal:
+        for number in range(count):
+            journal.append("task_note", {"task": "a", "text": f"note {number}"}, number)
+
+
+def test_runs_are_numbered_from_one_with_five_digits(tmp_path):
+    assert [create_run(tmp_path, PLAN).name for _ in range(3)] == ["00001", "00002", "00003"]
+    (tmp_path / "00041").mkdir()
+    assert create_run(tmp_path, PLAN).name == "00042"
+    assert [run.name for run in list_runs(tmp_path)] == ["00001", "00002", "00003", "00041", "00042"]
+
+
+def test_a_run_that_was_being_made_when_power_failed_is_no_run(tmp_path):
+    (tmp_path / ".unborn").mkdir(parents=True)
+    (tmp_path / ".unborn" / "journal.jsonl").write_text('{"at":17')
+    run_dir = create_run(tmp_path, PLAN)
+    assert open_run(run_dir).plan == PLAN
+    assert list_runs(tmp_path) == [run_dir]
+
+
+def test_a_torn_last_line_is_cut_off_and_counted(run_dir):
+    write_notes(run_dir, 2)
+    whole = journal_of(run_dir).read_bytes()
+    journal_of(run_dir).write_bytes(whole + whole.splitlines(keepends=True)[-1][:-1][:20])
+    assert len(read_journal(run_dir)) == 3
+    with Journal(journal_of(run_dir)) as journal:
+        assert journal.cut_bytes == 20
+        journal.append("task_note", {"task": "a", "text": "after"}, 0)
+    assert [r.seq for r in read_journal(run_dir)] == [1, 2, 3, 4]
+
+
+def test_damage_names_file_line_and_what_to_do(run_dir):
+    write_notes(run_dir, 2)
+    content = journal_of(run_dir).read_bytes()
+    journal_of(run_dir).write_bytes(content.replace(b"note 0", b"note 9"))
+    with pytest.raises(JournalCorrupt, match=r"journal\.jsonl, line 2: the checksum does not match; restore"):
+        read_journal(run_dir)
+
+
+def test_a_missing_line_is_damage(run_dir):
+    write_notes(run_dir, 2)
+    lines = journal_of(run_dir).read_bytes().splitlines(keepends=True)
+    journal_of(run_dir).write_bytes(lines[0] + lines[2])
+    with pytest.raises(JournalCorrupt, match="record 3 stands where 2 belongs"):
+        read_journal(run_dir)
+
+
+def test_a_full_disk_leaves_no_half_line(run_dir, monkeypatch):
+    write_notes(run_dir, 1)
+    whole = journal_of(run_dir).read_bytes()
+
+    def full(self: Journal, line: bytes) -> None:
+        os.write(self.fileno(), line[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Journal(journal_of(run_dir)) as journal:
+        monkeypatch.setattr(Journal, "_write", full)
+        with pytest.raises(JournalUnwritable, match="No space left on device"):
+            journal.append("task_note", {"task": "a", "text": "x"}, 0)
+    assert journal_of(run_dir).read_bytes() == whole
+
+
+def test_one_journal_has_one_writer(run_dir, monkeypatch):
+    monkeypatch.setattr("scheduler.journal.LOCK_PATIENCE_S", 0.05)
+    assert not being_written(run_dir)
+    with Journal(journal_of(run_dir)):
+        assert being_written(run_dir)
+        with pytest.raises(JournalBusy):
+            Journal(journal_of(run_dir))
+    assert not being_written(run_dir)
+
+
+def test_runs_are_found_by_folder_number_and_link(tmp_path, monkeypatch):
+    data = tmp_path / "runs" / "demo"
+    first, second = (create_run(data / "fat", PLAN) for _ in range(2))
+    point_latest(tmp_path / "runs" / "latest", first)
+    point_latest(tmp_path / "runs" / "latest", second)
+    monkeypatch.chdir(tmp_path)
+    assert find_run(None, None) == second
+    assert find_run("1", None) == first
+    assert find_run("00001", data) == first
+    assert find_run(None, data) == second
+    assert find_run(str(first), None) == first
+
+
+@pytest.mark.parametrize(
+    ("which", "data"), [(None, None), ("7", None), ("7", "here"), (None, "here"), ("x/y", None)]
+)
+def test_a_run_that_is_not_there_is_told(tmp_path, monkeypatch, which, data):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunNotFound, match="give a run folder"):
+        find_run(which, None if data is None else Path(data))
+
+
+def test_a_backup_holds_the_records_and_reads_back(run_dir):
+    (run_dir / "live.json").write_text("{}")
+    (run_dir / "results" / "deep").mkdir(parents=True)
+    (run_dir / "results" / "deep" / "noise.json").write_text("[1]")
+    (run_dir / "pixels.h5").write_bytes(b"large")
+    made = make_backup(run_dir, default_backup_dir(run_dir), "1-a", ("*.json", "*.jsonl", "results/**/*"))
+    assert made.file == run_dir.parent.parent / "backup" / "00001" / "1-a.tar.gz"
+    with tarfile.open(made.file) as archive:
+        assert sorted(archive.getnames()) == ["journal.jsonl", "results/deep/noise.json"]
+        member = archive.extractfile("journal.jsonl")
+        assert member is not None
+        assert member.read() == journal_of(run_dir).read_bytes()
+    assert made.files == 2
+
+
+def test_a_backup_that_does_not_read_back_is_no_backup(run_dir, tmp_path, monkeypatch):
+    rename = Path.rename
+
+    def damaging(self: Path, target: Path) -> Path:
+        content = bytearray(self.read_bytes())
+        content[len(content) // 2] ^= 0x55
+        self.write_bytes(content)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", damaging)
+    with pytest.raises(BackupFailed):
+        make_backup(run_dir, tmp_path / "b", "1-a", ("*.jsonl",))
+
+
+def test_a_backup_refuses_detector_data(run_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr("scheduler.backup.MAX_BYTES", 10)
+    with pytest.raises(BackupFailed, match="take data out of backup_include"):
+        make_backup(run_dir, tmp_path / "b", "1-a", ("*.jsonl",))
+
+
+def test_requests_need_a_running_engine(run_dir):
+    with pytest.raises(NotRunning, match="nobody is carrying out run 00001, so there is nothing to pause"):
+        submit(run_dir, "pause")
+
+
+def test_requests_are_taken_once_in_order_and_rubbish_is_dropped(run_dir):
+    with Journal(journal_of(run_dir)):
+        submit(run_dir, "pause", by="ada")
+        submit(run_dir, "abort", by="bob", reason="smoke")
+    (run_dir / "requests" / "0.json").write_text("{")
+    (run_dir / "requests" / "1.json").write_text('{"request": "explode", "by": "x", "reason": ""}')
+    assert take(run_dir) == [Request("pause", "ada", ""), Request("abort", "bob", "smoke")]
+    assert take(run_dir) == []
+    assert os.listdir(run_dir / "requests") == []
+
+
+def test_a_record_is_json_and_a_table(run_dir):
+    body = record(run_dir)
+    assert json.loads(json.dumps(body)) == body
+    rows = list(csv.reader(io.StringIO(as_csv(body))))
+    assert [row[0] for row in rows] == ["id", "a", "b"]
+    assert rows[2][1] == "'=B()"  # not a formula to a spreadsheet
