@@ -192,10 +192,12 @@ class Acquisition:
         return recorder.writer.trains_written
 
     def quiet(self) -> bool:
-        """Whether kernel, assemblers and recorder hold nothing, and no train waits for its confirmation."""
+        """Whether kernel, assemblers and recorder have no work.
+
+        A train that waits for its confirmation is no work: only the next train, or the end of the run, settles it.
+        """
         recording = self._record_queue is not None and self._recorder is not None and self._recorder.busy
-        held = any(order.holds for order in self._orders.values())
-        return self._receiver.quiet() and not recording and not held
+        return self._receiver.quiet() and not recording
 
     def free_slots(self) -> dict[int, int]:
         """How many receive slots of each module are not lent out."""
