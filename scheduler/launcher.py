@@ -52,8 +52,7 @@ class Launcher:
 
     def close(self) -> None:
         """Kill what still runs."""
-        for pidfd, pid in list(self._running.items()):
-            _signal_group(pid, signal.SIGKILL)
+        for pidfd in list(self._running):
             self._collect(pidfd)
 
     def _obey(self) -> bool:

@@ -27,6 +27,7 @@ MARKS: Final = {
     Verdict.UNSET: ("·", "dim"),
 }
 NOTES_SHOWN: Final = 3
+BAR_WIDTH: Final = 40
 
 
 def mark(task: TaskState) -> tuple[str, str, str]:
@@ -132,7 +133,6 @@ def _window(tasks: list[TaskState], rows: int) -> list[TaskState]:
 
 
 def _progress_lines(live: Progress) -> list[RenderableType]:
-    from rich.progress_bar import ProgressBar
     from rich.text import Text
 
     fraction = live.fraction
@@ -141,7 +141,7 @@ def _progress_lines(live: Progress) -> list[RenderableType]:
     left = "" if live.remaining_s is None else f", {duration(live.remaining_s)} remain"
     told = f"  {live.text}" if live.text else ""
     return [
-        ProgressBar(total=1.0, completed=fraction, width=40),
+        Text(f"{'█' * round(fraction * BAR_WIDTH):░<{BAR_WIDTH}}", "cyan"),
         Text(f"{live.task}: {fraction:.0%}, {duration(live.elapsed_s)}{left}{told}", no_wrap=True),
     ]
 

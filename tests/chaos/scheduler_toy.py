@@ -122,6 +122,23 @@ def tell(**what: object) -> None:
     sys.stdout.flush()
 
 
+def twice_killed(root: Path, expected: object, write: int, again: int) -> None:
+    """Kill after a write, then the engine that goes on, after its *again*-th; then let it go through."""
+    here = root / f"{write}-then-{again}"
+    died = [in_child(here, (write, "after")), in_child(here, (again, "after"))]
+    ended = in_child(here)
+    run_dir = here / "00001"
+    tell(
+        write=write,
+        where=f"after, then after {again} more",
+        died=max(died),
+        ended=ended,
+        equal=comparable(record(run_dir)) == expected,
+        twice=twice_run(run_dir),
+        left=resumable(run_dir),
+    )
+
+
 def every_kill(root: Path) -> None:
     """An undisturbed run, then one for each kill; say how the records compare."""
     assert in_child(root / "whole") == 0
@@ -144,6 +161,8 @@ def every_kill(root: Path) -> None:
                 twice=twice_run(run_dir),
                 left=resumable(run_dir),
             )
+    for write in range(2, writes - 2):
+        twice_killed(root, expected, write, again=1 + write % 3)
 
 
 if __name__ == "__main__":

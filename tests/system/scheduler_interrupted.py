@@ -1,6 +1,6 @@
 """A program that carries one run out and tells its events, to be interrupted by test_scheduler_signals.py.
 
-    python scheduler_interrupted.py RUN_DIR GRACE_S
+python scheduler_interrupted.py RUN_DIR GRACE_S
 """
 
 from __future__ import annotations
