@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipeline.config import PipelineTable
 from pipeline.control.app import control_app
@@ -20,6 +21,9 @@ from pipeline.online.bridge import BridgeServer
 from pipeline.online.bridge_messages import raw_source, serialize, train_metadata
 from pipeline.online.corrected import CorrectedBranch
 from pipeline.online.splitter import Splitter
+
+CORRECTION_TIMEOUT_S: Final = 10.0
+CORRECTION_POLL_S: Final = 0.005
 
 
 class OnlinePipeline:
@@ -88,6 +92,14 @@ class OnlinePipeline:
         if part is not None:
             self.corrected.submit(part)
 
+    def _let_correction_finish(self) -> None:
+        """The end of a run can set free a train that was held back: it belongs to the corrected run too."""
+        pause = threading.Event()
+        for _ in range(round(CORRECTION_TIMEOUT_S / CORRECTION_POLL_S)):
+            if not self.corrected.busy:
+                return
+            pause.wait(CORRECTION_POLL_S)
+
     def _daq_device(self) -> Device:
         daq, table = self.daq, self._table
 
@@ -110,7 +122,9 @@ class OnlinePipeline:
             return {"aggregator": daq.aggregator.value}
 
         def stop() -> dict[str, int]:
-            return {"trains": daq.end_run()}
+            trains = daq.end_run()
+            self._let_correction_finish()
+            return {"trains": trains}
 
         def idle() -> dict[str, Any]:
             received = {str(module): count for module, count in daq.trains_received.items()}
