@@ -37,6 +37,9 @@ PRELOAD: Final = ("numpy", "h5py", "httpx", "fat.tasks.surroundings", "fat.tasks
 """What task processes find loaded. numba stays out: its threads do not survive a fork."""
 
 
+GOING_DOWN_S: Final = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a bench is: the child of this process, or one that was up before."""
@@ -114,7 +117,11 @@ def _carry_out(
             write_bytes_atomically(bench_path, file.text.encode())
             display.say(f"   starting the bench (log: {file.data_dir / 'log'})")
             log = file.data_dir / "log" / "bench.log"
-            with OwnedBench(bench_path, data_dir=file.data_dir, start_ns=start_ns, log=log) as owned:
+            # A killed run's bench may need a moment to go down.
+            owned_bench = OwnedBench(
+                bench_path, data_dir=file.data_dir, start_ns=start_ns, patience_s=GOING_DOWN_S, log=log
+            )
+            with owned_bench as owned:
                 outcome = _run_engine(file, run_dir, Place(owned.endpoints, owned.token), display)
         report = finish(run_dir)
     _tell(run_dir, outcome, report, time.monotonic() - began, json_output=json_output)

@@ -27,16 +27,21 @@ from fat.files import write_json_atomically
 SIMULATOR: Final = "sim.kernel.process"
 PIPELINE: Final = "pipeline.process"
 CLOCK_SAVE_PERIOD_S: Final = 1.0
+LOCK_POLL_S: Final = 0.02
 NS_PER_S: Final = 1_000_000_000
 
 Endpoints = dict[str, str | list[str]]
 
 
 class Bench:
-    """Brings a bench up and takes it down again."""
+    """Brings a bench up and takes it down again.
 
-    def __init__(self, file: BenchFile, *, start_ns: int | None = None) -> None:
-        self._file = file
+    start_ns    where simulated time begins; None goes on after the last bench in this data folder
+    patience_s  how long to wait for a bench in this data folder that is still going down
+    """
+
+    def __init__(self, file: BenchFile, *, start_ns: int | None = None, patience_s: float = 0.0) -> None:
+        self._file, self._patience_s = file, patience_s
         self._data_dir = file.data_dir
         self._children: dict[str, Child] = {}
         self._access = Access(secrets.token_urlsafe(24))
@@ -55,7 +60,7 @@ class Bench:
     async def start(self) -> Endpoints:
         """Start everything; return the endpoints when all is ready. Raises BenchError; stop() cleans up."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        await self._take_lock()
         clock_table = self._file.sim.clock
         start_ns = self._begin_ns()
         self._clock = BenchClock(clock_table.mode, start_ns=start_ns, speed=clock_table.speed)
@@ -133,14 +138,20 @@ class Bench:
             "endpoints": self.endpoints,
         }
 
-    def _take_lock(self) -> None:
+    async def _take_lock(self) -> None:
         fd = os.open(self._data_dir / "bench.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            raise BenchBusy(self._data_dir, _owner(self._data_dir)) from None
-        self._lock_fd = fd
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    os.close(fd)
+                    raise BenchBusy(self._data_dir, _owner(self._data_dir)) from None
+                await asyncio.sleep(LOCK_POLL_S)
+            else:
+                self._lock_fd = fd
+                return
 
     def _begin_ns(self) -> int:
         """Where simulated time goes on: as told, else after the last bench in this folder, else at zero."""

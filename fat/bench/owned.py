@@ -21,9 +21,21 @@ class OwnedBench:
     """Brings a bench up in a process of its own, which ends when this object, or this process, does."""
 
     def __init__(
-        self, bench_file: Path, *, data_dir: Path | None = None, start_ns: int | None = None, log: Path
+        self,
+        bench_file: Path,
+        *,
+        data_dir: Path | None = None,
+        start_ns: int | None = None,
+        patience_s: float = 0.0,
+        log: Path,
     ) -> None:
-        self._bench_file, self._data_dir, self._start_ns, self._log = bench_file, data_dir, start_ns, log
+        self._log = log
+        self._spec = {
+            "bench": str(bench_file.absolute()),
+            "data_dir": None if data_dir is None else str(data_dir.absolute()),
+            "start_ns": start_ns,
+            "patience_s": patience_s,
+        }
         self._process: subprocess.Popen[str] | None = None
         self.endpoints: dict[str, Any] = {}
         self.token = ""
@@ -41,12 +53,7 @@ class OwnedBench:
             )
         assert self._process.stdin is not None
         try:
-            spec = {
-                "bench": str(self._bench_file.absolute()),
-                "data_dir": None if self._data_dir is None else str(self._data_dir.absolute()),
-                "start_ns": self._start_ns,
-            }
-            self._process.stdin.write(json.dumps(spec) + "\n")
+            self._process.stdin.write(json.dumps(self._spec) + "\n")
             self._process.stdin.flush()
             answer = self._answer()
         except BaseException:

@@ -1,7 +1,8 @@
 """The bench process: in the foreground of a terminal, detached, or as the child of another process.
 
-As a child (`python -m fat.bench.process`) it reads `{"bench": path, "data_dir": path or null, "start_ns": ns or null}`
-from stdin, answers `{"ready": {"endpoints", "token"}}` or `{"failed", "exit"}`, and stops when stdin ends.
+As a child (`python -m fat.bench.process`) it reads `{"bench": path, "data_dir": path or null, "start_ns": ns or null,
+"patience_s": s}` from stdin, answers `{"ready": {"endpoints", "token"}}` or `{"failed", "exit"}`, and stops when stdin
+ends.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ async def run_bench(
     file: BenchFile,
     *,
     start_ns: int | None = None,
+    patience_s: float = 0.0,
     on_ready: Callable[[Bench], None],
     until: asyncio.Event,
 ) -> FatError | None:
@@ -31,7 +33,7 @@ async def run_bench(
 
     Raises FatError when it cannot start. Everything is stopped on return, whatever happens.
     """
-    bench = Bench(file, start_ns=start_ns)
+    bench = Bench(file, start_ns=start_ns, patience_s=patience_s)
     try:
         await bench.start()
         on_ready(bench)
@@ -77,6 +79,7 @@ async def _serve_parent(say: Callable[[Mapping[str, Any]], None]) -> int:
         broken = await run_bench(
             load(Path(spec["bench"]), Path(spec["data_dir"]) if spec.get("data_dir") else None),
             start_ns=spec.get("start_ns"),
+            patience_s=float(spec.get("patience_s", 0.0)),
             on_ready=lambda bench: say({"ready": {"endpoints": bench.endpoints, "token": bench.token}}),
             until=stop,
         )
