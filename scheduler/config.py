@@ -29,3 +29,4 @@ class SchedulerTable(BaseModel):
     check_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     """How long a check between tasks may take."""
     slack: SlackTable = SlackTable()
+    """Whom to tell on Slack, and where."""

@@ -20,12 +20,13 @@ from scheduler.backup import default_backup_dir, make_backup
 from scheduler.channel import Job
 from scheduler.clock import Clock
 from scheduler.config import SchedulerTable
+from scheduler.conversation import POLL_S, Ending
 from scheduler.decide import Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide
 from scheduler.errors import BackupFailed, ClockLost, PlanRejected, RunNotFound
 from scheduler.journal import JOURNAL_NAME, Journal, JournalRecord
 from scheduler.live import LiveFile, Progress, remaining_s
 from scheduler.plan import Plan
-from scheduler.runner import POLL_S, Ending, Runner
+from scheduler.runner import Runner
 from scheduler.state import RunState, RunStatus, TaskState, apply, fold, resumable
 from scheduler.verdict import EXIT_CODES, EXIT_INTERRUPTED, Verdict
 from scheduler.wake import Wake
