@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from scheduler.requests import RequestKind
 
 EXIT_USAGE = 2
-EXIT_BENCH = 3
 
 app = typer.Typer(no_args_is_help=True, help="Look at acceptance runs, and steer the one that is running.")
 
@@ -46,7 +45,7 @@ class Form(StrEnum):
 @contextmanager
 def _refusals(json_output: bool = False) -> Iterator[None]:
     """Tell the scheduler's errors in one sentence."""
-    from scheduler.errors import BackupFailed, SchedulerError
+    from scheduler.errors import SchedulerError
 
     try:
         yield
@@ -54,7 +53,7 @@ def _refusals(json_output: bool = False) -> Iterator[None]:
         if json_output:
             typer.echo(json.dumps({"error": str(error)}))
         typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_BENCH if isinstance(error, BackupFailed) else EXIT_USAGE) from None
+        raise typer.Exit(error.exit_code) from None
 
 
 @app.command()

@@ -21,9 +21,14 @@ from pathlib import Path
 class SchedulerError(Exception):
     """Root of all errors that the scheduler raises on purpose."""
 
+    exit_code = 3
+    """Of a program that ends with this error."""
+
 
 class PlanRejected(SchedulerError):
     """A plan cannot be run as it stands."""
+
+    exit_code = 2
 
     def __init__(self, plan: str, reason: str, task: str | None = None) -> None:
         self.plan, self.task, self.reason = plan, task, reason
@@ -34,6 +39,8 @@ class PlanRejected(SchedulerError):
 class RunNotFound(SchedulerError):
     """There is no such run."""
 
+    exit_code = 2
+
     def __init__(self, where: Path, hint: str) -> None:
         self.where = where
         super().__init__(f"no run at {where}; {hint}")
@@ -41,6 +48,8 @@ class RunNotFound(SchedulerError):
 
 class NotRunning(SchedulerError):
     """A request was made of a run that no engine is carrying out."""
+
+    exit_code = 2
 
     def __init__(self, run_dir: Path, request: str) -> None:
         self.run_dir, self.request = run_dir, request
@@ -53,6 +62,8 @@ class JournalError(SchedulerError):
 
 class JournalBusy(JournalError):
     """Another engine holds the journal."""
+
+    exit_code = 2
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -110,6 +110,13 @@ def test_trouble_is_one_sentence_and_exit_2(data, command):
     assert "no run at" in done.stderr
 
 
+def test_a_backup_that_fails_is_trouble_of_the_bench(data, tmp_path):
+    (tmp_path / "full").write_text("a file where a folder belongs")
+    done = call("backup", "--data", str(data), "--to", str(tmp_path / "full"))
+    assert done.exit_code == 3
+    assert done.stderr.count("\n") == 1
+
+
 def test_steering_a_dead_run_is_refused(data):
     done = call("pause", "1", "--data", str(data))
     assert (done.exit_code, done.stderr) == (
