@@ -187,7 +187,7 @@ def _descend(schema: Any, part: Any, definitions: Mapping[str, Any]) -> Any:
                 return resolved
     if isinstance(schema.get("additionalProperties"), dict):
         return schema["additionalProperties"]
-    return schema
+    return next(iter(schema.get("patternProperties", {}).values()), schema)
 
 
 def _place(path: Path, text: str, keys: tuple[str | int, ...]) -> str:

@@ -52,9 +52,15 @@ def _enter(names: Sequence[str], *, array: bool, counts: dict[Path, int]) -> Pat
 
 
 def line_of(text: str, path: Path) -> int | None:
-    """The line of a key, or of the nearest enclosing key or table that has one."""
+    """The line of a key, or of the nearest enclosing key or table that has one.
+
+    A table that only headers of its parts imply stands where the first of them does.
+    """
     lines = line_numbers(text)
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
+        inside = [line for other, line in lines.items() if other[:length] == path[:length]]
+        if inside:
+            return min(inside)
     return None

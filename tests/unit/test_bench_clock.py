@@ -94,7 +94,8 @@ async def test_manual_time_wakes_in_order_and_stops_at_its_goal(make_clock: Make
 
     async def tick() -> None:
         for t in (1, 2, 3, 4):
-            woken.append(await a.until(t * S))
+            now = await a.until(t * S)
+            woken.append(now)
         await a.until(None)
 
     task = asyncio.create_task(tick())

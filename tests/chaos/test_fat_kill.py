@@ -1,0 +1,56 @@
+"""kill -9 of an acceptance run at every journal write of the demonstration in miniature: the same final record."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fat.configs import shipped_bench
+from fat.record import comparable
+from scheduler import read_journal
+
+KILLER = Path(__file__).with_name("fat_killer.py")
+MOST_KILLS = 100
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    return comparable(json.loads((folder / "runs/latest/record.json").read_text()))
+
+
+@pytest.mark.timeout(840)
+def test_killed_at_every_journal_write_the_record_is_the_same(tmp_path: Path) -> None:
+    bench = shipped_bench("mini")
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    undisturbed.mkdir()
+    disturbed.mkdir()
+    whole = subprocess.run(
+        [sys.executable, "-m", "fat", "fat", "run", bench], cwd=undisturbed, capture_output=True, text=True
+    )
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+
+    kills = disturbed / "kills"
+    kills.touch()
+    for _ in range(MOST_KILLS):
+        attempt = subprocess.run(
+            [sys.executable, KILLER, bench, kills], cwd=disturbed, capture_output=True, text=True
+        )
+        if attempt.returncode != -signal.SIGKILL:
+            break
+    assert attempt.returncode == 0, attempt.stdout + attempt.stderr
+
+    # Every kind of write that the undisturbed run made was a place of death.
+    kinds = {
+        (r.event, r.data.get("task", r.data.get("before", "")))
+        for r in read_journal(undisturbed / "runs/latest")
+    }
+    died_at = {
+        tuple(line.split(" ")[:2]) if " " in line else (line, "") for line in kills.read_text().splitlines()
+    }
+    assert kinds <= died_at
+    assert record_of(disturbed) == record_of(undisturbed)
