@@ -1,4 +1,8 @@
-"""The correction stage: worker threads that turn module trains into corrected ones."""
+"""The correction stage: worker threads that turn module trains into corrected ones.
+
+A module's trains are all corrected by the same thread, so they leave in the order in which they came. The matcher
+relies on it: once a train is complete, whatever exists of earlier trains has reached it.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +48,17 @@ class CorrectionStage:
     def __init__(
         self, depth: int, policy: str, threads: int, on_output: Callable[[CorrectedModule], None]
     ) -> None:
-        self._queue = BoundedQueue[ModuleTrain](
-            "online", depth, Policy(policy), lambda train: train.release()
-        )
+        self._queues = [
+            BoundedQueue[ModuleTrain](
+                f"online {number}", depth, Policy(policy), lambda train: train.release()
+            )
+            for number in range(threads)
+        ]
         self._on_output = on_output
         self._pool = BufferPool()
         self._threads = [
-            threading.Thread(target=self._work, name=f"correction {number}") for number in range(threads)
+            threading.Thread(target=self._work, args=(queue,), name=f"correction {number}")
+            for number, queue in enumerate(self._queues)
         ]
         self._prepared: Mapping[int, AgipdConstants] = {}
         self.settings = AgipdSettings()
@@ -68,7 +76,8 @@ class CorrectionStage:
 
     def stop(self) -> None:
         """Work off what is queued, then end; may be called twice."""
-        self._queue.close()
+        for queue in self._queues:
+            queue.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
@@ -89,7 +98,7 @@ class CorrectionStage:
     @property
     def busy(self) -> bool:
         """Whether anything is queued or worked on."""
-        return self._queue.busy
+        return any(queue.busy for queue in self._queues)
 
     def submit(self, train: ModuleTrain) -> None:
         """Queue a module's train; a full queue does what its policy says."""
@@ -97,7 +106,7 @@ class CorrectionStage:
             self.counters["trains_without_constants"] += 1
             train.release()
             return
-        self._queue.put(train)
+        self._queues[train.module % len(self._queues)].put(train)
 
     def timing(self) -> dict[str, float]:
         """Core-milliseconds for each image so far, and images."""
@@ -106,12 +115,16 @@ class CorrectionStage:
             return {"core_ms_per_image": round(per_image, 4), "images": self._images}
 
     def queue_counters(self) -> dict[str, object]:
-        """Length, policy and drops of the queue before the workers."""
-        return {"length": len(self._queue), "policy": self._queue.policy.value, **self._queue.counters}
+        """Length, policy and drops of the queues before the workers, together."""
+        counted: Counter[str] = Counter()
+        for queue in self._queues:
+            counted.update(queue.counters)
+        waiting = sum(len(queue) for queue in self._queues)
+        return {"length": waiting, "policy": self._queues[0].policy.value, **counted}
 
-    def _work(self) -> None:
-        while not (self._queue.closed and not len(self._queue)):
-            train = self._queue.get(0.5)
+    def _work(self, queue: BoundedQueue[ModuleTrain]) -> None:
+        while not (queue.closed and not len(queue)):
+            train = queue.get(0.5)
             if train is None:
                 continue
             try:
@@ -121,7 +134,7 @@ class CorrectionStage:
                 self.problem = f"module {train.module}: {type(error).__name__}: {error}"
                 self.counters["trains_failed"] += 1
             finally:
-                self._queue.done()
+                queue.done()
 
     def _correct(self, train: ModuleTrain) -> None:
         constants = self._prepared.get(train.module)

@@ -14,6 +14,7 @@ from pipeline.online.matcher import Dropped, Matcher
 
 QUEUE_DEPTH: Final = 64
 PERIOD_S: Final = 0.05
+FLUSH_TIMEOUT_S: Final = 30.0
 
 
 class OutputStage:
@@ -57,7 +58,8 @@ class OutputStage:
         return self._queue.busy
 
     def flush(self) -> None:
-        """Settle all trains that wait for modules."""
+        """Take in what is queued, then settle all trains that wait for modules."""
+        self._queue.join(FLUSH_TIMEOUT_S)
         with self._lock:
             self._hand_on(self.matcher.flush())
             self._first_seen.clear()

@@ -1,0 +1,75 @@
+"""The matcher: every module part comes out once, in one train or dropped with a counted reason."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.model import CorrectedModule, MatchedTrain, TrainClock
+from pipeline.online.matcher import Dropped, DropReason, Matcher
+
+CLOCK = TrainClock(0, 0)
+
+
+def part(train_id: int, module: int, first_pulse: int = 0) -> CorrectedModule:
+    nothing = np.zeros((1, 0, 0))
+    return CorrectedModule(
+        module, train_id, nothing.astype("f4"), nothing.astype("u1"), nothing.astype("u4"),
+        np.zeros(1, np.uint16), np.array([first_pulse], np.uint64),
+    )  # fmt: skip
+
+
+PARTS = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3), st.sampled_from([0, 0, 0, 4])), max_size=40)
+
+
+@given(PARTS, st.integers(1, 4), st.integers(1, 5), st.lists(st.floats(0, 2), max_size=40))
+def test_nothing_is_lost_or_doubled_and_order_holds(
+    sent: list[tuple[int, int, int]], min_modules: int, max_waiting: int, pauses: list[float]
+) -> None:
+    matcher = Matcher(4, min_modules, 1.0, CLOCK, max_waiting)
+    fed = [part(*one) for one in sent]
+    out: list[MatchedTrain | Dropped] = []
+    now = 0.0
+    for index, one in enumerate(fed):
+        now += pauses[index] if index < len(pauses) else 0.0
+        out += matcher.feed(one, now)
+    out += matcher.flush()
+    seen = [
+        id(p) for item in out for p in ([item.part] if isinstance(item, Dropped) else item.modules.values())
+    ]
+    assert sorted(seen) == sorted(id(one) for one in fed)
+    trains = [item for item in out if isinstance(item, MatchedTrain)]
+    assert [t.train_id for t in trains] == sorted({t.train_id for t in trains})
+    assert all(len(t.modules) >= min_modules for t in trains)
+    for train in trains:
+        assert len({p.pulse_id.tobytes() for p in train.modules.values()}) == 1
+    dropped = [item for item in out if isinstance(item, Dropped)]
+    for reason in DropReason:
+        assert matcher.counters[f"modules_{reason}"] == sum(d.reason is reason for d in dropped)
+    assert len(matcher) == 0
+
+
+def test_a_complete_train_goes_out_at_once_and_an_incomplete_one_at_its_deadline() -> None:
+    matcher = Matcher(2, 1, 1.0, CLOCK)
+    assert matcher.feed(part(1, 0), 0.0) == []
+    assert [t.train_id for t in matcher.feed(part(1, 1), 0.1) if isinstance(t, MatchedTrain)] == [1]
+    matcher.feed(part(2, 0), 1.0)
+    assert matcher.due(1.9) == []
+    (late,) = matcher.due(2.0)
+    assert isinstance(late, MatchedTrain)
+    assert list(late.modules) == [0]
+    (dropped,) = matcher.feed(part(2, 1), 2.1)
+    assert isinstance(dropped, Dropped)
+    assert dropped.reason is DropReason.LATE
+
+
+def test_a_module_with_other_pulses_is_left_out() -> None:
+    matcher = Matcher(3, 1, 1.0, CLOCK)
+    matcher.feed(part(1, 0), 0.0)
+    matcher.feed(part(1, 1, first_pulse=4), 0.0)
+    differing, train = matcher.feed(part(1, 2), 0.0)
+    assert isinstance(differing, Dropped)
+    assert differing.reason is DropReason.PULSES_DIFFER
+    assert isinstance(train, MatchedTrain)
+    assert sorted(train.modules) == [0, 2]
