@@ -17,6 +17,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from pydantic import ValidationError
+
 from sim.errors import AddressTaken, ConfigurationRejected, SimError
 from sim.kernel.bench_time import BenchTime, ClockLost
 from sim.kernel.clock import SimClock, wall_clock
@@ -88,7 +90,12 @@ class Host:
             faults=board,
             transcript=transcript,
         )
-        table = kind.config.model_validate_json(json.dumps(device["table"]))
+        try:
+            table = kind.config.model_validate_json(json.dumps(device["table"]))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationRejected(name, f"{where}: {first['msg']}") from None
         for suffix, server in kind.build(surroundings, table).items():
             self._servers[f"{name}.{suffix}" if suffix else name] = (name, server)
 
@@ -108,12 +115,19 @@ class Host:
                 return {"id": number, "ok": self._switch(request)}
             if request["op"] == "status":
                 return {"id": number, "ok": self._status()}
-        except (SimError, KeyError, TypeError) as error:
+        except KeyError as error:
+            return {"id": number, "refused": f"the request lacks the key {error}"}
+        except (SimError, TypeError) as error:
             return {"id": number, "refused": str(error)}
-        return {"id": number, "refused": f"no such request: {request['op']!r}"}
+        return {
+            "id": number,
+            "refused": f"no such request: {request['op']!r}; there are: fault, status, stop",
+        }
 
     def _switch(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        board = self._boards[request["device"]]
+        board = self._boards.get(request["device"])
+        if board is None:
+            raise SimError(f"no device {request['device']!r} here; there are: {', '.join(self._boards)}")
         if request["on"]:
             board.switch_on(request["fault"], times=request.get("times"), **request.get("parameters", {}))
         else:
@@ -132,10 +146,17 @@ class Host:
     async def serve(self, requests: asyncio.StreamReader) -> None:
         """Answer the parent until it says stop or is gone."""
         async for line in requests:
-            request = json.loads(line)
-            if request.get("op") == "stop":
+            try:
+                request = json.loads(line)
+            except ValueError as error:
+                self.tell({"id": None, "refused": f"this line is no JSON: {error}"})
+                continue
+            if not isinstance(request, dict):
+                self.tell({"id": None, "refused": "a request is a JSON object"})
+            elif request.get("op") == "stop":
                 return
-            self.tell(self.answer(request))
+            else:
+                self.tell(self.answer(request))
 
     async def ended(self) -> None:
         """Wait until the clock ends: the bench is gone, or a device broke."""
