@@ -41,7 +41,8 @@ HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: then browsers send "Origin: null" with our own forms, which we could not tell from foreign ones.
+    "Referrer-Policy": "same-origin",
 }
 
 
