@@ -1,10 +1,10 @@
 """Which pixels of a dark are bad, and why. Limits follow the module itself, within hard limits.
 
 The statistical limits are median ± k robust sigmas over the pixels of one memory cell and gain stage, where robust
-sigma is 1.4826 times the median absolute deviation; it grows by itself when few trains make the estimates scatter.
-A standard deviation from n frames scatters by about 1/sqrt(2(n-1)) and is skewed, so noise is judged by its power
-2/3, the cube root of the variance, which is nearly normal (Wilson and Hilferty 1931): with 20 trains and k = 5 a good
-pixel passes between 0.31 and 1.9 times the median noise.
+sigma is 1.4826 times the median absolute deviation; it grows by itself when few trains make the estimates scatter. A
+standard deviation from n frames scatters by about 1/sqrt(2(n-1)) and is skewed, so noise is judged by its power 2/3,
+the cube root of the variance, which is nearly normal (Wilson and Hilferty 1931): with 20 trains and k = 5 a good pixel
+passes between 0.31 and 1.9 times the median noise.
 """
 
 from __future__ import annotations
