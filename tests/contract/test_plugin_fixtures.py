@@ -1,0 +1,221 @@
+"""The pytest plugin from a user's side: short tests against each fixture, run by a pytest of their own.
+
+The example that the README quotes is a test file itself: tests/readme_example.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+
+def run(pytester: pytest.Pytester, source: str) -> pytest.RunResult:
+    """Run a user's test file in a process of its own, as a user does."""
+    pytester.makepyfile(test_mine=source)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=100)
+
+
+def test_a_control_unit_arms_and_answers(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import httpx
+
+        def test_the_unit_is_idle_once_initialised(dcu):
+            detector = f"{dcu.api}/detector/api/1.8.0"
+            httpx.put(f"{detector}/command/initialize").raise_for_status()
+            assert httpx.get(f"{detector}/status/state").json()["value"] == "idle"
+            assert dcu.stream.startswith("tcp://127.0.0.1:")
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_a_catalogue_knows_its_detector(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import httpx
+
+        def test_my_detector_is_there(caldb):
+            found = httpx.get(f"{caldb.rest}/api/detectors", params={"identifier": "SPB_DET_AGIPD1M-1"})
+            assert [detector["identifier"] for detector in found.json()] == ["SPB_DET_AGIPD1M-1"]
+            assert caldb.store.is_dir()
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_slack_hears_and_refuses_on_demand(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import httpx
+
+        def post(slack, text):
+            return httpx.post(
+                f"{slack.base_url}chat.postMessage",
+                json={"channel": "#tests", "text": text},
+                headers={"Authorization": "Bearer xoxb-any"},
+            )
+
+        def test_a_message_arrives_and_another_is_held_up(slack, faults):
+            assert post(slack, "beam is back").json()["ok"]
+            assert [message["text"] for message in slack.messages()] == ["beam is back"]
+            faults.on("slack", "rate_limit", times=1, retry_after_s=2)
+            held = post(slack, "again")
+            assert (held.status_code, held.headers["Retry-After"]) == (429, "2")
+            assert faults.struck("slack") == {"rate_limit": 1}
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_simulators_of_one_test_share_the_manual_clock(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        def test_nothing_is_sent_before_its_time(agipd_module, slack, caldb, dcu, manual_clock):
+            span = agipd_module.start(trains=2)
+            assert agipd_module.control.state()["trains_sent"] == 0
+            manual_clock.advance(0.1)
+            assert agipd_module.control.state()["trains_sent"] == 1
+            assert manual_clock.advance(0.2) == 0.3
+            assert span.last - span.first == 1
+            assert agipd_module.control.state()["trains_sent"] == 2
+            assert len(agipd_module.datagrams(2 * 129)) == 258
+            assert agipd_module.truth.exists()
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_a_whole_bench_comes_up_from_a_file_of_the_users(pytester: pytest.Pytester) -> None:
+    pytester.makefile(
+        ".toml",
+        mine="""
+        [bench]
+        name = "mine"
+        seed = 3
+        data_dir = "unused"
+
+        [sim.clock]
+        mode = "wall"
+
+        [sim.devices.slack]
+        kind = "slack"
+        """,
+    )
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.bench_file("mine.toml")
+        def test_mine(bench, faults):
+            assert bench.endpoints["slack"].startswith("http://127.0.0.1:")
+            faults.on("slack", "server_error")
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_without_a_file_the_miniature_comes_up(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        def test_every_part_is_there(bench):
+            assert {"pipeline", "agipd.control", "dcu.api", "caldb.rest", "slack"} <= bench.endpoints.keys()
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("leak", "named"),
+    [
+        (
+            "threading.Thread(target=forever.wait, name='left-alone', daemon=True).start()",
+            "thread left-alone",
+        ),
+        ("kept.append(socket.create_server(('127.0.0.1', 0)))", "socket addr"),
+        ("kept.append(subprocess.Popen(['sleep', '60']))", r"process \d+ \(sleep 60\)"),
+        (
+            "kept.append(shared_memory.SharedMemory(create=True, size=64, name='psm_left_alone'))",
+            "shared-memory segment psm_left_alone",
+        ),
+    ],
+    ids=["thread", "socket", "process", "segment"],
+)
+def test_what_a_test_leaves_behind_fails_it(pytester: pytest.Pytester, leak: str, named: str) -> None:
+    result = run(
+        pytester,
+        f"""
+        import atexit, socket, subprocess, threading
+        from multiprocessing import shared_memory
+
+        forever, kept = threading.Event(), []
+
+        @atexit.register
+        def tidy():
+            for thing in kept:
+                for end in ("kill", "close", "wait", "unlink"):
+                    getattr(thing, end, bool)()
+
+        def test_careless(nothing_left_behind):
+            {leak}
+        """,
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    assert re.search(rf"the test left behind: .*{named}", result.stdout.str())
+
+
+def test_a_careful_test_is_not_blamed(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import socket, threading
+
+        def test_careful(nothing_left_behind):
+            short = threading.Thread(target=threading.Event().wait, args=(0.2,))
+            short.start()
+            with socket.create_server(("127.0.0.1", 0)):
+                pass
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_a_failure_shows_what_went_over_the_wire(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import httpx
+
+        def test_fails(slack):
+            httpx.post(f"{slack.base_url}chat.postMessage", json={"text": "a rare word: quokka"})
+            assert False
+        """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines([r"-+ transcripts: slack -+", ".*chat.postMessage.*"])
+    assert "quokka" in result.stdout.str().split("transcripts: slack")[1]
+
+
+def test_a_bench_that_cannot_come_up_says_why(pytester: pytest.Pytester) -> None:
+    pytester.makefile(".toml", broken='[bench]\nname = "broken"\nseed = "three"\ndata_dir = "d"\n')
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.bench_file("broken.toml")
+        def test_mine(bench):
+            pass
+        """,
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*broken.toml*seed*"])
