@@ -11,6 +11,9 @@ import psutil
 GRACE_S = 3.0
 """A process that was told to stop may take so long to be gone."""
 
+SEGMENTS = Path("/dev/shm")
+"""Where Linux shows shared-memory segments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -29,9 +32,7 @@ def snapshot() -> Snapshot:
         threads=frozenset(t.ident for t in threading.enumerate() if t.ident is not None),
         children=frozenset(child.pid for child in me.children(recursive=True)),
         sockets=frozenset((c.fd, str(c.laddr)) for c in me.net_connections(kind="inet")),
-        segments=frozenset(p.name for p in Path("/dev/shm").glob("*"))
-        if Path("/dev/shm").is_dir()
-        else frozenset(),
+        segments=frozenset(p.name for p in SEGMENTS.glob("*")) if SEGMENTS.is_dir() else frozenset(),
     )
 
 
@@ -47,5 +48,22 @@ def leaked(before: Snapshot) -> list[str]:
     left = [f"thread {t.name}" for t in threading.enumerate() if t.ident not in before.threads]
     left += [f"process {c.pid} ({' '.join(c.cmdline()[:4])})" for c in alive if c.is_running()]
     left += [f"socket {address}" for _, address in now.sockets - before.sockets]
-    left += [f"shared-memory segment {name}" for name in now.segments - before.segments]
+    new_segments = now.segments - before.segments
+    if new_segments:
+        new_segments -= _mapped_by_others()
+    left += [f"shared-memory segment {name}" for name in sorted(new_segments)]
     return left
+
+
+def _mapped_by_others() -> set[str]:
+    """Segments that processes outside our own tree use: tests that run beside this one, a browser."""
+    me = psutil.Process()
+    ours = {me.pid, *(child.pid for child in me.children(recursive=True))}
+    found = set()
+    for pid in set(psutil.pids()) - ours:
+        try:
+            maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
+        except OSError:  # it has ended meanwhile, or is another user's
+            continue
+        found |= {line.split(f"{SEGMENTS}/", 1)[1] for line in maps.splitlines() if f"{SEGMENTS}/" in line}
+    return found

@@ -219,3 +219,38 @@ def test_a_bench_that_cannot_come_up_says_why(pytester: pytest.Pytester) -> None
     )
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*broken.toml*seed*"])
+
+
+def test_shared_memory_of_a_neighbour_is_not_blamed_on_a_test() -> None:
+    # Tests run side by side: what a process outside a test's own tree has mapped is no leak of the test.
+    before = snapshot()
+    with detached_holder("psm_of_a_neighbour") as holder:
+        assert "psm_of_a_neighbour" in snapshot().segments - before.segments
+        assert not [leak for leak in leaked(before) if "psm_of_a_neighbour" in leak]
+        del holder
+    assert leaked(before) == []
+
+
+@contextlib.contextmanager
+def detached_holder(segment: str) -> Iterator[int]:
+    """A process that is nobody's child here and has a segment mapped; yields its process id."""
+    program = f"""
+import os, sys
+from multiprocessing import shared_memory
+if os.fork():
+    os._exit(0)
+kept = shared_memory.SharedMemory(create=True, size=64, name={segment!r})
+print(os.getpid(), flush=True)
+sys.stdin.read()
+kept.close()
+kept.unlink()
+print("gone", flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+        process.stdin.close()
+        assert process.stdout.readline() == "gone\n"

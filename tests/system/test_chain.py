@@ -1,4 +1,4 @@
-"""The whole chain on one module, from detector to corrected files: online against offline, and as public clients see it."""
+"""The chain on one module, from detector to corrected files: online against offline, and as public clients see it."""
 
 from __future__ import annotations
 
