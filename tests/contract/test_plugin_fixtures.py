@@ -5,9 +5,15 @@ The example that the README quotes is a test file itself: tests/readme_example.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
+
+from fat.testing.leaks import leaked, snapshot
 
 pytest_plugins = ["pytester"]
 
@@ -221,26 +227,16 @@ def test_a_bench_that_cannot_come_up_says_why(pytester: pytest.Pytester) -> None
     result.stdout.fnmatch_lines(["*broken.toml*seed*"])
 
 
-def test_shared_memory_of_a_neighbour_is_not_blamed_on_a_test() -> None:
-    # Tests run side by side: what a process outside a test's own tree has mapped is no leak of the test.
-    before = snapshot()
-    with detached_holder("psm_of_a_neighbour") as holder:
-        assert "psm_of_a_neighbour" in snapshot().segments - before.segments
-        assert not [leak for leak in leaked(before) if "psm_of_a_neighbour" in leak]
-        del holder
-    assert leaked(before) == []
-
-
 @contextlib.contextmanager
-def detached_holder(segment: str) -> Iterator[int]:
-    """A process that is nobody's child here and has a segment mapped; yields its process id."""
+def detached_holder(segment: str) -> Iterator[None]:
+    """A process that is nobody's child here and has a segment mapped."""
     program = f"""
 import os, sys
 from multiprocessing import shared_memory
 if os.fork():
     os._exit(0)
 kept = shared_memory.SharedMemory(create=True, size=64, name={segment!r})
-print(os.getpid(), flush=True)
+print("mapped", flush=True)
 sys.stdin.read()
 kept.close()
 kept.unlink()
@@ -251,6 +247,16 @@ print("gone", flush=True)
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        yield int(process.stdout.readline())
+        assert process.stdout.readline() == "mapped\n"
+        yield
         process.stdin.close()
         assert process.stdout.readline() == "gone\n"
+
+
+def test_shared_memory_of_a_neighbour_is_not_blamed_on_a_test() -> None:
+    # Tests run side by side: what a process outside a test's own tree has mapped is no leak of the test.
+    before = snapshot()
+    with detached_holder("psm_of_a_neighbour"):
+        assert "psm_of_a_neighbour" in snapshot().segments - before.segments
+        assert not [leak for leak in leaked(before) if "psm_of_a_neighbour" in leak]
+    assert leaked(before) == []
