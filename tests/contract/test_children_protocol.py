@@ -21,6 +21,7 @@ EPOCH_NS = 1_768_464_000 * 10**9
 STOP_S = 5.0
 """Within this a child is gone after `stop`, or after its parent's death."""
 READY_S = 60.0
+ANSWER_S = 10.0
 
 
 def order(host: str, data_dir: Path) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class HostProcess:
         line = message if isinstance(message, str) else json.dumps(message)
         self.stdin.write(f"{line}\n".encode())
 
-    def hear(self, timeout_s: float = READY_S) -> dict[str, Any]:
+    def hear(self, timeout_s: float = ANSWER_S) -> dict[str, Any]:
         assert select.select([self.stdout], [], [], timeout_s)[0], "the host does not answer"
         message = json.loads(self.stdout.readline())
         assert isinstance(message, dict)
@@ -82,7 +83,7 @@ class HostProcess:
 
     def start(self, host: str, data_dir: Path) -> dict[str, Any]:
         self.say(order(host, data_dir))
-        return dict(self.hear()["ready"])
+        return dict(self.hear(READY_S)["ready"])
 
     def gone(self, within_s: float = STOP_S) -> int:
         begin = time.monotonic()
@@ -218,7 +219,7 @@ def test_an_order_that_cannot_be_carried_out_fails_with_a_sentence(host: str, tm
         for number, (wrong, named) in enumerate(orders):
             with started(host, tmp_path / f"stderr{number}.log") as child:
                 child.say(wrong)
-                answer = child.hear()
+                answer = child.hear(READY_S)
                 assert answer.keys() == {"failed", "exit"}
                 assert named in answer["failed"]
                 assert answer["exit"] == 2
