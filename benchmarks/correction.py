@@ -22,6 +22,7 @@ CELLS = 4
 
 
 def candidates(frames: int) -> dict[str, Callable[[], None]]:
+    """What is compared, by the name in the table; each works on the same images."""
     rng = np.random.default_rng(1)
     raw = rng.integers(3000, 9000, (frames, 2, 512, 128), dtype=np.uint16)
     cell_id = (np.arange(frames) % CELLS).astype(np.uint16)
@@ -51,6 +52,7 @@ def candidates(frames: int) -> dict[str, Callable[[], None]]:
 
 
 def main() -> None:
+    """Measure in turn and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -76,9 +76,11 @@ def main() -> int:
         structlog.get_logger().exception("could not start")
         return _fail(answers, f"the pipeline could not start: {type(error).__name__}: {error}", EXIT_OUR_BUG)
     _send(answers, {"ready": addresses})
-    with contextlib.suppress(_Stopped):
-        _serve(answers, pipeline)
-    _stop_in_time(pipeline)
+    try:
+        with contextlib.suppress(_Stopped):
+            _serve(answers, pipeline)
+    finally:
+        _stop_in_time(pipeline)  # whatever ends serving: threads would keep the process alive
     return 0
 
 
