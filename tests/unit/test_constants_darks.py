@@ -162,6 +162,28 @@ def test_few_trains_cost_few_good_pixels(trains: int) -> None:
     assert np.mean(flag_bad_pixels(statistics(trains), DarkSettings()) != 0) < 1e-4
 
 
+@pytest.mark.parametrize(("factor", "bad"), [(0.27, True), (0.36, False), (1.75, False), (2.05, True)])
+def test_noise_limits_are_those_of_the_documentation(factor: float, bad: bool) -> None:
+    seen = statistics(20)
+    seen.noise[0, 0, 7, 7] = 2.4 * factor
+    limits = DarkSettings(noise_limits_adu=(0.0, 1e6))
+    assert bool(flag_bad_pixels(seen, limits)[0, 0, 7, 7] & BadPixel.NOISE_OUT_OF_THRESHOLD) is bad
+
+
+def test_frames_of_bad_status_and_frames_behind_the_index_do_not_enter(tmp_path: Path) -> None:
+    runs = DarkRuns(tmp_path / "r0001", tmp_path / "r0002", tmp_path / "r0003")
+    for stage, run in enumerate(runs.by_stage()):
+        data, cell_id = draw_dark(stage, trains=8)
+        data[4:6] = data[-2:] = 9999
+        path = write_sequence(run, data, cell_id, [CELLS] * 7)
+        with h5py.File(path, "a") as file:
+            file[f"INSTRUMENT/{SOURCE}/image/status"][4:6] = 1
+    dark = derive(runs, DETECTOR, [0], CELLS, DarkSettings())[0]
+    assert dark.trains.tolist() == [[6, 6, 6]] * CELLS
+    offsets = images(dark, "Offset")[..., good_pixels()].mean(axis=2, dtype=np.float64)
+    assert np.abs(offsets - np.array(PEDESTAL) - 7.0 * np.arange(CELLS)[:, None]).max() < 0.1
+
+
 def test_cells_with_too_few_trains_say_so(tmp_path: Path) -> None:
     runs = DarkRuns(tmp_path / "r0001", tmp_path / "r0002", tmp_path / "r0003")
     for stage, run in enumerate(runs.by_stage()):
