@@ -72,6 +72,7 @@ def test_injecting_the_same_again_changes_nothing_and_other_content_is_refused(c
     with pytest.raises(AlreadyInjected, match="already been taken"):
         inject(catalogue, 0, offset(9.0), CONDITIONS, origin())
     assert value_at(catalogue, BEGIN) == 1.0
+    assert list(catalogue.store.rglob("cal.*")) == [catalogue.path_of(first[0])], "a refused file is not left"
 
 
 def test_a_damaged_constants_file_is_a_sentence(catalogue: Catalogue) -> None:
@@ -83,6 +84,8 @@ def test_a_damaged_constants_file_is_a_sentence(catalogue: Catalogue) -> None:
     path.unlink()
     with pytest.raises(ConstantUnreadable):
         value_at(catalogue, BEGIN)
+    assert inject(catalogue, 0, offset(1.0), CONDITIONS, origin()) == [version]
+    assert value_at(catalogue, BEGIN) == 1.0, "the same data heal a damaged file"
 
 
 def test_unknown_modules_and_detectors_are_sentences(caldb: Caldb, catalogue: Catalogue) -> None:
@@ -102,6 +105,26 @@ def test_faults_of_the_catalogue_are_noticed(caldb: Caldb, catalogue: Catalogue,
     faults.off("caldb", "server_error")
     assert catalogue.rest.get("me")
     assert faults.struck("caldb")["server_error"] >= 2
+
+
+def test_each_fault_is_shown_by_the_client(caldb: Caldb, faults: Faults) -> None:
+    rest = CatalogueRest(caldb.rest, retry_for_s=0.0, timeout_s=0.2, credentials=("bench", "secret"))
+    assert rest.get("me")
+    for fault, words in (
+        ("refuse", "status 503"),
+        ("server_error", "status 500"),
+        ("slow_answer", "timed out"),
+    ):
+        faults.on("caldb", fault, times=1, **({"seconds": 0.5} if fault == "slow_answer" else {}))
+        with pytest.raises(CatalogueUnreachable, match=words):
+            rest.get("me")
+    patient = CatalogueRest(caldb.rest, credentials=("bench", "secret"))
+    assert patient.get("me")
+    faults.on("caldb", "forget_token", times=1)
+    assert patient.get("me"), "a forgotten token is fetched anew"
+    assert faults.struck("caldb")["forget_token"] == 1
+    patient.close()
+    rest.close()
 
 
 def test_nobody_there_is_a_sentence() -> None:
