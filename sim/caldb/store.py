@@ -35,7 +35,7 @@ UNIQUE_GROUPS: Mapping[str, Sequence[Unique]] = {
 
 
 class StoreDamaged(SimError):
-    """The catalogue's file is no SQLite database that we can use: stop, exit 2."""
+    """The catalogue's file is no SQLite database that we can use: stop, say which file."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
