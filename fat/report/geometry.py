@@ -1,7 +1,8 @@
 """Where the sixteen AGIPD modules lie, good enough for a picture.
 
 Corners of the quadrants, gaps and directions are those of the example geometry of EXtra-geom
-(`AGIPD_1MGeometry.example`), in whole pixels. Slow scan runs along x, fast scan along y.
+(`AGIPD_1MGeometry.example`), in whole pixels: one corner stands at half a pixel and is rounded down. Slow scan runs
+along x, fast scan along y.
 """
 
 from __future__ import annotations
@@ -41,8 +42,13 @@ def _positions(module: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     quadrant, place = divmod(module, 4)
     corner_x, corner_y = QUADRANT_CORNERS[quadrant]
     slow, fast = np.arange(512), np.arange(128)
-    along_x = corner_x + X_DIRECTION[quadrant] * (slow // ASIC * ASIC_STEP + slow % ASIC)
-    along_y = corner_y - place * MODULE_STEP + Y_DIRECTION[quadrant] * fast
+    along_x = _from_corner(corner_x, X_DIRECTION[quadrant], slow // ASIC * ASIC_STEP + slow % ASIC)
+    along_y = _from_corner(corner_y - place * MODULE_STEP, Y_DIRECTION[quadrant], fast)
     x = np.broadcast_to(along_x[:, np.newaxis], (512, 128))
     y = np.broadcast_to(along_y[np.newaxis, :], (512, 128))
     return x.astype(np.intp), y.astype(np.intp)
+
+
+def _from_corner(corner: int, direction: int, index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places of pixels; a corner is the edge of the first one, so going backward begins one place before it."""
+    return corner + index if direction > 0 else corner - 1 - index
