@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +74,34 @@ def test_online_and_offline_are_equal_to_the_bit(run: Path, tmp_path: Path) -> N
                 assert ours.tolist() == theirs.tolist(), key
             else:
                 assert ours.tobytes() == theirs.tobytes(), key
+
+
+@contextmanager
+def catalogue(store: Path) -> Iterator[str]:
+    """Address of a catalogue that serves a store."""
+    command = [sys.executable, "-m", "fat", "caldb", "serve", "--store", store, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        yield json.loads(serving.stdout.readline())["rest"]
+        serving.terminate()
+
+
+def test_an_unreadable_constants_file_is_one_sentence_and_exit_2(run: Path, tmp_path: Path) -> None:
+    store = tmp_path / "caldb"
+    shutil.copytree(run / "caldb", store)
+    with catalogue(store) as address:
+        command = [sys.executable, "-m", "fat", "pipe", "offline", run / "SPB/202601/p900001/raw/r0004"]
+        command += ["--catalogue", address, "--store", store, "--out", tmp_path / "out"]
+        good = subprocess.run(command, capture_output=True, text=True)
+        assert good.returncode == 0, good.stderr
+        shutil.rmtree(tmp_path / "out")
+        for path in (store / "xfel").rglob("cal.*.h5"):
+            path.write_bytes(path.read_bytes()[:2000])
+        answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 2
+    assert answer.stderr.count("\n") == 1
+    assert "cannot be read as HDF5" in answer.stderr
+    assert "inject the constant again" in answer.stderr
 
 
 @foreign
