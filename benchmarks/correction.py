@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from pipeline.correct.agipd import Buffers
+from pipeline.correct import Buffers
 from pipeline.correct.kernels import fast, reference
 
 CELLS = 4
@@ -30,7 +30,7 @@ def candidates(frames: int) -> dict[str, Callable[[], None]]:
     offset = rng.uniform(3000, 8000, (CELLS, 512, 128, 3)).astype(np.float32)
     factor = rng.uniform(0.01, 2, (CELLS, 512, 128, 3)).astype(np.float32)
     bad = np.zeros((CELLS, 512, 128, 3), np.uint32)
-    room = Buffers.of(frames)
+    room = Buffers.of(frames, (512, 128))
     copy = np.empty_like(raw)
 
     def run(kernel: Callable[..., None], part: slice) -> None:

@@ -114,9 +114,9 @@ def offline(
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import asdict
 
-    from pipeline.constants import AGIPD_CALIBRATIONS, AgipdConditions, Catalogue, CatalogueRest, run_start
-    from pipeline.correct import AgipdConstants, AgipdSettings
-    from pipeline.correct.agipd import STEPS
+    from pipeline.config import CorrectionTable
+    from pipeline.constants import AgipdConditions, Catalogue, CatalogueRest, run_start
+    from pipeline.correct import recipe_of
     from pipeline.daq.conditions import recorded_conditions
     from pipeline.errors import PipelineError
     from pipeline.offline.correct import correct_run, raw_files
@@ -125,16 +125,12 @@ def offline(
     try:
         modules = sorted({file.module for file in raw_files(run)})
         conditions = AgipdConditions.from_properties(asdict(recorded_conditions(run)))
-        # In fixed gain there is no threshold to compare with: every pixel is in the stage that was set.
-        steps = [step for step in STEPS if step != "thresholding" or not conditions.gain_mode]
-        settings = AgipdSettings.of_steps(steps, max(0, conditions.gain_mode - 1))
-        found = Catalogue(rest, store, detector).fetch(
-            conditions, AGIPD_CALIBRATIONS, modules, run_start(run)
-        )
-        prepared = {module: AgipdConstants.prepare(found.module(module), settings) for module in modules}
+        recipe = recipe_of("AGIPD", CorrectionTable(), conditions)
+        found = Catalogue(rest, store, detector).fetch(conditions, recipe.needed, modules, run_start(run))
+        prepared = {module: recipe.prepare(module, found.module(module)) for module in modules}
         target = out or run.parent.parent / "proc" / run.name
         with ThreadPoolExecutor(2) as executor:
-            done = correct_run(run, target, detector, prepared, settings, executor)
+            done = correct_run(run, target, detector, prepared, executor)
     except PipelineError as error:
         _refuse(str(error), as_json)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -44,14 +45,34 @@ class DaqTable(_Table):
 
 
 class ConditionsTable(_Table):
-    """[pipeline.conditions]: operating conditions that are recorded where `record` is given no others."""
+    """[pipeline.conditions]: operating conditions that are used where nobody tells others.
 
-    sensor_bias_voltage_v: float = 300.0
-    acquisition_rate_mhz: float = 1.1
-    gain_setting: int = 0
-    gain_mode: int = 0
-    """0 adaptive, 1 fixed high, 2 fixed medium, 3 fixed low."""
-    integration_time: int = 12
+    What is not given has the usual value of the detector (pipeline.constants.conditions).
+    """
+
+    sensor_bias_voltage_v: float | None = None
+    acquisition_rate_mhz: float | None = None
+    gain_setting: int | None = None
+    """AGIPD."""
+    gain_mode: int | None = None
+    """AGIPD: 0 adaptive, 1 fixed high, 2 fixed medium, 3 fixed low."""
+    integration_time: int | None = None
+    """AGIPD."""
+    feedback_capacitor_pf: float | None = None
+    """LPD."""
+    memory_cell_order: str | None = None
+    """LPD: numbers with a comma after each, `8,24,40,`."""
+    parallel_gain: bool | None = None
+    """LPD: whether each pulse has a frame of every gain stage."""
+    target_gain: int | None = None
+    """DSSC."""
+    encoded_gain: int | None = None
+    """DSSC."""
+
+    @property
+    def given(self) -> dict[str, float | int | bool | str]:
+        """What the table names, by name."""
+        return self.model_dump(exclude_none=True)
 
 
 class SplitterTable(_Table):
@@ -62,19 +83,58 @@ class SplitterTable(_Table):
     every_nth_train: int = Field(default=1, ge=1)
 
 
-class CorrectionTable(_Table):
-    """[pipeline.correction]: the steps, applied in their fixed order."""
-
-    steps: tuple[Literal["thresholding", "offset", "relative_gain", "photon_gain", "mask"], ...] = (
+STEPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "AGIPD": (
         "thresholding",
+        "force_medium",
+        "force_high",
         "offset",
+        "medium_baseline",
         "relative_gain",
+        "common_mode",
         "photon_gain",
         "mask",
-    )
-    threads: int = Field(default=2, ge=1, le=64)
+    ),
+    "LPD": ("offset", "relative_gain", "amplifier_map", "photon_gain", "mask"),
+    "DSSC": ("offset", "mask"),
+}
+"""The steps that each detector's correction knows, in the order in which they are taken."""
 
-    @field_validator("steps", mode="before")
+OPTIONAL_STEPS: Final = frozenset({"force_medium", "force_high", "medium_baseline", "common_mode"})
+"""Taken only where they are named."""
+
+
+class CorrectionTable(_Table):
+    """[pipeline.correction]: the steps, applied in their fixed order, and their numbers."""
+
+    steps: tuple[str, ...] = ()
+    """Names from STEPS of the detector's type; empty = all but the optional ones."""
+    threads: int = Field(default=2, ge=1, le=64)
+    force_medium_below_adu: float = 1000.0
+    """AGIPD: a pixel in low gain whose signal over the medium-gain offset is below this was in medium gain."""
+    force_high_below_adu: float = 1000.0
+    """AGIPD: the same for high gain and the high-gain offset."""
+    common_mode_range_adu: tuple[float, float] = (-30.0, 30.0)
+    """AGIPD: pixels of an ASIC within this range, high-gain equivalent, are taken as dark."""
+    common_mode_fraction: float = Field(default=0.15, gt=0, le=1)
+    """AGIPD: least share of dark pixels of an ASIC for which its mean is subtracted."""
+    common_mode_iterations: int = Field(default=4, ge=1, le=20)
+    combine_parallel_gain: bool = True
+    """LPD with parallel gain: one frame for each pulse instead of three."""
+    parallel_high_limit_adu: float = 3500.0
+    """LPD with parallel gain: raw signal above which the medium-gain frame is taken."""
+    parallel_medium_limit_adu: float = 3500.0
+    """LPD with parallel gain: raw signal above which the low-gain frame is taken."""
+    eight_bit: bool = False
+    """DSSC: the detector sends 8-bit values, in which 256 arrives as 0."""
+    overload: Literal["block", "shed"] = "block"
+    """block: nothing is lost, the receivers wait. shed: whole trains are refused while too much is in work."""
+    high_water_trains: int = Field(default=6, ge=1, le=1000)
+    """Trains in work at which refusing begins."""
+    low_water_trains: int = Field(default=2, ge=0, le=1000)
+    """Trains in work at which it ends."""
+
+    @field_validator("steps", "common_mode_range_adu", mode="before")
     @classmethod
     def _list_as_tuple(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
@@ -85,6 +145,19 @@ class CorrectionTable(_Table):
         if len(set(value)) != len(value):
             raise ValueError("steps names a step twice; name each once")
         return value
+
+    @model_validator(mode="after")
+    def _water_marks(self) -> CorrectionTable:
+        if self.low_water_trains >= self.high_water_trains:
+            raise ValueError("low_water_trains must be less than high_water_trains")
+        return self
+
+    def steps_of(self, detector: str) -> tuple[str, ...]:
+        """The steps that are taken for a type of detector, in their order."""
+        known = STEPS[detector]
+        if not self.steps:
+            return tuple(step for step in known if step not in OPTIONAL_STEPS)
+        return tuple(step for step in known if step in self.steps)
 
 
 class MatcherTable(_Table):
@@ -107,15 +180,53 @@ class BridgeTable(_Table):
     corrected_port: Port = 0
     raw_port: Port = 0
     every_nth_train: int = Field(default=1, ge=1)
+    protocol: Literal["2.2", "1.0"] = "2.2"
+    keys: tuple[str, ...] = ()
+    """Keys of the corrected source that are sent, e.g. `["image.data"]`; empty = all."""
+    raw_module: int | None = Field(default=None, ge=0, le=15)
+    """Send the raw data of this module alone; not given: all modules combined."""
+    raw_layout: Literal["file", "live"] = "file"
+    """AGIPD raw data: one array of signal and gain level, as in files; or image.data and image.gain, as live."""
     axes: Literal["file", "online"] = "file"
     """file: (pulse, module, slow, fast). online: (module, fast, slow, pulse), as older pipelines served it."""
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _list_as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class PreviewTable(_Table):
+    """[pipeline.preview]: assembled pictures of whole trains."""
+
+    every_nth_train: int = Field(default=10, ge=1)
+    frame: Literal["mean", "max"] | Annotated[int, Field(ge=0)] = "mean"
+    """Which frame is shown, or how the frames are projected."""
+    geometry_file: str = ""
+    """CrystFEL geometry; empty = the idealised one of EXtra-geom."""
+
+
+class ControlSourcesTable(_Table):
+    """[pipeline.control_sources]: slow and small data that are recorded beside the detector's."""
+
+    endpoint: str = "sources.bridge"
+    """Key of the endpoints, or an address tcp://host:port; nothing is read where the bench has no such key."""
+    mode: Literal["SUB", "REQ", "PULL"] = "SUB"
+
+
+class FeedTable(_Table):
+    """[pipeline.feed]: module trains from a bridge instead of datagrams."""
+
+    address: str = ""
+    """tcp://host:port; empty: trains come as datagrams."""
+    mode: Literal["REQ", "SUB", "PULL"] = "REQ"
 
 
 class PipelineTable(_Table):
     """[pipeline]: one detector's data acquisition and online correction."""
 
     detector: str = "SPB_DET_AGIPD1M-1"
-    type: Literal["AGIPD"] = "AGIPD"
+    type: Literal["AGIPD", "LPD", "DSSC"] = "AGIPD"
     modules: tuple[int, ...] = tuple(range(16))
     """Module (channel) numbers, or in the file also their count."""
     memory_cells: int = Field(default=4, ge=1)
@@ -132,6 +243,9 @@ class PipelineTable(_Table):
     matcher: MatcherTable = MatcherTable()
     appender: AppenderTable = AppenderTable()
     bridge: BridgeTable = BridgeTable()
+    preview: PreviewTable = PreviewTable()
+    control_sources: ControlSourcesTable = ControlSourcesTable()
+    feed: FeedTable = FeedTable()
 
     @field_validator("modules", mode="before")
     @classmethod
@@ -166,6 +280,11 @@ class PipelineTable(_Table):
         if self.memory_cells > MAX_CELLS[self.type]:
             raise ValueError(
                 f"memory_cells cannot be {self.memory_cells}; {self.type} has {MAX_CELLS[self.type]}"
+            )
+        known = STEPS[self.type]
+        if unknown := sorted(set(self.correction.steps) - set(known)):
+            raise ValueError(
+                f"correction.steps: {self.type} has no step {unknown[0]!r}; it has {', '.join(known)}"
             )
         if self.matcher.min_modules > len(self.modules):
             raise ValueError(

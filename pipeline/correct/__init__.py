@@ -1,5 +1,6 @@
 """From raw trains to photons: recipes, their prepared constants, and the kernels that carry them out."""
 
-from pipeline.correct.agipd import AgipdConstants, AgipdSettings, correct_train
+from pipeline.correct.recipe import Buffers, ModuleCorrection, Recipe
+from pipeline.correct.recipes import recipe_of
 
-__all__ = ["AgipdConstants", "AgipdSettings", "correct_train"]
+__all__ = ["Buffers", "ModuleCorrection", "Recipe", "recipe_of"]

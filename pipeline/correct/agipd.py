@@ -1,4 +1,4 @@
-"""The AGIPD recipe: settings, constants in the order in which the kernels read them, and one train's correction.
+"""The AGIPD recipe: settings, constants in the order in which the kernels read them, and a module's correction.
 
 Conventions of the gain: docs/architecture.md, Constants.
 """
@@ -6,16 +6,24 @@ Conventions of the gain: docs/architecture.md, Constants.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.correct.recipe import Buffers, corrected_module, where
 from pipeline.errors import SettingRejected
-from pipeline.model import F32, U8, U16, U32, CorrectedModule, ModuleTrain
+from pipeline.model import F32, U16, U32, CorrectedModule, ModuleTrain
 
 STEPS: Final = ("thresholding", "offset", "relative_gain", "photon_gain", "mask")
+CALIBRATIONS: Final[Mapping[str, str]] = {
+    "thresholding": "ThresholdsDark",
+    "relative_gain": "SlopesPC",
+    "photon_gain": "SlopesFF",
+    "mask": "BadPixelsDark",
+}
+"""What a step needs beside the offsets."""
 MEDIUM_TO_LOW: Final = 4.48
 """High-gain equivalent of low gain over medium gain (public AGIPD calibration notebooks)."""
 IMAGE: Final = (512, 128)
@@ -44,7 +52,6 @@ class AgipdSettings:
 
     def passport(self, module: int) -> tuple[str, ...]:
         """Processing history in the names that live viewers know."""
-        where = f"Q{module // 4 + 1}M{module % 4 + 1}"
         names = {
             "thresholding": "THRESHOLDING",
             "offset": "OFFSET_CORR",
@@ -52,7 +59,7 @@ class AgipdSettings:
             "photon_gain": "FF_CORR",
             "mask": "BADPIX_MASK",
         }
-        return tuple(f"{names[step]}_{where}" for step in STEPS if getattr(self, step))
+        return tuple(f"{names[step]}_{where(module)}" for step in STEPS if getattr(self, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,72 +131,76 @@ def _factor(stored: Mapping[str, NDArray[Any]], settings: AgipdSettings, cells: 
     return factor.astype(np.float32)
 
 
-@dataclass(slots=True)
-class Buffers:
-    """Room for one corrected train."""
+@dataclass(frozen=True, slots=True)
+class AgipdModule:
+    """The correction of one AGIPD module."""
 
-    data: F32
-    gain: U8
-    mask: U32
+    module: int
+    settings: AgipdSettings
+    constants: AgipdConstants
+    image: tuple[int, int] = IMAGE
 
-    @classmethod
-    def of(cls, frames: int) -> Buffers:
-        """Fresh room for so many frames, touched once: the first touch of memory is slow."""
-        return cls(
-            np.zeros((frames, *IMAGE), np.float32),
-            np.zeros((frames, *IMAGE), np.uint8),
-            np.zeros((frames, *IMAGE), np.uint32),
+    @property
+    def constants_bytes(self) -> int:
+        """Memory that the prepared constants take."""
+        c = self.constants
+        return c.thresholds.nbytes + c.offset.nbytes + c.factor.nbytes + c.bad_pixels.nbytes
+
+    def frames_out(self, frames: int) -> int:
+        """Each frame gives one."""
+        return frames
+
+    def correct(self, train: ModuleTrain, room: Buffers | None = None) -> CorrectedModule:
+        """Correct one train with the fast kernel; see `ModuleCorrection`."""
+        from pipeline.correct.kernels.fast import correct_agipd
+
+        out = Buffers.of(len(train.data), IMAGE) if room is None else room
+        constants, settings = self.constants, self.settings
+        correct_agipd(
+            train.data,
+            np.ascontiguousarray(train.cell_id),
+            constants.thresholds,
+            constants.offset,
+            constants.factor,
+            constants.bad_pixels,
+            settings.thresholding,
+            settings.fixed_gain,
+            out.data,
+            out.gain,
+            out.mask,
         )
+        return corrected_module(train, out, settings.passport(train.module))
 
 
-def correct_train(
-    train: ModuleTrain, constants: AgipdConstants, settings: AgipdSettings, room: Buffers | None = None
-) -> CorrectedModule:
-    """Correct one module's train with the fast kernel. The raw data may be released afterwards.
+@dataclass(frozen=True, slots=True)
+class AgipdRecipe:
+    """AGIPD, adaptive or fixed gain."""
 
-    room  where the result goes, for exactly the train's frames; by default fresh memory
-    """
-    from pipeline.correct.kernels.fast import correct_agipd
+    settings: AgipdSettings
+    detector: str = "AGIPD"
 
-    out = Buffers.of(len(train.data)) if room is None else room
-    correct_agipd(
-        train.data,
-        np.ascontiguousarray(train.cell_id),
-        constants.thresholds,
-        constants.offset,
-        constants.factor,
-        constants.bad_pixels,
-        settings.thresholding,
-        settings.fixed_gain,
-        out.data,
-        out.gain,
-        out.mask,
-    )
-    kept = replace(
-        train,
-        data=train.data[:0].copy(),
-        cell_id=train.cell_id.copy(),
-        pulse_id=train.pulse_id.copy(),
-        status=train.status.copy(),
-        length=train.length.copy(),
-        detector=train.detector.copy(),
-        release=_nothing,
-    )
-    return CorrectedModule(
-        module=train.module,
-        train_id=train.train_id,
-        data=out.data,
-        gain=out.gain,
-        mask=out.mask,
-        cell_id=kept.cell_id,
-        pulse_id=kept.pulse_id,
-        passport=settings.passport(train.module),
-        raw=kept,
-    )
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps that are taken."""
+        return tuple(step for step in STEPS if getattr(self.settings, step))
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Offset, and what the steps need."""
+        return ("Offset", *(CALIBRATIONS[step] for step in self.steps if step in CALIBRATIONS))
 
-def _nothing() -> None:
-    """The kept sections own their memory."""
+    @property
+    def welcome(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def prepare(self, module: int, stored: Mapping[str, NDArray[Any]]) -> AgipdModule:
+        """From constants (128, 512, cells, k). Raises SettingRejected."""
+        return AgipdModule(module, self.settings, AgipdConstants.prepare(stored, self.settings))
+
+    def warm_up(self) -> None:
+        """Compile the kernel, or load it from its cache."""
+        warm_up()
 
 
 def warm_up() -> None:

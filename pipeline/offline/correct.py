@@ -12,7 +12,7 @@ from typing import Final
 import h5py
 import numpy as np
 
-from pipeline.correct import AgipdConstants, AgipdSettings, correct_train
+from pipeline.correct import ModuleCorrection
 from pipeline.daq.growing import RunIdentity
 from pipeline.daq.rawfile import HEADER_FIELDS, TRAILER_FIELDS
 from pipeline.errors import RunUnreadable
@@ -62,24 +62,21 @@ def correct_run(
     raw: Path,
     out: Path,
     detector: str,
-    constants: Mapping[int, AgipdConstants],
-    settings: AgipdSettings,
+    corrections: Mapping[int, ModuleCorrection],
     executor: Executor,
     progress: Progress | None = None,
 ) -> Summary:
-    """Correct all modules of a run for which there are constants.
+    """Correct all modules of a run that have a correction.
 
     A file gets its name when it is complete, so that a second start goes on where the first was stopped.
     Raises RunUnreadable.
     """
     out.mkdir(parents=True, exist_ok=True)
-    wanted = [file for file in raw_files(raw) if file.module in constants]
+    wanted = [file for file in raw_files(raw) if file.module in corrections]
     todo = [file for file in wanted if not _target(out, file).exists()]
     done = len(wanted) - len(todo)
     trains = 0
-    futures = [
-        executor.submit(correct_file, file, out, detector, constants[file.module], settings) for file in todo
-    ]
+    futures = [executor.submit(correct_file, file, out, detector, corrections[file.module]) for file in todo]
     for future in as_completed(futures):
         trains += future.result()
         done += 1
@@ -88,9 +85,7 @@ def correct_run(
     return Summary(out, len(todo), len(wanted) - len(todo), trains)
 
 
-def correct_file(
-    file: RawFile, out: Path, detector: str, constants: AgipdConstants, settings: AgipdSettings
-) -> int:
+def correct_file(file: RawFile, out: Path, detector: str, correction: ModuleCorrection) -> int:
     """Correct one sequence file; its trains. Raises RunUnreadable."""
     target = _target(out, file)
     unfinished = target.with_name(f".{target.name}.unfinished")
@@ -103,7 +98,7 @@ def correct_file(
             try:
                 trains = 0
                 for train_id, timestamp_ns, train in read_trains(source, detector, file.module):
-                    part = None if train is None else correct_train(train, constants, settings)
+                    part = None if train is None else correction.correct(train)
                     writer.append(train_id, timestamp_ns, part)
                     trains += 1
             finally:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.config import PipelineTable
+from pipeline.constants import AgipdConditions
 from pipeline.control.app import control_app
 from pipeline.control.device import Device, Property, Registry, Slot, State
 from pipeline.control.server import ControlServer
@@ -183,7 +185,14 @@ class OnlinePipeline:
 
 def operating_conditions(table: PipelineTable, given: Mapping[str, Any]) -> OperatingConditions:
     """Conditions of the table, replaced by those that are given. Raises SettingRejected on a name that is none."""
-    values: dict[str, Any] = {**table.conditions.model_dump(), "memory_cells": table.memory_cells}
+    values: dict[str, Any] = {
+        **asdict(
+            AgipdConditions.from_properties(
+                {"acquisition_rate_mhz": 1.1, **table.conditions.given, "memory_cells": table.memory_cells}
+            )
+        )
+    }
+    del values["source_energy_kev"]
     for name, value in given.items():
         if name not in values:
             raise SettingRejected("conditions", name, f"one of {', '.join(values)}")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.config import PipelineTable
-from pipeline.constants import AGIPD_CALIBRATIONS, AgipdConditions, Catalogue, CatalogueRest, ConstantSet
+from pipeline.constants import AgipdConditions, Catalogue, CatalogueRest, ConstantSet
 from pipeline.control.device import Device, Property, Slot, State
-from pipeline.correct import AgipdConstants, AgipdSettings
+from pipeline.correct import recipe_of
 from pipeline.errors import NotInThisState, SettingRejected
 from pipeline.model import MatchedTrain, ModuleTrain, TrainClock
 from pipeline.online.appender import Appender
@@ -94,21 +94,16 @@ class CorrectedBranch:
                 raise SettingRejected(
                     "endpoints", key, "the address of a catalogue; this pipeline was given none"
                 )
-        steps = [
-            step
-            for step in self._table.correction.steps
-            if step != "thresholding" or not conditions.gain_mode
-        ]
-        settings = AgipdSettings.of_steps(steps, max(0, conditions.gain_mode - 1))
+        recipe = recipe_of(self._table.type, self._table.correction, conditions)
         rest = CatalogueRest(str(self._endpoints["caldb.rest"]))
         try:
             store = Path(str(self._endpoints["caldb.store"]))
             catalogue = Catalogue(rest, store, self._table.detector)
-            found = catalogue.fetch(conditions, AGIPD_CALIBRATIONS, self._table.modules, event_at)
+            found = catalogue.fetch(conditions, recipe.needed, self._table.modules, event_at)
         finally:
             rest.close()
-        prepared = {m: AgipdConstants.prepare(found.module(m), settings) for m in self._table.modules}
-        self.correction.load(prepared, settings)
+        prepared = {m: recipe.prepare(m, found.module(m)) for m in self._table.modules}
+        self.correction.load(recipe, prepared)
         self._constants = found
         return found
 
@@ -149,7 +144,11 @@ class CorrectedBranch:
             "correction",
             state,
             [
-                Property("steps", "taken in their fixed order", lambda: list(self._table.correction.steps)),
+                Property(
+                    "steps",
+                    "taken in their fixed order",
+                    lambda: list(self._table.correction.steps_of(self._table.type)),
+                ),
                 Property("constants", "begin of each, by calibration and module", self._begins),
                 Property("timing", "cost so far", stage.timing),
                 Property("counters", "trains", lambda: dict(stage.counters)),

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from pipeline.correct.agipd import AgipdConstants, AgipdSettings, Buffers, correct_train, warm_up
+from pipeline.correct import Buffers, ModuleCorrection, Recipe
 from pipeline.daq.queues import BoundedQueue, Policy
 from pipeline.model import CorrectedModule, ModuleTrain
 
@@ -26,16 +26,16 @@ class BufferPool:
     """Output memory that is used again, because the first touch of memory is slow."""
 
     def __init__(self) -> None:
-        self._free: dict[int, deque[Buffers]] = {}
+        self._free: dict[tuple[int, int, int], deque[Buffers]] = {}
         self._lock = threading.Lock()
 
-    def take(self, frames: int) -> tuple[Buffers, Callable[[], None]]:
-        """Room for so many frames, and what gives it back."""
+    def take(self, frames: int, image: tuple[int, int]) -> tuple[Buffers, Callable[[], None]]:
+        """Room for so many frames of that size, and what gives it back."""
         with self._lock:
-            free = self._free.setdefault(frames, deque(maxlen=MAX_FREE))
+            free = self._free.setdefault((frames, *image), deque(maxlen=MAX_FREE))
             room = free.popleft() if free else None
         if room is None:
-            room = Buffers.of(frames)
+            room = Buffers.of(frames, image)
         return room, lambda: free.append(room)
 
 
@@ -60,8 +60,7 @@ class CorrectionStage:
             threading.Thread(target=self._work, args=(queue,), name=f"correction {number}")
             for number, queue in enumerate(self._queues)
         ]
-        self._prepared: Mapping[int, AgipdConstants] = {}
-        self.settings = AgipdSettings()
+        self._prepared: Mapping[int, ModuleCorrection] = {}
         self._lock = threading.Lock()
         self._seconds = 0.0
         self._images = 0
@@ -69,8 +68,7 @@ class CorrectionStage:
         self.problem = ""
 
     def start(self) -> None:
-        """Warm the kernel up, then begin to work."""
-        warm_up()
+        """Begin to work."""
         for thread in self._threads:
             thread.start()
 
@@ -82,9 +80,10 @@ class CorrectionStage:
             if thread.is_alive():
                 thread.join()
 
-    def load(self, prepared: Mapping[int, AgipdConstants], settings: AgipdSettings) -> None:
-        """Use these constants from the next train on."""
-        self.settings, self._prepared = settings, dict(prepared)
+    def load(self, recipe: Recipe, prepared: Mapping[int, ModuleCorrection]) -> None:
+        """Use this recipe and these prepared modules from the next train on."""
+        recipe.warm_up()
+        self._prepared = dict(prepared)
 
     def unload(self) -> None:
         """Correct nothing any more; trains are let through unused."""
@@ -137,15 +136,15 @@ class CorrectionStage:
                 queue.done()
 
     def _correct(self, train: ModuleTrain) -> None:
-        constants = self._prepared.get(train.module)
-        if constants is None:
+        correction = self._prepared.get(train.module)
+        if correction is None:
             self.counters["trains_without_constants"] += 1
             train.release()
             return
         try:
-            room, give_back = self._pool.take(len(train.data))
+            room, give_back = self._pool.take(correction.frames_out(len(train.data)), correction.image)
             began = time.thread_time()
-            part = correct_train(train, constants, self.settings, room)
+            part = correction.correct(train, room)
             took = time.thread_time() - began
         finally:
             train.release()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipeline.constants import BadPixel
-from pipeline.correct import AgipdConstants, AgipdSettings
+from pipeline.correct.agipd import AgipdConstants, AgipdSettings
 from pipeline.correct.kernels import fast, reference
 from pipeline.errors import SettingRejected
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from fat.configs import shipped_bench
-from pipeline.correct import AgipdConstants, AgipdSettings
+from pipeline.correct.agipd import AgipdRecipe, AgipdSettings
 from pipeline.offline.correct import correct_run
 
 DETECTOR = "SPB_DET_AGIPD1M-1"
@@ -54,12 +54,12 @@ def stored(run: Path) -> dict[str, Any]:
 
 
 def test_online_and_offline_are_equal_to_the_bit(run: Path, tmp_path: Path) -> None:
-    settings = AgipdSettings()
-    constants = {0: AgipdConstants.prepare(stored(run), settings)}
+    recipe = AgipdRecipe(AgipdSettings())
+    corrections = {0: recipe.prepare(0, stored(run))}
     raw, online = run / "SPB/202601/p900001/raw/r0004", run / "SPB/202601/p900001/proc/r0004"
     with ThreadPoolExecutor(1) as executor:
-        summary = correct_run(raw, tmp_path, DETECTOR, constants, settings, executor)
-        again = correct_run(raw, tmp_path, DETECTOR, constants, settings, executor)
+        summary = correct_run(raw, tmp_path, DETECTOR, corrections, executor)
+        again = correct_run(raw, tmp_path, DETECTOR, corrections, executor)
     assert (summary.files, summary.trains) == (1, 4)
     assert (again.files, again.skipped) == (0, 1)
     (name,) = (path.name for path in online.glob("CORR-*.h5"))
