@@ -1,134 +1,80 @@
-"""The AGIPD recipe: settings, constants in the order in which the kernels read them, and a module's correction.
+"""The AGIPD recipe: settings, and a module's correction.
 
-Conventions of the gain: docs/architecture.md, Constants.
+Conventions of the gain: docs/architecture.md, Constants. Order of the steps and what they mean: docs/correction.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config import STEPS as ALL_STEPS
+from pipeline.config import CorrectionTable
+from pipeline.correct.agipd_constants import IMAGE, AgipdConstants
 from pipeline.correct.recipe import Buffers, corrected_module, where
 from pipeline.errors import SettingRejected
-from pipeline.model import F32, U16, U32, CorrectedModule, ModuleTrain
+from pipeline.model import CorrectedModule, ModuleTrain
 
-STEPS: Final = ("thresholding", "offset", "relative_gain", "photon_gain", "mask")
-CALIBRATIONS: Final[Mapping[str, str]] = {
-    "thresholding": "ThresholdsDark",
-    "relative_gain": "SlopesPC",
-    "photon_gain": "SlopesFF",
-    "mask": "BadPixelsDark",
+STEPS: Final = ALL_STEPS["AGIPD"]
+ASIC: Final = 64
+"""Pixels along each side of an ASIC."""
+ADAPTIVE: Final = -1
+PASSPORT: Final[Mapping[str, str]] = {
+    "thresholding": "THRESHOLDING",
+    "force_medium": "FORCE_MG",
+    "force_high": "FORCE_HG",
+    "offset": "OFFSET_CORR",
+    "medium_baseline": "MEDIUM_GAIN_ADJUST",
+    "relative_gain": "RELGAIN_CORR",
+    "common_mode": "COMMON_MODE",
+    "photon_gain": "FF_CORR",
+    "mask": "BADPIX_MASK",
 }
-"""What a step needs beside the offsets."""
-MEDIUM_TO_LOW: Final = 4.48
-"""High-gain equivalent of low gain over medium gain (public AGIPD calibration notebooks)."""
-IMAGE: Final = (512, 128)
+"""Processing history in the names that live viewers know, and in their style."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgipdSettings:
-    """Which steps are taken; those that are not are skipped."""
+    """Which steps are taken, and their numbers; steps that are not named are skipped."""
 
-    thresholding: bool = True
-    """Off: every pixel is in the stage *fixed_gain*."""
-    offset: bool = True
-    relative_gain: bool = True
-    photon_gain: bool = True
-    mask: bool = True
+    steps: frozenset[str]
     fixed_gain: int = 0
-    """0 high, 1 medium, 2 low; used without thresholding."""
+    """0 high, 1 medium, 2 low: the stage of every pixel where stages are not told apart."""
+    force_medium_below_adu: float = 1000.0
+    force_high_below_adu: float = 1000.0
+    common_mode_range_adu: tuple[float, float] = (-30.0, 30.0)
+    common_mode_fraction: float = 0.15
+    common_mode_iterations: int = 4
 
     @classmethod
-    def of_steps(cls, steps: Iterable[str], fixed_gain: int = 0) -> AgipdSettings:
-        """Settings from the names of the steps to take. Raises SettingRejected."""
-        chosen = set(steps)
-        if unknown := sorted(chosen - set(STEPS)):
+    def of(cls, table: CorrectionTable, gain_mode: int = 0) -> AgipdSettings:
+        """Settings of a table; *gain_mode* 0 adaptive, 1 … 3 fixed high, medium, low. Raises SettingRejected."""
+        if unknown := sorted(set(table.steps) - set(STEPS)):
             raise SettingRejected("steps", unknown[0], f"among {', '.join(STEPS)}")
-        return cls(**{step: step in chosen for step in STEPS}, fixed_gain=fixed_gain)
-
-    def passport(self, module: int) -> tuple[str, ...]:
-        """Processing history in the names that live viewers know."""
-        names = {
-            "thresholding": "THRESHOLDING",
-            "offset": "OFFSET_CORR",
-            "relative_gain": "RELGAIN_CORR",
-            "photon_gain": "FF_CORR",
-            "mask": "BADPIX_MASK",
-        }
-        return tuple(f"{names[step]}_{where(module)}" for step in STEPS if getattr(self, step))
-
-
-@dataclass(frozen=True, slots=True)
-class AgipdConstants:
-    """One module's constants, prepared: C-contiguous, axes memory cell, slow scan, fast scan, then stage."""
-
-    thresholds: F32
-    """(cells, 512, 128, 2)"""
-    offset: F32
-    """(cells, 512, 128, 3) ADU"""
-    factor: F32
-    """(cells, 512, 128, 3) photons per ADU: relative gain over photon gain"""
-    bad_pixels: U32
-    """(cells, 512, 128, 3)"""
-
-    @classmethod
-    def prepare(cls, stored: Mapping[str, NDArray[Any]], settings: AgipdSettings) -> AgipdConstants:
-        """From constants as they are stored, (128, 512, cells, k), by calibration.
-
-        Needs Offset, and ThresholdsDark, SlopesPC, SlopesFF, BadPixelsDark for the steps that use them. Raises
-        SettingRejected when a step lacks its constant.
-        """
-        needed = {
-            "ThresholdsDark": settings.thresholding,
-            "Offset": True,
-            "SlopesPC": settings.relative_gain,
-            "SlopesFF": settings.photon_gain,
-            "BadPixelsDark": settings.mask,
-        }
-        for name, wanted in needed.items():
-            if wanted and name not in stored:
-                raise SettingRejected("steps", settings, f"such that {name} is not needed, or inject {name}")
-        offset = _kernel_order(stored["Offset"], "f4")
-        cells = len(offset)
+        # In fixed gain there is no threshold to compare with: every pixel is in the stage that was set.
+        adaptive_only = {"thresholding", "force_medium", "force_high"} if gain_mode else set()
         return cls(
-            thresholds=(
-                _kernel_order(stored["ThresholdsDark"][..., :2], "f4")
-                if settings.thresholding
-                else np.zeros((cells, *IMAGE, 2), np.float32)
-            ),
-            offset=offset if settings.offset else np.zeros_like(offset),
-            factor=_factor(stored, settings, cells),
-            bad_pixels=(
-                _kernel_order(stored["BadPixelsDark"], "u4")
-                if settings.mask
-                else np.zeros((cells, *IMAGE, 3), np.uint32)
-            ),
+            frozenset(table.steps_of("AGIPD")) - adaptive_only,
+            max(0, gain_mode - 1),
+            table.force_medium_below_adu,
+            table.force_high_below_adu,
+            table.common_mode_range_adu,
+            table.common_mode_fraction,
+            table.common_mode_iterations,
         )
 
+    @property
+    def stage(self) -> int:
+        """The stage of all pixels, or ADAPTIVE."""
+        return ADAPTIVE if "thresholding" in self.steps else self.fixed_gain
 
-def _kernel_order(stored: NDArray[Any], dtype: str) -> NDArray[Any]:
-    return np.ascontiguousarray(stored.transpose(2, 1, 0, 3), dtype)
-
-
-def _factor(stored: Mapping[str, NDArray[Any]], settings: AgipdSettings, cells: int) -> F32:
-    factor = np.ones((cells, *IMAGE, 3), np.float64)
-    # A slope or gain of zero gives infinity: the kernels turn it into NaN and flag it.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if settings.relative_gain:
-            slopes = _kernel_order(stored["SlopesPC"], "f8")
-            high, medium = slopes[..., 0], slopes[..., 3]
-            good = high[np.isfinite(high) & (high > 0)]
-            median = np.median(good) if good.size else np.nan
-            factor[..., 0] = median / high
-            factor[..., 1] = median / medium
-            factor[..., 2] = factor[..., 1] * MEDIUM_TO_LOW
-        if settings.photon_gain:
-            factor /= _kernel_order(stored["SlopesFF"], "f8")[..., 0, np.newaxis]
-    return factor.astype(np.float32)
+    def below(self, step: str, limit: float) -> np.float32:
+        """The limit of a step; none is below minus infinity where the step is skipped."""
+        return np.float32(limit if step in self.steps else -np.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,38 +84,64 @@ class AgipdModule:
     module: int
     settings: AgipdSettings
     constants: AgipdConstants
+    passport: tuple[str, ...]
     image: tuple[int, int] = IMAGE
 
     @property
     def constants_bytes(self) -> int:
         """Memory that the prepared constants take."""
-        c = self.constants
-        return c.thresholds.nbytes + c.offset.nbytes + c.factor.nbytes + c.bad_pixels.nbytes
+        return self.constants.nbytes
 
     def frames_out(self, frames: int) -> int:
         """Each frame gives one."""
         return frames
 
     def correct(self, train: ModuleTrain, room: Buffers | None = None) -> CorrectedModule:
-        """Correct one train with the fast kernel; see `ModuleCorrection`."""
-        from pipeline.correct.kernels.fast import correct_agipd
+        """Correct one train with the fast kernels; see `ModuleCorrection`."""
+        from pipeline.correct.kernels import agipd_fast
 
         out = Buffers.of(len(train.data), IMAGE) if room is None else room
-        constants, settings = self.constants, self.settings
-        correct_agipd(
-            train.data,
-            np.ascontiguousarray(train.cell_id),
-            constants.thresholds,
-            constants.offset,
-            constants.factor,
-            constants.bad_pixels,
-            settings.thresholding,
-            settings.fixed_gain,
-            out.data,
-            out.gain,
-            out.mask,
-        )
-        return corrected_module(train, out, settings.passport(train.module))
+        cell_id = np.ascontiguousarray(train.cell_id)
+        if train.data.flags.c_contiguous:
+            self.apply(agipd_fast, train.data, cell_id, out)
+        else:  # every other frame, say: the kernels' inner loops are fast over contiguous frames only
+            for k in range(len(cell_id)):
+                one = slice(k, k + 1)
+                self.apply(
+                    agipd_fast,
+                    train.data[one],
+                    cell_id[one],
+                    Buffers(out.data[one], out.gain[one], out.mask[one]),
+                )
+        return corrected_module(train, out, self.passport)
+
+    def apply(self, kernels: Any, raw: NDArray[np.uint16], cell_id: NDArray[np.uint16], out: Buffers) -> None:
+        """Carry the steps out with the fast or the reference *kernels*.
+
+        raw  (n, 2, 512, 128) u2, cell_id (n,) u2
+        """
+        c, s = self.constants, self.settings
+        frames, pixels = len(raw), raw.shape[2] * raw.shape[3]
+        flat_out = out.data.reshape(frames, pixels)
+        kernels.correct_agipd(
+            raw.reshape(frames, 2, pixels), cell_id, c.threshold, c.offset, c.factor, c.offset_scale, c.factor_scale,
+            np.float32(c.low_ratio), c.bad.first, c.bad.pixel, c.bad.bits, s.stage,
+            s.below("force_medium", s.force_medium_below_adu), s.below("force_high", s.force_high_below_adu),
+            flat_out, out.gain.reshape(frames, pixels), out.mask.reshape(frames, pixels),
+        )  # fmt: skip
+        if "common_mode" in s.steps:
+            low, high = s.common_mode_range_adu
+            kernels.subtract_common_mode(
+                out.data,
+                out.gain,
+                out.mask,
+                ASIC,
+                low,
+                high,
+                s.common_mode_fraction,
+                s.common_mode_iterations,
+            )
+            kernels.apply_flat(cell_id, c.flat, c.flat_scale, flat_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,44 +154,33 @@ class AgipdRecipe:
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps that are taken."""
-        return tuple(step for step in STEPS if getattr(self.settings, step))
+        return tuple(step for step in STEPS if step in self.settings.steps)
 
     @property
     def needed(self) -> tuple[str, ...]:
         """Offset, and what the steps need."""
-        return ("Offset", *(CALIBRATIONS[step] for step in self.steps if step in CALIBRATIONS))
+        return AgipdConstants.needed(self.settings.steps)
 
     @property
     def welcome(self) -> tuple[str, ...]:
-        """None."""
-        return ()
+        """Further bad-pixel maps."""
+        return ("BadPixelsPC", "BadPixelsFF") if "mask" in self.settings.steps else ()
 
     def prepare(self, module: int, stored: Mapping[str, NDArray[Any]]) -> AgipdModule:
         """From constants (128, 512, cells, k). Raises SettingRejected."""
-        return AgipdModule(module, self.settings, AgipdConstants.prepare(stored, self.settings))
+        passport = tuple(f"{PASSPORT[step]}_{where(module)}" for step in self.steps)
+        return AgipdModule(
+            module, self.settings, AgipdConstants.prepare(stored, self.settings.steps), passport
+        )
 
     def warm_up(self) -> None:
-        """Compile the kernel, or load it from its cache."""
-        warm_up()
+        """Compile the kernels, or load them from their cache."""
+        from pipeline.correct.kernels import agipd_fast
 
-
-def warm_up() -> None:
-    """Compile the kernel, or load it from its cache, before the first train comes."""
-    cells = np.zeros(1, np.uint16)
-    raw: U16 = np.zeros((1, 2, 1, 1), np.uint16)
-    from pipeline.correct.kernels.fast import correct_agipd
-
-    three = np.ones((1, 1, 1, 3), np.float32)
-    correct_agipd(
-        raw,
-        cells,
-        np.ones((1, 1, 1, 2), np.float32),
-        three,
-        three,
-        np.zeros((1, 1, 1, 3), np.uint32),
-        True,
-        0,
-        np.zeros((1, 1, 1), np.float32),
-        np.zeros((1, 1, 1), np.uint8),
-        np.zeros((1, 1, 1), np.uint32),
-    )
+        names = (*self.needed, *self.welcome)
+        stored: dict[str, NDArray[Any]] = {
+            name: np.full((*IMAGE[::-1], 1, 5), 0 if name.startswith("BadPixels") else 1, np.float32)
+            for name in names
+        }
+        raw = np.zeros((1, 2, *IMAGE), np.uint16)
+        self.prepare(0, stored).apply(agipd_fast, raw, np.zeros(1, np.uint16), Buffers.of(1, IMAGE))

@@ -18,12 +18,6 @@ def recipe_of(detector: str, table: CorrectionTable, conditions: Any) -> Recipe:
     """
     match detector:
         case "AGIPD":
-            steps = [
-                step
-                for step in table.steps_of("AGIPD")
-                # In fixed gain there is no threshold to compare with: every pixel is in the stage that was set.
-                if step != "thresholding" or not conditions.gain_mode
-            ]
-            return AgipdRecipe(AgipdSettings.of_steps(steps, max(0, conditions.gain_mode - 1)))
+            return AgipdRecipe(AgipdSettings.of(table, conditions.gain_mode))
         case _:
             raise SettingRejected("type", detector, "AGIPD, LPD or DSSC")

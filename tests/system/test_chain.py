@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from fat.configs import shipped_bench
+from pipeline.config import CorrectionTable
 from pipeline.correct.agipd import AgipdRecipe, AgipdSettings
 from pipeline.offline.correct import correct_run
 
@@ -54,7 +55,7 @@ def stored(run: Path) -> dict[str, Any]:
 
 
 def test_online_and_offline_are_equal_to_the_bit(run: Path, tmp_path: Path) -> None:
-    recipe = AgipdRecipe(AgipdSettings())
+    recipe = AgipdRecipe(AgipdSettings.of(CorrectionTable()))
     corrections = {0: recipe.prepare(0, stored(run))}
     raw, online = run / "SPB/202601/p900001/raw/r0004", run / "SPB/202601/p900001/proc/r0004"
     with ThreadPoolExecutor(1) as executor:
