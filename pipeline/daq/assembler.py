@@ -7,11 +7,19 @@ when a third begins, the oldest is closed as it is. Memory is bounded by the slo
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pipeline.daq.packets import PAYLOAD_BYTES, Packet, packets_for
+from pipeline.daq.packets import (
+    DATAGRAM_BYTES,
+    END_OF_FRAME,
+    PAYLOAD_BYTES,
+    START_OF_FRAME,
+    TOGETHER,
+    Packet,
+    packets_for,
+)
 from pipeline.daq.slots import Slot
 from pipeline.model import U8, TrainFlag
 
@@ -93,6 +101,68 @@ class FrameAssembler:
         if self._spare is None:
             self._spare = self._take_slot()
         return None if self._spare is None else (self._spare, 0)
+
+    def predicted_room(self) -> tuple[Slot, int] | None:
+        """Slot and byte offset where the next datagrams belong, with room for TOGETHER of them that nothing is in yet.
+
+        None when there is no slot, or when one of those places has been filled before its turn.
+        """
+        place = self.predicted()
+        if place is None or not self._open:
+            return place
+        newest = next(reversed(self._open.values()))
+        first = newest.next_number
+        return None if newest.received.find(1, first, first + TOGETHER) >= 0 else place
+
+    def arrived_in_order(self, words: Sequence[int], last_bytes: int, now_ns: int) -> list[Frame] | None:
+        """Take datagrams that lie where `predicted_room` said, all of them of full size but perhaps the last.
+
+        words       frame number and number-with-flags of each, from their trailers
+        last_bytes  size of the last datagram
+
+        The frames that they ended, or None, and then nothing was taken in, when they are not the next ones of the
+        frame that began last.
+        """
+        count, first_frame = len(words) // 2, words[0]
+        frame = next(reversed(self._open.values()), None)
+        begins = words[1] == START_OF_FRAME
+        if begins:
+            if frame is not None or first_frame in self._finished or first_frame == self._refused:
+                return None
+            first = 0
+        elif frame is None or frame.number != first_frame or frame.highest >= frame.next_number:
+            return None  # of another frame, or late after some that overtook it
+        else:
+            first = frame.next_number
+        ends = bool(words[-1] & END_OF_FRAME)
+        if not self._consecutive(words, first, begins, ends) or (last_bytes < DATAGRAM_BYTES and not ends):
+            return None
+        if frame is None:
+            frame = self._begin(Packet(first_frame, 0, True, ends, PAYLOAD_BYTES), now_ns)
+            if frame is None:
+                return []
+        self.counters["datagrams"] += count
+        frame.received[first : first + count] = b"\1" * count
+        frame.count += count
+        frame.highest = first + count - 1
+        frame.last_payload = last_bytes - (DATAGRAM_BYTES - PAYLOAD_BYTES)
+        frame.started |= begins
+        if ends:
+            frame.end = first + count - 1
+        self._advance(frame)
+        return [self._close(frame)] if ends and frame.count == frame.end + 1 else []
+
+    def _consecutive(self, words: Sequence[int], first: int, begins: bool, ends: bool) -> bool:
+        """Whether these are numbers first, first + 1 … of one frame, with flags at its ends only."""
+        count = len(words) // 2
+        if first + count > self._max_packets:
+            return False
+        numbers = list(range(first, first + count))
+        if begins:
+            numbers[0] |= START_OF_FRAME
+        if ends:
+            numbers[-1] |= END_OF_FRAME
+        return list(words[1::2]) == numbers and words[::2].count(words[0]) == count
 
     def arrived(self, packet: Packet, payload: memoryview, now_ns: int) -> list[Frame]:
         """Take one datagram, its payload in the predicted place or anywhere; the frames that it ended."""

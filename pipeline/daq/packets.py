@@ -17,6 +17,8 @@ START_OF_FRAME: Final = 1 << 31
 END_OF_FRAME: Final = 1 << 30
 NUMBER_MASK: Final = END_OF_FRAME - 1
 TRAILER: Final = struct.Struct("<II")
+TOGETHER: Final = 8
+"""Most datagrams of full size that the kernel may hand over in one piece: it joins at most 65535 bytes."""
 
 
 @dataclass(frozen=True, slots=True)

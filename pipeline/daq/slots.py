@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.daq.packets import DATAGRAM_BYTES, PAYLOAD_BYTES, packets_for
+from pipeline.daq.packets import DATAGRAM_BYTES, PAYLOAD_BYTES, TOGETHER, packets_for
 from pipeline.model import U8
 
 
@@ -19,8 +19,8 @@ class Slot:
     __slots__ = ("_pool", "bytes", "view")
 
     def __init__(self, capacity_bytes: int, pool: SlotPool) -> None:
-        # A short last datagram arrives with its trailer behind it, hence room for one whole datagram more.
-        size = packets_for(capacity_bytes) * PAYLOAD_BYTES + DATAGRAM_BYTES
+        # Several datagrams may arrive together at the end of the block, hence room for as many more.
+        size = packets_for(capacity_bytes) * PAYLOAD_BYTES + TOGETHER * DATAGRAM_BYTES
         self.bytes: U8 = np.ones(size, np.uint8)  # ones, not empty: the first touch of memory is slow
         self.view: Final = self.bytes.data
         self._pool = pool

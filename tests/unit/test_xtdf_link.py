@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sim.xtdf.link import QUEUE_BYTES, AddressUnusable, ReceiverQueue, UdpLink, parse_address
+from sim.xtdf.link import AddressUnusable, UdpLink, parse_address
+from sim.xtdf.receiver_queue import PLENTY, ReceiverQueue
 
 
 @pytest.fixture
@@ -25,17 +26,75 @@ def test_parts_arrive_as_one_datagram(receiver: socket.socket) -> None:
     link.close()
 
 
-def test_the_queue_of_a_receiver_is_seen(receiver: socket.socket) -> None:
+def test_the_room_of_a_receiver_is_seen(receiver: socket.socket) -> None:
     port = receiver.getsockname()[1]
-    queue, link = ReceiverQueue(port), UdpLink(f"udp://127.0.0.1:{port}")
-    assert queue.waiting() == 0
+    queue, link = ReceiverQueue("127.0.0.1", port), UdpLink(f"udp://127.0.0.1:{port}")
+    empty = queue.room(0.5)
+    assert empty == receiver.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
     link.send([(b"x" * 8000,)])
-    assert queue.waiting() >= 8000
+    assert queue.room(0.5) <= empty - 8000
     receiver.recv(9000)
-    assert queue.waiting() == 0
+    assert queue.room(0.5) == empty
+    queue.close()
     queue.close()
     link.close()
-    assert queue.waiting() == 0
+
+
+def test_where_the_kernel_tells_no_memory_its_table_is_read(
+    receiver: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReceiverQueue, "_memory", lambda _: None)
+    port = receiver.getsockname()[1]
+    queue, link = ReceiverQueue("127.0.0.1", port), UdpLink(f"udp://127.0.0.1:{port}")
+    empty = queue.room(0.5)
+    link.send([(b"x" * 8000,)])
+    assert queue.room(0.5) <= empty - 8000
+    queue.close()
+    link.close()
+
+
+def test_a_receiver_elsewhere_has_room() -> None:
+    queue = ReceiverQueue("192.0.2.1", 4321)
+    assert queue.room(0.5) == PLENTY
+    queue.close()
+
+
+def test_a_group_of_full_datagrams_arrives_as_they_were(receiver: socket.socket) -> None:
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    link = UdpLink(f"udp://127.0.0.1:{receiver.getsockname()[1]}")
+    sent = [(bytes([k]) * 8184, k.to_bytes(8, "little")) for k in range(16)] + [(b"short", b"trailer!")]
+    assert link.send(sent) == 0
+    assert [receiver.recv(9000) for _ in sent] == [a + b for a, b in sent]
+    assert (link.datagrams_sent, link.bytes_sent) == (17, 16 * 8192 + 13)
+    link.close()
+
+
+def test_a_path_that_cannot_cut_gets_single_datagrams(
+    receiver: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = UdpLink(f"udp://127.0.0.1:{receiver.getsockname()[1]}")
+    real, refused = link._socket.sendmsg, []
+
+    class Narrow:
+        """A socket whose path has no segmentation offload."""
+
+        def sendmsg(self, parts: list[bytes]) -> int:
+            if sum(map(len, parts)) > 8192:
+                refused.append(len(parts))
+                raise OSError(90, "Message too long")
+            return real(parts)
+
+        def close(self) -> None:
+            pass
+
+    inner = link._socket
+    monkeypatch.setattr(link, "_socket", Narrow())
+    sent = [(bytes([k]) * 8184, k.to_bytes(8, "little")) for k in range(9)]
+    assert link.send(sent) == 0
+    assert [receiver.recv(9000) for _ in sent] == [a + b for a, b in sent]
+    assert len(refused) == 1
+    inner.close()
+    link.close()
 
 
 def test_a_slow_receiver_with_a_small_buffer_loses_nothing(receiver: socket.socket) -> None:
@@ -57,7 +116,7 @@ def test_a_slow_receiver_with_a_small_buffer_loses_nothing(receiver: socket.sock
 
 
 def test_a_receiver_that_never_reads_is_not_waited_for_long(receiver: socket.socket) -> None:
-    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * QUEUE_BYTES)
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 19)
     link = UdpLink(f"udp://127.0.0.1:{receiver.getsockname()[1]}")
     # 200 bursts that each waited would take 20 s.
     done = threading.Event()
