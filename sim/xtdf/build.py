@@ -15,7 +15,7 @@ from sim.kernel.time import NS_PER_S, SimTime
 from sim.xtdf.config import AgipdTable, pdu_name
 from sim.xtdf.control import ControlServer, control_app
 from sim.xtdf.device import Agipd, operating_conditions
-from sim.xtdf.forward import ModuleModel
+from sim.xtdf.forward import AgipdModule
 from sim.xtdf.inject import AGE_S, Campaign, inject
 from sim.xtdf.kernels import PIXELS
 from sim.xtdf.link import UdpLink
@@ -54,7 +54,7 @@ def make_agipd(name: str, table: AgipdTable, seed: int, endpoints: Endpoints, bo
         address = endpoints.get(f"daq.{channel}")
         link = UdpLink(address) if isinstance(address, str) else None
         truth = build_truth(table, seed, pdu_name(channel))
-        model = ModuleModel(truth, seed, channel, table.flat_photons)
+        model = AgipdModule(truth, seed, channel, table.flat_photons)
         senders.append(ModuleSender(model, table, seed, link, board))
     return Agipd(name, table, senders)
 
@@ -66,7 +66,7 @@ def warm(detector: Agipd) -> None:
 
 
 def _prepare(surroundings: Surroundings, detector: Agipd) -> None:
-    models = [module.model for module in detector.modules]
+    models = [module.model for module in detector.modules if isinstance(module.model, AgipdModule)]
     write_truth(
         surroundings.data_dir / "truth" / f"{surroundings.name}.h5",
         detector.table,

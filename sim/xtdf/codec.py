@@ -48,6 +48,8 @@ class BlockFields:
     magic_begin: int = MAGIC_BEGIN
     magic_end: int = MAGIC_END
     trailer_status: int = 0
+    detector: bytes = b""
+    """The detector-specific section; empty: zeros."""
 
 
 def good_fields(
@@ -84,7 +86,7 @@ class Block:
         """(frames, pixels of one image) u2, to be filled by the forward model; a view into the block."""
 
     def finish(self, fields: BlockFields) -> None:
-        """Write everything but the images. The detector-specific section stays zeros: its layout is not public.
+        """Write everything but the images.
 
         Raises ValueError when a list does not have one entry for each frame.
         """
@@ -113,6 +115,8 @@ class Block:
         struct.pack_into(f"<{frames}Q", self.view, at.pulse_id, *fields.pulse_id)
         struct.pack_into(f"<{frames}H", self.view, at.status, *fields.status)
         struct.pack_into(f"<{frames}I", self.view, at.length, *fields.length)
+        if fields.detector:
+            self.view[at.detector : at.trailer] = fields.detector
         _TRAILER.pack_into(self.view, at.trailer, 0, 0, fields.trailer_status, fields.magic_end)
         if self._checksum == "crc32":
             self.set_checksum(self.crc32())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Final, Protocol
 
@@ -99,6 +100,8 @@ def control_app(device: Agipd, clock: Clock, poke: Callable[[], Awaitable[None]]
 
     async def start(request: Request) -> Response:
         order = Order.model_validate_json(await bounded_body(request))
+        device.must_be_passive()
+        await asyncio.to_thread(device.prepare)
         device.order(order.trains)
         await poke()
         acquisition = device.acquisition

@@ -82,6 +82,11 @@ class Agipd:
         self.must_be_passive()
         self._wanted, self._slow = trains, 0
 
+    def prepare(self) -> None:
+        """Make beforehand what every module sends; takes as long as the images of that many trains."""
+        for module in self.modules:
+            module.prepare(self.gain_mode, self.illumination)
+
     def stop(self) -> None:
         """End the acquisition after the train that is being sent."""
         self._wanted = 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sim.xtdf.illumination import Illumination, expected_photons
 from sim.xtdf.kernels import F32, FAST, PIXELS, SLOW, draw_photons, expose, normal_table
 from sim.xtdf.keys import generator, key64
+from sim.xtdf.layout import AGIPD
 from sim.xtdf.light import Light, tabulate
 from sim.xtdf.truth import ModuleTruth
 
@@ -31,8 +32,10 @@ def _normal() -> F32:
     return normal_table()
 
 
-class ModuleModel:
-    """Makes the images of one module. The same train id gives the same images, whatever was made before."""
+class AgipdModule:
+    """Makes what one AGIPD module reads out; see `module.ModuleModel`."""
+
+    wire = AGIPD
 
     def __init__(self, truth: ModuleTruth, seed: int, channel: int, flat_photons: float) -> None:
         self.truth, self.channel = truth, channel
@@ -71,6 +74,15 @@ class ModuleModel:
             self._draw(train_id, range(len(out)), illumination),
             _normal(),
         )
+
+    @property
+    def serial(self) -> str:
+        """Physical name of the module."""
+        return self.truth.serial
+
+    def detector_section(self, train_id: int) -> bytes:  # noqa: ARG002 - the same for every train
+        """Zeros: the layout of this section is not public."""
+        return bytes(self.wire.detector_bytes)
 
     def photons(self, train_id: int, cells: Sequence[int], illumination: Illumination) -> NDArray[np.int32]:
         """The photons that fell on each pixel in a train, (frames, 512, 128) i4: exactly those in its images."""

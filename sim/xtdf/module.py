@@ -17,9 +17,12 @@ class ModuleModel(Protocol):
 
     channel: int
     """Module number, 0 … modules-1."""
-    serial: str
-    """Physical name of the module, by which the catalogue knows it."""
     wire: WireFormat
+
+    @property
+    def serial(self) -> str:
+        """Physical name of the module, by which the catalogue knows it."""
+        ...
 
     def make_images(
         self,

@@ -1,18 +1,19 @@
-"""One module that sends trains: model, block, faults, link."""
+"""One module that sends trains: model, blocks, faults, link."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from sim.kernel.faults import FaultBoard
 from sim.xtdf.codec import Block, good_fields
-from sim.xtdf.config import AgipdTable
+from sim.xtdf.config import XtdfTable
 from sim.xtdf.faults import Sending, Struck, spoil_fields, spoil_sending, strike
-from sim.xtdf.forward import GainMode, ModuleModel
+from sim.xtdf.forward import GainMode
 from sim.xtdf.illumination import Illumination
-from sim.xtdf.layout import AGIPD
+from sim.xtdf.module import ModuleModel
 from sim.xtdf.packets import datagrams, plan
 
 MAX_HELD: Final = 32
@@ -21,6 +22,9 @@ MAX_HELD: Final = 32
 
 class Link(Protocol):
     """Where datagrams go."""
+
+    datagrams_sent: int
+    bytes_sent: int
 
     def send(self, datagrams: Iterable[Sequence[bytes | memoryview]], /) -> int:
         """Send datagrams, each given in parts. Returns how many found nobody at the address."""
@@ -32,15 +36,21 @@ class Link(Protocol):
 
 
 class ModuleSender:
-    """Sends one module's trains. Knows neither time nor sockets; blocks as long as its link does."""
+    """Sends one module's trains. Knows neither time nor sockets; blocks as long as its link does.
+
+    With `prebuilt_trains` in the table the images of that many trains are made beforehand and sent again in turn: train
+    n has the images of train n modulo that number. Everything else of a train is its own.
+    """
 
     def __init__(
-        self, model: ModuleModel, table: AgipdTable, seed: int, link: Link | None, board: FaultBoard
+        self, model: ModuleModel, table: XtdfTable, seed: int, link: Link | None, board: FaultBoard
     ) -> None:
         self.model, self.link = model, link
         self._table, self._seed, self._board = table, seed, board
-        self._block = Block(AGIPD, table.frames, table.checksum)
-        self._whole = Sending(self._block.layout.total, plan(self._block.layout.total))
+        count = max(1, table.prebuilt_trains)
+        self._blocks = [Block(model.wire, table.frames, table.checksum) for _ in range(count)]
+        self._built: tuple[GainMode, Illumination] | None = None
+        self._whole = Sending(self._blocks[0].layout.total, plan(self._blocks[0].layout.total))
         self._held: deque[tuple[int, list[tuple[bytes]]]] = deque()
         self.refused = 0
         """Datagrams that found nobody at the receiver's address."""
@@ -50,14 +60,21 @@ class ModuleSender:
         """Bytes of one train's block."""
         return self._whole.block_bytes
 
+    def prepare(self, gain_mode: GainMode, illumination: Illumination) -> None:
+        """Make the images that are made beforehand, unless they are there already."""
+        if self._table.prebuilt_trains and self._built != (gain_mode, illumination):
+            for number, block in enumerate(self._blocks):
+                self.model.make_images(block.images, number, gain_mode, illumination)
+            self._built = gain_mode, illumination
+
     def send_train(self, train_id: int, gain_mode: GainMode, illumination: Illumination) -> None:
         """Make and send one train; then what was held back until this train."""
         struck = strike(self._board, self.model.channel)
         late = min(max(1, struck["module_late"]["trains"]), MAX_HELD) if "module_late" in struck else 0
         if self.link is not None and "module_missing" not in struck:
-            self._fill(train_id, gain_mode, illumination, struck)
-            sending = spoil_sending(self._whole, struck, self._seed, self.model.truth.serial, train_id)
-            leaving = datagrams(self._block.view[: sending.block_bytes], train_id, sending.packets)
+            block = self._filled(train_id, gain_mode, illumination, struck)
+            sending = spoil_sending(self._whole, struck, self._seed, self.model.serial, train_id)
+            leaving = datagrams(block.view[: sending.block_bytes], train_id, sending.packets)
             if late:
                 self._held.append((train_id + late, [(bytes(payload) + end,) for payload, end in leaving]))
             else:
@@ -68,18 +85,26 @@ class ModuleSender:
         """Send all that is held back: the acquisition has ended."""
         self._release(None)
 
-    def _fill(self, train_id: int, gain_mode: GainMode, illumination: Illumination, struck: Struck) -> None:
-        self.model.make_images(self._block.images, train_id, gain_mode, illumination)
+    def _filled(
+        self, train_id: int, gain_mode: GainMode, illumination: Illumination, struck: Struck
+    ) -> Block:
+        block = self._blocks[train_id % len(self._blocks)]
+        if self._table.prebuilt_trains:
+            self.prepare(gain_mode, illumination)
+        else:
+            self.model.make_images(block.images, train_id, gain_mode, illumination)
         fields = good_fields(
-            AGIPD,
+            self.model.wire,
             train_id=train_id,
             link=self.model.channel,
             pulse_id=self._table.pulse_ids,
             version=self._table.version,
         )
-        self._block.finish(spoil_fields(fields, struck))
+        fields = replace(fields, cell_id=self._table.cell_ids, detector=self.model.detector_section(train_id))
+        block.finish(spoil_fields(fields, struck))
         if "wrong_checksum" in struck:
-            self._block.set_checksum(self._block.crc32() ^ 0xFFFFFFFF)
+            block.set_checksum(block.crc32() ^ 0xFFFFFFFF)
+        return block
 
     def _release(self, train_id: int | None) -> None:
         while self._held and (train_id is None or self._held[0][0] <= train_id):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fat.configs import shipped_bench
 from sim.xtdf.config import AgipdTable
-from sim.xtdf.forward import ModuleModel
+from sim.xtdf.forward import AgipdModule
 from sim.xtdf.truth import BadPixel, build_truth
 
 DARK_TRAINS, LIGHT_TRAINS, CELLS, SEED = 100, 12, 4, 20260115
@@ -147,7 +147,7 @@ class Light:
 def light(chain: Chain) -> Light:
     module = build_truth(AgipdTable(modules=1, memory_cells=CELLS), SEED, "AGIPD_SIM_M100")
     np.testing.assert_array_equal(module.pedestal, chain.truth["offset"])
-    model = ModuleModel(module, SEED, 0, flat_photons=0)
+    model = AgipdModule(module, SEED, 0, flat_photons=0)
     trains, cells = chain.corrected["trainId"], chain.corrected["cellId"]
     fallen = np.concatenate(
         [model.photons(int(train), cells[trains == train].tolist(), "rings") for train in np.unique(trains)]

@@ -10,7 +10,7 @@ import pytest
 from sim.kernel import FaultBoard
 from sim.xtdf.config import AgipdTable, pdu_name
 from sim.xtdf.fault_specs import FAULTS
-from sim.xtdf.forward import ModuleModel
+from sim.xtdf.forward import AgipdModule
 from sim.xtdf.layout import AGIPD, block_layout
 from sim.xtdf.sender import ModuleSender
 from sim.xtdf.truth import ModuleTruth, build_truth
@@ -62,7 +62,7 @@ def send(
     board, tape = FaultBoard("agipd", FAULTS), Tape()
     for name, parameters in faults.items():
         board.switch_on(name, **parameters)
-    sender = ModuleSender(ModuleModel(truth, 1, channel, 20.0), TABLE, 1, tape, board)
+    sender = ModuleSender(AgipdModule(truth, 1, channel, 20.0), TABLE, 1, tape, board)
     for train_id in range(TRAIN, TRAIN + trains):
         sender.send_train(train_id, "adaptive", "dark")
     sender.send_held()
@@ -172,7 +172,7 @@ def train_ids(tape: Tape) -> list[int]:
 
 def test_a_late_module_sends_later(truth: ModuleTruth) -> None:
     board, tape = FaultBoard("agipd", FAULTS), Tape()
-    sender = ModuleSender(ModuleModel(truth, 1, 0, 20.0), TABLE, 1, tape, board)
+    sender = ModuleSender(AgipdModule(truth, 1, 0, 20.0), TABLE, 1, tape, board)
     board.switch_on("module_late", trains=2, times=1)
     for train_id in range(5):
         sender.send_train(train_id, "adaptive", "dark")
@@ -192,7 +192,7 @@ def test_a_missing_module_sends_nothing(truth: ModuleTruth) -> None:
 def test_a_fault_strikes_its_module_as_often_as_asked(truth: ModuleTruth) -> None:
     board = FaultBoard("agipd", FAULTS)
     tapes = [Tape(), Tape()]
-    senders = [ModuleSender(ModuleModel(truth, 1, k, 20.0), TABLE, 1, tapes[k], board) for k in (0, 1)]
+    senders = [ModuleSender(AgipdModule(truth, 1, k, 20.0), TABLE, 1, tapes[k], board) for k in (0, 1)]
     board.switch_on("train_id_zero", times=2, module=1)
     for train_id in range(10, 14):
         for sender in senders:

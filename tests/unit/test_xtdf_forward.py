@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from sim.xtdf.config import AgipdTable, pdu_name
 from sim.xtdf.constants import make_constant
-from sim.xtdf.forward import GainMode, ModuleModel
+from sim.xtdf.forward import AgipdModule, GainMode
 from sim.xtdf.illumination import Illumination, expected_photons
 from sim.xtdf.kernels import PIXELS, draw_photons, normal_table
 from sim.xtdf.light import tabulate
@@ -23,12 +23,12 @@ def truth() -> ModuleTruth:
 
 
 @pytest.fixture(scope="module")
-def model(truth: ModuleTruth) -> ModuleModel:
-    return ModuleModel(truth, SEED, 3, TABLE.flat_photons)
+def model(truth: ModuleTruth) -> AgipdModule:
+    return AgipdModule(truth, SEED, 3, TABLE.flat_photons)
 
 
 def images(
-    model: ModuleModel, train_id: int, gain_mode: GainMode = "adaptive", light: Illumination = "dark"
+    model: AgipdModule, train_id: int, gain_mode: GainMode = "adaptive", light: Illumination = "dark"
 ) -> NDArray[np.uint16]:
     out = np.empty((CELLS, 2 * PIXELS), np.uint16)
     model.make_images(out, train_id, gain_mode, light)
@@ -40,19 +40,19 @@ def stages(truth: ModuleTruth, raw: NDArray[np.uint16]) -> NDArray[np.int64]:
     return (raw[:, 1, None] > truth.thresholds).sum(axis=1)
 
 
-def test_a_train_is_the_same_whatever_was_sent_before(model: ModuleModel, truth: ModuleTruth) -> None:
+def test_a_train_is_the_same_whatever_was_sent_before(model: AgipdModule, truth: ModuleTruth) -> None:
     first = images(model, 1000, light="rings")
     images(model, 1001, "fixed_low", "flat")
-    fresh = ModuleModel(build_truth(TABLE, SEED, pdu_name(3)), SEED, 3, TABLE.flat_photons)
+    fresh = AgipdModule(build_truth(TABLE, SEED, pdu_name(3)), SEED, 3, TABLE.flat_photons)
     assert np.array_equal(images(model, 1000, light="rings"), first)
     assert np.array_equal(images(fresh, 1000, light="rings"), first)
 
 
-def test_trains_cells_seeds_and_modules_differ(model: ModuleModel) -> None:
+def test_trains_cells_seeds_and_modules_differ(model: AgipdModule) -> None:
     dark = images(model, 1000).astype(int)
     assert np.mean(images(model, 1001) == dark) < 0.3
     for seed, channel in ((12, 3), (SEED, 4)):
-        other = ModuleModel(build_truth(TABLE, seed, pdu_name(channel)), seed, channel, 20)
+        other = AgipdModule(build_truth(TABLE, seed, pdu_name(channel)), seed, channel, 20)
         assert np.mean(images(other, 1000) == dark) < 0.1
     residuals = dark[:, 0] - model.truth.pedestal[:, 0]
     good = model.truth.bad == 0
@@ -61,7 +61,7 @@ def test_trains_cells_seeds_and_modules_differ(model: ModuleModel) -> None:
 
 @pytest.mark.parametrize(("gain_mode", "stage"), [("fixed_high", 0), ("fixed_medium", 1), ("fixed_low", 2)])
 def test_darks_have_the_pedestal_noise_and_level_of_their_stage(
-    model: ModuleModel, truth: ModuleTruth, gain_mode: GainMode, stage: int
+    model: AgipdModule, truth: ModuleTruth, gain_mode: GainMode, stage: int
 ) -> None:
     trains = 60
     raw = np.stack([images(model, 5000 + k, gain_mode) for k in range(trains)]).astype(np.float64)
@@ -75,7 +75,7 @@ def test_darks_have_the_pedestal_noise_and_level_of_their_stage(
     assert abs(level.std() * np.sqrt(trains) / truth.level_noise - 1) < 0.03
 
 
-def test_pixels_of_an_asic_share_a_shift_in_each_frame(model: ModuleModel, truth: ModuleTruth) -> None:
+def test_pixels_of_an_asic_share_a_shift_in_each_frame(model: AgipdModule, truth: ModuleTruth) -> None:
     shifts = []
     good = truth.bad[:64, :64] == BadPixel.GOOD
     for train in range(200):
@@ -84,7 +84,7 @@ def test_pixels_of_an_asic_share_a_shift_in_each_frame(model: ModuleModel, truth
     assert np.std(shifts) == pytest.approx(truth.common_mode, rel=0.15)
 
 
-def test_bad_pixels_are_as_many_and_as_bad_as_said(model: ModuleModel, truth: ModuleTruth) -> None:
+def test_bad_pixels_are_as_many_and_as_bad_as_said(model: AgipdModule, truth: ModuleTruth) -> None:
     counts = {kind: np.count_nonzero(truth.bad == kind) for kind in BadPixel}
     assert counts[BadPixel.DEAD] == counts[BadPixel.NOISY] == 131
     assert counts[BadPixel.STUCK_GAIN] == counts[BadPixel.OFFSET_OUTLIER] == 66
@@ -99,7 +99,7 @@ def test_bad_pixels_are_as_many_and_as_bad_as_said(model: ModuleModel, truth: Mo
     assert np.abs(truth.pedestal[:, 0, outlier] - np.median(truth.pedestal[:, 0])).min() > 1300
 
 
-def test_recomputed_photons_are_those_in_the_images(model: ModuleModel, truth: ModuleTruth) -> None:
+def test_recomputed_photons_are_those_in_the_images(model: AgipdModule, truth: ModuleTruth) -> None:
     raw = images(model, 42, "fixed_high", "flat")[:, 0].astype(np.float64)
     photons = model.photons(42, range(CELLS), "flat")
     signal = photons * truth.photon_gain[0] * truth.cell_gain[:, None, None]
@@ -109,7 +109,7 @@ def test_recomputed_photons_are_those_in_the_images(model: ModuleModel, truth: M
     assert np.abs(residual).max() < 7
 
 
-def test_gain_switches_with_the_photons_and_never_back(model: ModuleModel, truth: ModuleTruth) -> None:
+def test_gain_switches_with_the_photons_and_never_back(model: AgipdModule, truth: ModuleTruth) -> None:
     raw = images(model, 9, light="rings")
     stage, photons = stages(truth, raw), model.photons(9, range(CELLS), "rings")
     good = truth.bad == BadPixel.GOOD
@@ -150,7 +150,7 @@ def test_photons_are_poisson(mean: float) -> None:
         assert skew == pytest.approx(mean**-0.5, abs=0.06 + 0.05 * mean**-0.5)
 
 
-def test_constants_turn_adu_back_into_photons(model: ModuleModel, truth: ModuleTruth) -> None:
+def test_constants_turn_adu_back_into_photons(model: AgipdModule, truth: ModuleTruth) -> None:
     """The convention of the bench: photons = (a − Offset) × rel[g] / SlopesFF."""
     pc = make_constant("SlopesPC", truth, SEED, 0.0).transpose(2, 1, 0, 3)
     ff = make_constant("SlopesFF", truth, SEED, 0.0).transpose(2, 1, 0, 3)
