@@ -58,12 +58,19 @@ def xtdf(
     cells: Annotated[int, typer.Option(min=1, max=352, help="Memory cells, one frame each.")] = 4,
     trains: Annotated[int, typer.Option(min=1, help="How many trains, at 10 Hz.")] = 10,
     illumination: Annotated[
-        Literal["dark", "flat", "rings"], typer.Option(help="What falls on the detector.")
+        Literal["dark", "flat", "rings", "spots"], typer.Option(help="What falls on the detector.")
     ] = "rings",
     gain_mode: Annotated[
         Literal["adaptive", "fixed_high", "fixed_medium", "fixed_low"], typer.Option(help="Gain stage.")
     ] = "adaptive",
     seed: Annotated[int, typer.Option(help="Seed of the modules and their noise.")] = 1,
+    prebuilt: Annotated[
+        int, typer.Option(min=0, max=64, help="Trains made beforehand and sent again in turn; 0: none.")
+    ] = 0,
+    pulse_step: Annotated[int, typer.Option(help="Ticks of 4.5 MHz between frames: 1, 2, 4 or 8.")] = 4,
+    epoch_unix_ns: Annotated[
+        int | None, typer.Option(help="Unix time of the first train id, nanoseconds; by default now.")
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Send AGIPD trains to a receiver, at 10 Hz by wall time.
@@ -80,6 +87,9 @@ def xtdf(
         illumination=illumination,
         gain_mode=gain_mode,
         seed=seed,
+        prebuilt=prebuilt,
+        pulse_step=pulse_step,
+        epoch_unix_ns=epoch_unix_ns,
     )
     if json_output:
         typer.echo(json.dumps(sent))

@@ -48,16 +48,18 @@ class TimeSource(Protocol):
 
 
 class WallTime:
-    """Wall time since `open`, unscaled."""
+    """Wall time since `open`, or since a moment, unscaled."""
 
-    def __init__(self) -> None:
+    def __init__(self, since_unix_ns: int | None = None) -> None:
+        self._since_unix_ns = since_unix_ns
         self._started = time.monotonic_ns()
         self._interrupted = asyncio.Event()
 
     async def open(self) -> SimTime:
-        """Begin at zero."""
-        self._started = time.monotonic_ns()
-        return SimTime(0)
+        """Begin at zero, or at what has passed since the moment."""
+        elapsed = 0 if self._since_unix_ns is None else max(0, time.time_ns() - self._since_unix_ns)
+        self._started = time.monotonic_ns() - elapsed
+        return SimTime(elapsed)
 
     async def wait(self, until: SimTime | None) -> SimTime:
         """Sleep until then or an interrupt."""
@@ -238,9 +240,13 @@ class ManualClock(SimClock):
         """Nothing to stop."""
 
 
-def wall_clock(epoch_unix_ns: int | None = None) -> SimClock:
-    """A clock on wall time. Without an epoch, simulated time zero is this moment."""
-    return SimClock(WallTime(), time.time_ns() if epoch_unix_ns is None else epoch_unix_ns)
+def wall_clock(epoch_unix_ns: int | None = None, *, since_epoch: bool = False) -> SimClock:
+    """A clock on wall time.
+
+    Without an epoch, simulated time zero is this moment. since_epoch  time runs since the epoch, which lies in the past
+    """
+    since = epoch_unix_ns if since_epoch else None
+    return SimClock(WallTime(since), time.time_ns() if epoch_unix_ns is None else epoch_unix_ns)
 
 
 def manual_clock(epoch_unix_ns: int = MANUAL_EPOCH_UNIX_NS) -> ManualClock:

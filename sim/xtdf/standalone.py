@@ -49,22 +49,32 @@ def send_trains(
     illumination: Illumination,
     gain_mode: GainMode,
     seed: int,
+    prebuilt: int = 0,
+    pulse_step: int = 4,
+    epoch_unix_ns: int | None = None,
 ) -> Sent:
-    """Send *trains* trains at 10 Hz; module n to the port of *to* plus n. Raises SimError."""
-    table = AgipdTable(modules=modules, memory_cells=cells)
+    """Send *trains* trains at 10 Hz; module n to the port of *to* plus n. Raises SimError.
+
+    prebuilt       trains whose images are made beforehand and sent again in turn; 0: every train has its own
+    epoch_unix_ns  Unix time of the first train id; by default now
+    """
+    table = AgipdTable.model_validate(
+        {"modules": modules, "memory_cells": cells, "prebuilt_trains": prebuilt, "pulse_step": pulse_step}
+    )
     host, port = parse_address(to)
     receivers = {f"daq.{channel}": f"udp://{host}:{port + channel}" for channel in table.channels}
     detector = make_agipd("agipd", table, seed, receivers, FaultBoard("agipd", FAULTS))
     detector.illumination, detector.gain_mode = illumination, gain_mode
     try:
         warm(detector)
-        return asyncio.run(_send(detector, trains))
+        detector.prepare()
+        return asyncio.run(_send(detector, trains, epoch_unix_ns))
     finally:
         detector.close()
 
 
-async def _send(detector: Agipd, trains: int) -> Sent:
-    clock, announced = wall_clock(), _Announced(detector)
+async def _send(detector: Agipd, trains: int, epoch_unix_ns: int | None) -> Sent:
+    clock, announced = wall_clock(epoch_unix_ns, since_epoch=epoch_unix_ns is not None), _Announced(detector)
     await clock.start()
     try:
         attached = clock.attach(announced)
