@@ -103,7 +103,7 @@ class CorrectedBranch:
         finally:
             rest.close()
         prepared = {m: recipe.prepare(m, found.module(m)) for m in self._table.modules}
-        self.correction.load(recipe, prepared)
+        self.correction.load(recipe, prepared, self._table.memory_cells)
         self._constants = found
         return found
 

@@ -19,6 +19,10 @@ from pipeline.daq.queues import BoundedQueue, Policy
 from pipeline.model import CorrectedModule, ModuleTrain
 
 MAX_FREE: Final = 64
+RESERVED_TRAINS: Final = 3
+"""Corrected trains for which each module has room before the first one comes."""
+RESERVED_BYTES: Final = 2 << 30
+""" … and the most memory that is reserved so."""
 log = structlog.get_logger("pipeline.correction")
 
 
@@ -37,6 +41,18 @@ class BufferPool:
         if room is None:
             room = Buffers.of(frames, image)
         return room, lambda: free.append(room)
+
+    def reserve(self, frames: int, image: tuple[int, int], count: int) -> None:
+        """Make room for *count* trains beforehand, as far as RESERVED_BYTES allow."""
+        taken = []
+        for _ in range(min(count, MAX_FREE)):
+            taken.append(self.take(frames, image))
+            room = taken[0][0]
+            each = room.data.nbytes + room.gain.nbytes + room.mask.nbytes
+            if (len(taken) + 1) * each > RESERVED_BYTES:
+                break
+        for _, give_back in taken:
+            give_back()
 
 
 class CorrectionStage:
@@ -80,9 +96,15 @@ class CorrectionStage:
             if thread.is_alive():
                 thread.join()
 
-    def load(self, recipe: Recipe, prepared: Mapping[int, ModuleCorrection]) -> None:
-        """Use this recipe and these prepared modules from the next train on."""
+    def load(self, recipe: Recipe, prepared: Mapping[int, ModuleCorrection], frames: int) -> None:
+        """Use this recipe and these prepared modules from the next train on.
+
+        frames  of a raw train, as far as known: room for so many is made before they come
+        """
         recipe.warm_up()
+        for correction in list(prepared.values())[:1]:
+            count = RESERVED_TRAINS * len(prepared)
+            self._pool.reserve(correction.frames_out(frames), correction.image, count)
         self._prepared = dict(prepared)
 
     def unload(self) -> None:

@@ -36,6 +36,10 @@ class OutputStage:
         """From a train's first module to its output, the latest train."""
         self._first_seen: dict[int, float] = {}
 
+    def add(self, output: Callable[[MatchedTrain], None]) -> None:
+        """Hand trains to one more output, after the others."""
+        self._outputs.append(output)
+
     def start(self) -> None:
         """Begin to work."""
         self._thread.start()
