@@ -1,4 +1,4 @@
-"""A bridge client as a process: takes every train that is offered until told to stop. `python -m pipeline.bench.taker`."""
+"""A bridge client as a process: takes every train that is offered until told to stop."""
 
 from __future__ import annotations
 
