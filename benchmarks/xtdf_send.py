@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from sim.kernel import FaultBoard
-from sim.xtdf.build import make_agipd
+from sim.xtdf.build import make_detector
 from sim.xtdf.config import AgipdTable
 from sim.xtdf.device import Agipd
 from sim.xtdf.fault_specs import FAULTS
@@ -94,7 +94,7 @@ def main() -> None:
     receiver.start()
     endpoints = {f"daq.{channel}": f"udp://127.0.0.1:{port}" for channel, port in enumerate(ours.recv())}
     table = AgipdTable(modules=modules, memory_cells=cells)
-    detector = make_agipd("agipd", table, 1, endpoints, FaultBoard("agipd", FAULTS))
+    detector = make_detector("agipd", table, 1, endpoints, FaultBoard("agipd", FAULTS))
     measure(detector, 1, "rings", send=False)
     print(f"{modules} modules, {cells} cells, {trains} trains")
     print(f"{'':28s} {'ms/module':>10s} {'core-ms/img':>12s} {'images/s':>12s}")

@@ -54,8 +54,14 @@ def xtdf(
         str,
         typer.Option(help="Receiver of module 0, udp://host:port; module n sends to port + n."),
     ],
-    modules: Annotated[int, typer.Option(min=1, max=16, help="How many modules.")] = 1,
-    cells: Annotated[int, typer.Option(min=1, max=352, help="Memory cells, one frame each.")] = 4,
+    kind: Annotated[Literal["agipd", "lpd", "dssc"], typer.Option(help="Kind of detector.")] = "agipd",
+    detector: Annotated[str | None, typer.Option(help="Its name, e.g. HED_DET_AGIPD500K2G.")] = None,
+    modules: Annotated[int | None, typer.Option(min=1, max=16, help="How many modules.")] = 1,
+    cells: Annotated[int, typer.Option(min=1, max=800, help="Memory cells, one pulse each.")] = 4,
+    pulse_step: Annotated[
+        int, typer.Option(help="Ticks of 4.5 MHz between pulses: 1, 2, 4 (1.1 MHz) or 8.")
+    ] = 4,
+    parallel_gain: Annotated[bool, typer.Option(help="LPD: three frames for each pulse.")] = False,
     trains: Annotated[int, typer.Option(min=1, help="How many trains, at 10 Hz.")] = 10,
     illumination: Annotated[
         Literal["dark", "flat", "rings", "spots"], typer.Option(help="What falls on the detector.")
@@ -67,35 +73,55 @@ def xtdf(
     prebuilt: Annotated[
         int, typer.Option(min=0, max=64, help="Trains made beforehand and sent again in turn; 0: none.")
     ] = 0,
-    pulse_step: Annotated[int, typer.Option(help="Ticks of 4.5 MHz between frames: 1, 2, 4 or 8.")] = 4,
     epoch_unix_ns: Annotated[
         int | None, typer.Option(help="Unix time of the first train id, nanoseconds; by default now.")
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Send AGIPD trains to a receiver, at 10 Hz by wall time.
+    """Send trains of one or more modules to a receiver, at 10 Hz by wall time.
 
-    Example: stellwerk sim xtdf --modules 1 --cells 4 --trains 10 --to udp://127.0.0.1:4321
+    Examples:
+
+      stellwerk sim xtdf --cells 4 --trains 10 --to udp://127.0.0.1:4321
+
+      stellwerk sim xtdf --kind lpd --modules 16 --cells 32 --parallel-gain --to udp://127.0.0.1:4321
     """
+    from pydantic import ValidationError
+
+    from sim.xtdf.config import AgipdTable, AnyTable, DsscTable, LpdTable
     from sim.xtdf.standalone import send_trains
 
+    given = {
+        "detector": detector,
+        "modules": modules,
+        "memory_cells": cells,
+        "pulse_step": pulse_step,
+        "prebuilt_trains": prebuilt,
+        "parallel_gain": parallel_gain or None,
+    }
+    tables: dict[str, type[AnyTable]] = {"agipd": AgipdTable, "lpd": LpdTable, "dssc": DsscTable}
+    try:
+        table = tables[kind].model_validate({key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        typer.echo(f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}", err=True)
+        raise typer.Exit(2) from None
     sent = send_trains(
+        table,
         to,
-        modules=modules,
-        cells=cells,
         trains=trains,
         illumination=illumination,
         gain_mode=gain_mode,
         seed=seed,
-        prebuilt=prebuilt,
-        pulse_step=pulse_step,
         epoch_unix_ns=epoch_unix_ns,
     )
     if json_output:
         typer.echo(json.dumps(sent))
     else:
         typer.echo(
-            f"sent trains {sent['first_train_id']} to {sent['last_train_id']} of {modules} module(s) to {to}"
+            f"sent trains {sent['first_train_id']} to {sent['last_train_id']} of {len(table.channels)} "
+            f"{kind.upper()} module(s) to {to}"
         )
         for problem in sent["problems"]:
             typer.echo(f"  {problem}", err=True)

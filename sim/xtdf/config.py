@@ -1,13 +1,16 @@
-"""The table of an `agipd` device in a bench file."""
+"""The tables of `agipd`, `lpd` and `dssc` devices in a bench file."""
 
 from __future__ import annotations
 
+import hashlib
 import math
-from typing import Annotated, ClassVar, Final, Literal, Self
+import struct
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MODULES: Final = 16
+MODULES_OF_500K: Final = 8
 
 Fraction = Annotated[float, Field(ge=0, le=0.2)]
 Channel = Annotated[int, Field(ge=0, lt=MODULES)]
@@ -114,6 +117,15 @@ class XtdfTable(_Table):
         return math.floor(45 / self.pulse_step) / 10
 
     @property
+    def conditions(self) -> dict[str, float | str]:
+        """Operating conditions under which constants are valid, by the catalogue's parameter names."""
+        raise NotImplementedError
+
+    def parameters_of(self, calibration: str) -> dict[str, float | str]:  # noqa: ARG002 - all, where nothing differs
+        """The conditions that an injected calibration depends on."""
+        return self.conditions
+
+    @property
     def version(self) -> tuple[int, int]:
         """Major and minor train format version."""
         major, minor = self.format_version.split(".")
@@ -121,15 +133,15 @@ class XtdfTable(_Table):
 
 
 class AgipdTable(XtdfTable):
-    """`[sim.devices.NAME]` with `kind = "agipd"`: the modules of one AGIPD 1M detector.
+    """`[sim.devices.NAME]` with `kind = "agipd"`: the modules of one AGIPD, 1M or 500K.
 
-    The physical name (PDU) of the module at a channel is `pdu_name(channel)`: `AGIPD_SIM_M100` for channel 0 to
-    `AGIPD_SIM_M115` for channel 15.
+    The physical name (PDU) of the module at a channel is `pdu_name("AGIPD", channel)`: `AGIPD_SIM_M100` for channel 0.
     """
 
     max_cells: ClassVar[int] = 352
-    detector: Annotated[str, Field(pattern=r"^[A-Z0-9]+_DET_AGIPD1M-?[0-9]*$")] = "SPB_DET_AGIPD1M-1"
-    """Name of the detector in the control system, e.g. SPB_DET_AGIPD1M-1."""
+    type: ClassVar[str] = "AGIPD"
+    detector: Annotated[str, Field(pattern=r"^[A-Z0-9]+_DET_AGIPD(1M|500K)[A-Z0-9-]*$")] = "SPB_DET_AGIPD1M-1"
+    """Name of the detector in the control system, e.g. SPB_DET_AGIPD1M-1 or HED_DET_AGIPD500K2G."""
     photon_gain_adu: Annotated[float, Field(ge=5, le=60)] = 30.0
     """High-gain signal of one photon of 9.2 keV, median over the module, ADU."""
     readout_noise_adu: Annotated[float, Field(gt=0, le=20)] = 2.4
@@ -137,7 +149,153 @@ class AgipdTable(XtdfTable):
     common_mode_adu: Annotated[float, Field(ge=0, le=10)] = 0.7
     """Shift that the pixels of an ASIC share in one frame, ADU rms."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _half_the_modules(cls, values: Any) -> Any:
+        """A 500K has eight modules unless told otherwise."""
+        if isinstance(values, dict) and "500K" in str(values.get("detector", "")):
+            return {"modules": MODULES_OF_500K, **values}
+        return values
 
-def pdu_name(channel: int) -> str:
+    @model_validator(mode="after")
+    def _has_these_modules(self) -> Self:
+        if self.geometry == "AGIPD500K" and self.channels[-1] >= MODULES_OF_500K:
+            raise ValueError(f"modules: {self.detector} has channels 0 to {MODULES_OF_500K - 1}")
+        return self
+
+    @property
+    def geometry(self) -> str:
+        """Which idealised geometry its modules have."""
+        return "AGIPD500K" if "500K" in self.detector else "AGIPD1M"
+
+    @property
+    def conditions(self) -> dict[str, float | str]:
+        """Operating conditions by parameter name, as EXtra's `calibration/conditions.py` spells them.
+
+        Gain mode 0 and Integration time 12 are left out, as clients leave them out.
+        """
+        return {
+            "Sensor Bias Voltage": 300.0,
+            "Memory cells": float(self.memory_cells),
+            "Acquisition rate": self.acquisition_rate_mhz,
+            "Pixels X": 512.0,
+            "Pixels Y": 128.0,
+            "Gain setting": 0.0,
+            "Source energy": 9.2,
+        }
+
+    def parameters_of(self, calibration: str) -> dict[str, float | str]:
+        """The conditions that an injected calibration depends on."""
+        left_out = {"Source energy"} if calibration == "SlopesPC" else set()
+        return {name: value for name, value in self.conditions.items() if name not in left_out}
+
+
+class LpdTable(XtdfTable):
+    """`[sim.devices.NAME]` with `kind = "lpd"`: the modules of one LPD 1M; units LPD_SIM_M100 and so on."""
+
+    max_cells: ClassVar[int] = 512
+    type: ClassVar[str] = "LPD"
+    detector: Annotated[str, Field(pattern=r"^[A-Z0-9]+_DET_LPD1M-?[0-9]*$")] = "FXE_DET_LPD1M-1"
+    parallel_gain: bool = False
+    """Three frames for each pulse: all pulses in high gain, then in medium, then in low."""
+    photon_gain_adu: Annotated[float, Field(ge=2, le=60)] = 20.0
+    """High-gain signal of one photon of 9.3 keV, median over the module, ADU."""
+    readout_noise_adu: Annotated[float, Field(gt=0, le=20)] = 4.0
+    """Readout noise in high gain, median over the module, ADU rms."""
+
+    @model_validator(mode="after")
+    def _three_fit(self) -> Self:
+        if self.frames > self.max_cells:
+            raise ValueError(
+                f"parallel gain needs {self.frames} memory cells, the detector has {self.max_cells}"
+            )
+        return self
+
+    @property
+    def geometry(self) -> str:
+        """Which idealised geometry its modules have."""
+        return "LPD1M"
+
+    @property
+    def frames(self) -> int:
+        """Frames of each train."""
+        return 3 * self.pulses if self.parallel_gain else self.pulses
+
+    @property
+    def cell_ids(self) -> tuple[int, ...]:
+        """Memory cell of each frame; in parallel gain the three frames of a pulse come from three cells."""
+        return tuple(range(self.frames))
+
+    @property
+    def pulse_ids(self) -> tuple[int, ...]:
+        """Pulse of each frame; in parallel gain the first third is valid and the others repeat it (EXtra-data)."""
+        pulses = tuple(self.first_pulse + k * self.pulse_step for k in range(self.pulses))
+        return 3 * pulses if self.parallel_gain else pulses
+
+    @property
+    def constant_cells(self) -> int:
+        """Memory cells for which there are constants."""
+        return 3 * self.memory_cells if self.parallel_gain else self.memory_cells
+
+    @property
+    def conditions(self) -> dict[str, float | str]:
+        """Operating conditions by parameter name; Parallel gain off is left out, as clients leave it out."""
+        common: dict[str, float | str] = {
+            "Sensor Bias Voltage": 250.0,
+            "Memory cells": float(self.constant_cells),
+            "Pixels X": 256.0,
+            "Pixels Y": 256.0,
+            "Feedback capacitor": 5.0,
+            "Source Energy": 9.3,
+            "category": 0.0,
+        }
+        return common | ({"Parallel gain": 1.0} if self.parallel_gain else {})
+
+    def parameters_of(self, calibration: str) -> dict[str, float | str]:  # noqa: ARG002 - the same for all
+        """The conditions that an injected calibration depends on: gain constants know no parallel gain."""
+        return {name: value for name, value in self.conditions.items() if name != "Parallel gain"}
+
+
+class DsscTable(XtdfTable):
+    """`[sim.devices.NAME]` with `kind = "dssc"`: the modules of one DSSC 1M; units DSSC_SIM_M100 and so on."""
+
+    max_cells: ClassVar[int] = 800
+    type: ClassVar[str] = "DSSC"
+    detector: Annotated[str, Field(pattern=r"^[A-Z0-9]+_DET_DSSC1M-?[0-9]*$")] = "SCS_DET_DSSC1M-1"
+    eight_bit: bool = False
+    """Values above 255 wrap: 256 arrives as 0."""
+    photon_gain_adu: Annotated[float, Field(ge=0.2, le=20)] = 2.0
+    """Signal of one photon, median over the module, ADU."""
+    readout_noise_adu: Annotated[float, Field(gt=0, le=20)] = 0.8
+    """Readout noise, median over the module, ADU rms."""
+    target_gain: int | None = None
+    encoded_gain: int | None = None
+
+    @property
+    def geometry(self) -> str:
+        """Which idealised geometry its modules have."""
+        return "DSSC1M"
+
+    @property
+    def conditions(self) -> dict[str, float | str]:
+        """Operating conditions by parameter name; what is not set is left out, as clients leave it out."""
+        pulses = struct.pack(f"<{self.frames}Q", *self.pulse_ids)
+        digest = hashlib.blake2b(pulses, digest_size=8).digest()
+        common: dict[str, float | str] = {
+            "Sensor Bias Voltage": 100.0,
+            "Memory cells": float(self.memory_cells),
+            "Pixels X": 512.0,
+            "Pixels Y": 128.0,
+            "Pulse id checksum": float(struct.unpack("<d", digest)[0]),
+            "Acquisition rate": self.acquisition_rate_mhz,
+        }
+        gains = {"Target gain": self.target_gain, "Encoded gain": self.encoded_gain}
+        return common | {name: float(value) for name, value in gains.items() if value is not None}
+
+
+AnyTable = AgipdTable | LpdTable | DsscTable
+
+
+def pdu_name(detector_type: str, channel: int) -> str:
     """Physical name of the simulated module at *channel*: the catalogue knows it by the same rule."""
-    return f"AGIPD_SIM_M{100 + channel:03d}"
+    return f"{detector_type}_SIM_M{100 + channel:03d}"

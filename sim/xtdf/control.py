@@ -14,9 +14,10 @@ from starlette.routing import Route
 
 from sim.kernel.device import Problem, Server
 from sim.kernel.time import SimTime
-from sim.xtdf.device import Agipd, NotWhileAcquiring
-from sim.xtdf.forward import GainMode
+from sim.xtdf.config import DsscTable
+from sim.xtdf.device import Detector, NotWhileAcquiring
 from sim.xtdf.illumination import Illumination
+from sim.xtdf.module import GainMode
 
 MAX_BODY_BYTES: Final = 4096
 MAX_TRAINS: Final = 1_000_000
@@ -73,7 +74,7 @@ def sentence_of(error: ValidationError) -> str:
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
-def control_app(device: Agipd, clock: Clock, poke: Callable[[], Awaitable[None]]) -> Starlette:
+def control_app(device: Detector, clock: Clock, poke: Callable[[], Awaitable[None]]) -> Starlette:
     """The application; *poke* lets the device advance to now."""
 
     async def show(_: Request) -> Response:
@@ -92,6 +93,8 @@ def control_app(device: Agipd, clock: Clock, poke: Callable[[], Awaitable[None]]
     async def configure(request: Request) -> Response:
         settings = Settings.model_validate_json(await bounded_body(request))
         device.must_be_passive()
+        if settings.gain_mode not in (None, "adaptive") and isinstance(device.table, DsscTable):
+            return refused(422, f"gain_mode cannot be {settings.gain_mode}: a DSSC has no gain stages")
         if settings.gain_mode is not None:
             device.gain_mode = settings.gain_mode
         if settings.illumination is not None:
@@ -143,7 +146,7 @@ def control_app(device: Agipd, clock: Clock, poke: Callable[[], Awaitable[None]]
 class ControlServer:
     """The HTTP server together with what must happen before it answers and after it ends."""
 
-    def __init__(self, device: Agipd, http: Server, prepare: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, device: Detector, http: Server, prepare: Callable[[], Awaitable[None]]) -> None:
         self._device, self._http, self._prepare = device, http, prepare
 
     async def start(self) -> str:

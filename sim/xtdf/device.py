@@ -9,14 +9,13 @@ from typing import Any, Final
 
 from sim.kernel.device import Problem
 from sim.kernel.time import NS_PER_MS, SimTime
-from sim.xtdf.config import AgipdTable
-from sim.xtdf.forward import GainMode
+from sim.xtdf.config import AnyTable
 from sim.xtdf.illumination import Illumination
+from sim.xtdf.module import GainMode
 from sim.xtdf.sender import ModuleSender
 
 TRAIN_PERIOD_NS: Final = 100 * NS_PER_MS
 """10 Hz at the European XFEL."""
-SOURCE_ENERGY_KEV: Final = 9.2
 MAX_PROBLEMS: Final = 100
 
 
@@ -38,13 +37,13 @@ class NotWhileAcquiring(Exception):
     """A request that needs the detector to be PASSIVE."""
 
 
-class Agipd:
+class Detector:
     """All modules of one detector."""
 
     def __init__(
         self,
         name: str,
-        table: AgipdTable,
+        table: AnyTable,
         modules: Sequence[ModuleSender],
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -120,7 +119,7 @@ class Agipd:
 
     def conditions(self) -> Mapping[str, Any]:
         """Operating conditions under which constants of this detector are valid, by parameter name."""
-        return operating_conditions(self.table)
+        return self.table.conditions
 
     def _tick(self, acquisition: Acquisition) -> SimTime:
         train = acquisition.first_train_id + acquisition.sent - self.table.first_train_id
@@ -158,19 +157,3 @@ class Agipd:
     def _note(self, at: SimTime, text: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(Problem(self.name, at, text))
-
-
-def operating_conditions(table: AgipdTable) -> dict[str, float]:
-    """Conditions by parameter name, as EXtra's `calibration/conditions.py` spells them.
-
-    Gain mode 0 and Integration time 12 are left out, as clients leave them out.
-    """
-    return {
-        "Sensor Bias Voltage": 300.0,
-        "Memory cells": float(table.memory_cells),
-        "Acquisition rate": table.acquisition_rate_mhz,
-        "Pixels X": 512.0,
-        "Pixels Y": 128.0,
-        "Gain setting": 0.0,
-        "Source energy": SOURCE_ENERGY_KEV,
-    }

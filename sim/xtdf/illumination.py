@@ -1,26 +1,24 @@
 """What falls on the detector: expected photons of every pixel.
 
-Positions follow the idealised AGIPD 1M geometry of `extra_geom/detectors.py` (EXtra-geom),
-`AGIPD_1MGeometry.example()`: quadrant corners, 2 pixels between ASICs, 29 between modules. x grows to the left looking
-along the beam, y upwards, in pixels of 200 µm, beam at the origin.
+Positions are those of EXtra-geom's idealised geometries. x grows to the left looking along the beam, y upwards, in
+pixels of the detector, beam at the origin.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.xtdf.kernels import ASIC, F32, FAST, SLOW
+from sim.xtdf.kernels import F32
 from sim.xtdf.keys import generator
 
 Illumination = Literal["dark", "flat", "rings", "spots"]
 
-QUADRANT_CORNERS: Final = ((-525.0, 625.0), (-550.0, -10.0), (520.0, -160.0), (542.5, 475.0))
-QUADRANT_DIRECTIONS: Final = ((1, -1), (1, -1), (-1, 1), (-1, 1))
-ASIC_GAP: Final = 2
-MODULE_PITCH: Final = FAST + 29
+SHAPES: Final = {"AGIPD1M": (512, 128), "AGIPD500K": (512, 128), "LPD1M": (256, 256), "DSSC1M": (128, 512)}
+"""Slow and fast scan pixels of a module."""
 
 RINGS: Final = (
     (95.0, 5000.0),
@@ -41,36 +39,48 @@ BACKGROUND_PHOTONS: Final = 0.3
 SPOTS: Final = 13
 """Bragg peaks on each module."""
 SPOT_PHOTONS: Final = 2000.0
-"""At a peak's crest; about 2 % of the pixels leave high gain."""
+"""At a peak's crest; about 2 % of the pixels of an AGIPD leave high gain."""
 SPOT_WIDTH: Final = 2.2
 SPOT_BACKGROUND: Final = 1.0
 GRID: Final = 1.01
 """Expected photons are powers of this, so that few distinct Poisson distributions occur on a module."""
 
 
-def pixel_positions(channel: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """x and y of the pixel centres of a module, each (512, 128) slow, fast, in pixels from the beam."""
-    quadrant, row = divmod(channel, 4)
-    corner_x, corner_y = QUADRANT_CORNERS[quadrant]
-    along_x, along_y = QUADRANT_DIRECTIONS[quadrant]
-    slow = np.arange(SLOW)
-    x = corner_x + along_x * (slow + 0.5 + slow // ASIC * ASIC_GAP)
-    y = corner_y - row * MODULE_PITCH + along_y * (np.arange(FAST) + 0.5)
-    return np.broadcast_to(x[:, None], (SLOW, FAST)), np.broadcast_to(y, (SLOW, FAST))
+@cache
+def _positions(detector: str) -> NDArray[np.float64]:
+    """Pixel centres of all modules, (modules, slow, fast, 2) x and y in pixels."""
+    import extra_geom
+
+    geometry = {
+        "AGIPD1M": extra_geom.AGIPD_1MGeometry.example,
+        "AGIPD500K": extra_geom.AGIPD_500K2GGeometry.example,
+        "LPD1M": extra_geom.LPD_1MGeometry.example,
+        "DSSC1M": extra_geom.DSSC_1MGeometry.example,
+    }[detector]()
+    at = geometry.get_pixel_positions()[..., :2] / geometry.pixel_size
+    # The half detector's origin is one of its corners; the beam is in its middle.
+    return np.asarray(at - at.reshape(-1, 2).mean(axis=0) if detector == "AGIPD500K" else at)
 
 
-def expected_photons(pattern: Illumination, channel: int, flat_photons: float) -> F32:
-    """Mean photons of each pixel in one frame, (512, 128) f4, the same in every frame.
+def pixel_positions(detector: str, channel: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """x and y of the pixel centres of a module, each (slow, fast), in pixels from the beam."""
+    at = _positions(detector)[channel]
+    return at[..., 0], at[..., 1]
 
-    `rings` spans all three gain stages on every one of the 16 modules.
+
+def expected_photons(pattern: Illumination, detector: str, channel: int, flat_photons: float) -> F32:
+    """Mean photons of each pixel in one frame, (slow, fast) f4, the same in every frame.
+
+    `rings` spans all three gain stages on every one of the 16 modules of an AGIPD.
     """
+    shape = SHAPES[detector]
     if pattern == "dark":
-        return np.zeros((SLOW, FAST), np.float32)
+        return np.zeros(shape, np.float32)
     if pattern == "flat":
-        return np.full((SLOW, FAST), flat_photons, np.float32)
+        return np.full(shape, flat_photons, np.float32)
     if pattern == "spots":
-        return _on_grid(_spots(channel))
-    x, y = pixel_positions(channel)
+        return _on_grid(_spots(channel, shape))
+    x, y = pixel_positions(detector, channel)
     radius = np.hypot(x, y)
     photons = BACKGROUND_PHOTONS + CENTRE_PHOTONS * np.exp(-radius / CENTRE_DECAY)
     for ring, crest in RINGS:
@@ -80,12 +90,14 @@ def expected_photons(pattern: Illumination, channel: int, flat_photons: float) -
     return _on_grid(photons)
 
 
-def _spots(channel: int) -> NDArray[np.float64]:
+def _spots(channel: int, shape: tuple[int, int]) -> NDArray[np.float64]:
     """Peaks at places that are the same in every bench, as those of a crystal at rest are."""
     rng = generator(0, "spots", channel)
-    slow, fast = np.mgrid[:SLOW, :FAST]
-    photons = np.full((SLOW, FAST), SPOT_BACKGROUND)
-    for at_slow, at_fast in zip(rng.uniform(0, SLOW, SPOTS), rng.uniform(0, FAST, SPOTS), strict=True):
+    slow, fast = np.mgrid[: shape[0], : shape[1]]
+    photons = np.full(shape, SPOT_BACKGROUND)
+    for at_slow, at_fast in zip(
+        rng.uniform(0, shape[0], SPOTS), rng.uniform(0, shape[1], SPOTS), strict=True
+    ):
         distance = (slow - at_slow) ** 2 + (fast - at_fast) ** 2
         photons += SPOT_PHOTONS * np.exp(-0.5 * distance / SPOT_WIDTH**2)
     return photons

@@ -16,13 +16,15 @@ from typing import Any, Final
 
 import h5py
 import httpx
+from numpy.typing import NDArray
 
 from sim.errors import SimError
-from sim.xtdf.constants import CALIBRATIONS, DIMS, Calibration, make_constant
+from sim.xtdf.config import AnyTable
 from sim.xtdf.keys import key64
-from sim.xtdf.truth import ModuleTruth
+from sim.xtdf.module import ModuleModel
 
-DETECTOR_TYPE: Final = "AGIPD-Type"
+DIMS: Final = ("fast_scan", "slow_scan", "cell")
+"""Axes of injected constants but the last: parameters of slopes, else gain stages."""
 AGE_S: Final = 30 * 86_400
 """The constants begin 30 days before the bench's epoch."""
 TIMEOUT_S: Final = 30.0
@@ -43,8 +45,8 @@ class Campaign:
     seed: int
     error: float
     """Relative calibration error, rms."""
-    conditions: Mapping[str, float]
-    """Operating conditions of the detector by parameter name, Source energy among them."""
+    table: AnyTable
+    """The detector: its type and operating conditions."""
     begin_unix_s: int
 
     @property
@@ -53,13 +55,18 @@ class Campaign:
         return datetime.fromtimestamp(self.begin_unix_s, UTC).isoformat()
 
     @property
+    def detector_type(self) -> str:
+        """The catalogue's name of the type, e.g. AGIPD-Type."""
+        return f"{self.table.type}-Type"
+
+    @property
     def description(self) -> str:
         """By this a restarted bench knows its own constants."""
         return f"simulated, seed {self.seed}, relative error {self.error:g}"
 
 
-def inject(base_url: str, store: Path, campaign: Campaign, truths: Iterable[ModuleTruth]) -> int:
-    """Inject SlopesPC and SlopesFF of every module that lacks them. Returns how many versions are new.
+def inject(base_url: str, store: Path, campaign: Campaign, modules: Iterable[ModuleModel]) -> int:
+    """Inject the gain constants of every module that lacks them. Returns how many versions are new.
 
     base_url  the catalogue without `/api`
     Raises InjectionRefused.
@@ -70,12 +77,7 @@ def inject(base_url: str, store: Path, campaign: Campaign, truths: Iterable[Modu
             base_url=f"{base_url}/api/", headers=headers, timeout=TIMEOUT_S, trust_env=False
         ) as http:
             catalogue = _Catalogue(http, store, campaign)
-            constant_ids = {calibration: catalogue.constant_id(calibration) for calibration in CALIBRATIONS}
-            return sum(
-                catalogue.add_version(calibration, constant_id, truth)
-                for truth in truths
-                for calibration, constant_id in constant_ids.items()
-            )
+            return sum(catalogue.add_versions(module) for module in modules)
     except httpx.HTTPError as error:
         raise InjectionRefused("constants", f"no answer from {base_url} ({error})") from None
 
@@ -85,18 +87,18 @@ class _Catalogue:
 
     def __init__(self, http: httpx.Client, store: Path, campaign: Campaign) -> None:
         self._http, self._store, self._campaign = http, store, campaign
+        self._constant_ids: dict[str, int] = {}
 
-    def constant_id(self, calibration: Calibration) -> int:
+    def constant_id(self, calibration: str) -> int:
         """Id of the constant for a calibration under the campaign's conditions; it is added when new."""
-        wanted = dict(self._campaign.conditions)
-        if calibration == "SlopesPC":
-            del wanted["Source energy"]
+        table = self._campaign.table
+        wanted = table.parameters_of(calibration)
         digest = hashlib.blake2b(json.dumps(wanted, sort_keys=True).encode(), digest_size=6).hexdigest()
         condition = self._post(
             "conditions/set_expected_condition",
             "condition",
             {
-                "name": f"agipd-{digest}",
+                "name": f"{table.type.lower()}-{digest}",
                 "flg_available": True,
                 "event_at": self._campaign.begin_at,
                 "description": "",
@@ -106,7 +108,7 @@ class _Catalogue:
             },
         )
         calibration_id = self._only("calibrations", {"name": calibration})["id"]
-        type_id = self._only("detector_types", {"name": DETECTOR_TYPE})["id"]
+        type_id = self._only("detector_types", {"name": self._campaign.detector_type})["id"]
         found = self._http.get(
             f"calibrations/{calibration_id}/get_calibration_constant",
             params={
@@ -118,7 +120,7 @@ class _Catalogue:
         if found.status_code != 404:
             return int(self._read(found, calibration)["id"])
         constant = {
-            "name": f"{DETECTOR_TYPE}_{calibration}_{condition['name']}",
+            "name": f"{self._campaign.detector_type}_{calibration}_{condition['name']}",
             "detector_type_id": type_id,
             "calibration_id": calibration_id,
             "condition_id": condition["id"],
@@ -128,16 +130,24 @@ class _Catalogue:
         }
         return int(self._post("calibration_constants", "calibration_constant", constant)["id"])
 
-    def add_version(self, calibration: Calibration, constant_id: int, truth: ModuleTruth) -> bool:
-        """Write and register one version, unless this campaign's is there. Whether it is new."""
-        unit = self._only("physical_detector_units", {"physical_name": truth.serial})
+    def add_versions(self, module: ModuleModel) -> int:
+        """Write and register one version of each constant that this campaign has not there. How many are new."""
+        new = 0
+        for calibration, constant in module.gain_constants(self._campaign.seed, self._campaign.error).items():
+            if calibration not in self._constant_ids:
+                self._constant_ids[calibration] = self.constant_id(calibration)
+            new += self._add_version(calibration, self._constant_ids[calibration], module.serial, constant)
+        return new
+
+    def _add_version(self, calibration: str, constant_id: int, serial: str, constant: NDArray[Any]) -> bool:
+        unit = self._only("physical_detector_units", {"physical_name": serial})
         if self._is_there(calibration, constant_id, unit["id"]):
             return False
-        folder = f"xfel/cal/{DETECTOR_TYPE.lower()}/{truth.serial.lower()}/"
-        fraction = key64(self._campaign.seed, truth.serial, calibration) % 10_000_000
+        folder = f"xfel/cal/{self._campaign.detector_type.lower()}/{serial.lower()}/"
+        fraction = key64(self._campaign.seed, serial, calibration) % 10_000_000
         name = f"cal.{self._campaign.begin_unix_s}.{fraction:07d}.h5"
-        data_set = f"/{truth.serial}/{calibration}/0"
-        self._write(self._store / folder / name, f"{data_set}/data", calibration, truth)
+        data_set = f"/{serial}/{calibration}/0"
+        self._write(self._store / folder / name, f"{data_set}/data", constant)
         version = {
             "file_name": name,
             "path_to_file": folder,
@@ -156,7 +166,7 @@ class _Catalogue:
         self._post("calibration_constant_versions", "calibration_constant_version", version)
         return True
 
-    def _is_there(self, calibration: Calibration, constant_id: int, unit_id: int) -> bool:
+    def _is_there(self, calibration: str, constant_id: int, unit_id: int) -> bool:
         versions = self._http.get(
             f"calibration_constants/{constant_id}/get_all_versions",
             params={
@@ -171,13 +181,12 @@ class _Catalogue:
         ours = self._campaign.description
         return any(version.get("description") == ours for version in self._read(versions, calibration))
 
-    def _write(self, path: Path, data_set: str, calibration: Calibration, truth: ModuleTruth) -> None:
+    def _write(self, path: Path, data_set: str, constant: NDArray[Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
-        constant = make_constant(calibration, truth, self._campaign.seed, self._campaign.error)
         with h5py.File(unfinished, "w") as file:
             dataset = file.create_dataset(data_set, data=constant)
-            dataset.attrs["dims"] = list(DIMS)
+            dataset.attrs["dims"] = [*DIMS, "parameter" if "Slopes" in data_set else "gain"]
             dataset.attrs["calibration_error"] = self._campaign.error
         os.replace(unfinished, path)
 

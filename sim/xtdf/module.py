@@ -1,15 +1,35 @@
-"""What the sender needs of a simulated module, whatever detector it belongs to."""
+"""What is common to the modules of all detectors: what the sender needs of one, and how light falls on it."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, ClassVar, Final, Literal, Protocol
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.xtdf.forward import GainMode
-from sim.xtdf.illumination import Illumination
+from sim.xtdf.illumination import Illumination, expected_photons
+from sim.xtdf.kernels import F32, PIXELS, draw_photons, normal_table
+from sim.xtdf.keys import key64
 from sim.xtdf.layout import WireFormat
+from sim.xtdf.light import Light, tabulate
+
+GainMode = Literal["adaptive", "fixed_high", "fixed_medium", "fixed_low"]
+
+FORCED_STAGE: Final[dict[GainMode, int]] = {
+    "adaptive": -1,
+    "fixed_high": 0,
+    "fixed_medium": 1,
+    "fixed_low": 2,
+}
+
+
+@cache
+def normal_deviates() -> F32:
+    """The table of `normal_table`, made once."""
+    return normal_table()
 
 
 class ModuleModel(Protocol):
@@ -17,7 +37,11 @@ class ModuleModel(Protocol):
 
     channel: int
     """Module number, 0 … modules-1."""
-    wire: WireFormat
+
+    @property
+    def wire(self) -> WireFormat:
+        """Sizes on the wire."""
+        ...
 
     @property
     def serial(self) -> str:
@@ -37,3 +61,69 @@ class ModuleModel(Protocol):
     def detector_section(self, train_id: int) -> bytes:
         """The detector-specific section of a train, `wire.detector_bytes` bytes."""
         ...
+
+    def gain_constants(self, seed: int, error: float) -> dict[str, NDArray[Any]]:
+        """Gain constants as an earlier calibration would have left them, by calibration.
+
+        Arrays as the catalogue stores them, (fast, slow, cell, k); *error* relative, rms.
+        """
+        ...
+
+    def write_truth(self, group: h5py.Group) -> None:
+        """Write what is true of the module, for tests only."""
+        ...
+
+
+class LitModule:
+    """A module with light on it."""
+
+    wire: ClassVar[WireFormat]
+    shape: ClassVar[tuple[int, int]]
+    """Slow and fast scan pixels."""
+
+    def __init__(self, detector: str, serial: str, seed: int, channel: int, flat_photons: float) -> None:
+        self.channel = channel
+        self._detector, self._serial, self._seed, self._flat_photons = detector, serial, seed, flat_photons
+        self._light: dict[Illumination, Light] = {}
+
+    @property
+    def serial(self) -> str:
+        """Physical name of the module."""
+        return self._serial
+
+    def photons(self, train_id: int, cells: Sequence[int], illumination: Illumination) -> NDArray[np.int32]:
+        """The photons that fell on each pixel in a train, (frames, slow, fast) i4: exactly those in its images."""
+        drawn = self._draw(train_id, cells, illumination)
+        if illumination == "dark":
+            drawn = np.zeros((len(cells), PIXELS), np.int32)
+        return drawn.reshape(len(cells), *self.shape)
+
+    def expected(self, illumination: Illumination) -> F32:
+        """Mean photons of each pixel in one frame, (slow, fast) f4."""
+        return expected_photons(illumination, self._detector, self.channel, self._flat_photons)
+
+    def _draw(self, train_id: int, cells: Sequence[int], illumination: Illumination) -> NDArray[np.int32]:
+        """Photons as the forward models take them: (frames, pixels) i4, or (0, pixels) in the dark."""
+        if illumination == "dark":
+            return np.empty((0, PIXELS), np.int32)
+        light, key = self._lit(illumination), self._train_key(train_id)
+        drawn = np.empty((len(cells), PIXELS), np.int32)
+        for frame, cell in enumerate(cells):
+            draw_photons(drawn[frame], np.uint64(cell), key, *light, normal_deviates())
+        return drawn
+
+    def _train_key(self, train_id: int) -> np.uint64:
+        return np.uint64(key64(self._seed, self.serial, "train", train_id))
+
+    def _lit(self, illumination: Illumination) -> Light:
+        light = self._light.get(illumination)
+        if light is None:
+            light = self._light[illumination] = tabulate(self.expected(illumination))
+        return light
+
+
+def write_dataset(group: h5py.Group, name: str, values: Any, dims: Sequence[str], unit: str) -> None:
+    """One dataset of a truth file with its axes and unit."""
+    dataset = group.create_dataset(name, data=values)
+    dataset.attrs["dims"] = list(dims)
+    dataset.attrs["unit"] = unit

@@ -11,9 +11,8 @@ from sim.kernel.faults import FaultBoard
 from sim.xtdf.codec import Block, good_fields
 from sim.xtdf.config import XtdfTable
 from sim.xtdf.faults import Sending, Struck, spoil_fields, spoil_sending, strike
-from sim.xtdf.forward import GainMode
 from sim.xtdf.illumination import Illumination
-from sim.xtdf.module import ModuleModel
+from sim.xtdf.module import GainMode, ModuleModel
 from sim.xtdf.packets import datagrams, plan
 
 MAX_HELD: Final = 32

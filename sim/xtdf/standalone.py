@@ -8,13 +8,13 @@ from typing import TypedDict
 from sim.kernel.clock import wall_clock
 from sim.kernel.faults import FaultBoard
 from sim.kernel.time import SimTime
-from sim.xtdf.build import make_agipd, warm
-from sim.xtdf.config import AgipdTable
-from sim.xtdf.device import Agipd
+from sim.xtdf.build import make_detector, warm
+from sim.xtdf.config import AnyTable
+from sim.xtdf.device import Detector
 from sim.xtdf.fault_specs import FAULTS
-from sim.xtdf.forward import GainMode
 from sim.xtdf.illumination import Illumination
 from sim.xtdf.link import parse_address
+from sim.xtdf.module import GainMode
 
 
 class Sent(TypedDict):
@@ -29,7 +29,7 @@ class Sent(TypedDict):
 class _Announced:
     """The detector, and an event for the end of its acquisition."""
 
-    def __init__(self, detector: Agipd) -> None:
+    def __init__(self, detector: Detector) -> None:
         self._detector, self.ended = detector, asyncio.Event()
 
     def advance(self, now: SimTime) -> SimTime | None:
@@ -41,29 +41,22 @@ class _Announced:
 
 
 def send_trains(
+    table: AnyTable,
     to: str,
     *,
-    modules: int,
-    cells: int,
     trains: int,
     illumination: Illumination,
     gain_mode: GainMode,
     seed: int,
-    prebuilt: int = 0,
-    pulse_step: int = 4,
     epoch_unix_ns: int | None = None,
 ) -> Sent:
     """Send *trains* trains at 10 Hz; module n to the port of *to* plus n. Raises SimError.
 
-    prebuilt       trains whose images are made beforehand and sent again in turn; 0: every train has its own
     epoch_unix_ns  Unix time of the first train id; by default now
     """
-    table = AgipdTable.model_validate(
-        {"modules": modules, "memory_cells": cells, "prebuilt_trains": prebuilt, "pulse_step": pulse_step}
-    )
     host, port = parse_address(to)
     receivers = {f"daq.{channel}": f"udp://{host}:{port + channel}" for channel in table.channels}
-    detector = make_agipd("agipd", table, seed, receivers, FaultBoard("agipd", FAULTS))
+    detector = make_detector(table.type.lower(), table, seed, receivers, FaultBoard("detector", FAULTS))
     detector.illumination, detector.gain_mode = illumination, gain_mode
     try:
         warm(detector)
@@ -73,7 +66,7 @@ def send_trains(
         detector.close()
 
 
-async def _send(detector: Agipd, trains: int, epoch_unix_ns: int | None) -> Sent:
+async def _send(detector: Detector, trains: int, epoch_unix_ns: int | None) -> Sent:
     clock, announced = wall_clock(epoch_unix_ns, since_epoch=epoch_unix_ns is not None), _Announced(detector)
     await clock.start()
     try:

@@ -6,10 +6,10 @@ import pytest
 
 from pipeline.model import TrainFlag
 from sim.kernel import FaultSpec
-from sim.xtdf.kind import KIND
+from sim.xtdf.kind import AGIPD
 
 
-@pytest.mark.parametrize("fault", KIND.faults, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", AGIPD.faults, ids=lambda fault: fault.name)
 def test_flags_that_show_a_fault_exist(fault: FaultSpec) -> None:
     named = re.findall(r"[A-Z]+(?:_[A-Z]+)+|INCOMPLETE|TRUNCATED|DUPLICATES|REORDERED", fault.shown_by)
     assert named or "counter" in fault.shown_by

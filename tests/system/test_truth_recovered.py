@@ -19,9 +19,10 @@ import pytest
 from numpy.typing import NDArray
 
 from fat.configs import shipped_bench
+from sim.xtdf.agipd.forward import AgipdModule
+from sim.xtdf.agipd.truth import build_truth
 from sim.xtdf.config import AgipdTable
-from sim.xtdf.forward import AgipdModule
-from sim.xtdf.truth import BadPixel, build_truth
+from sim.xtdf.pixels import BadPixel
 
 DARK_TRAINS, LIGHT_TRAINS, CELLS, SEED = 100, 12, 4, 20260115
 CALIBRATION_ERROR = 0.002

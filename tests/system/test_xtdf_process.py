@@ -15,9 +15,9 @@ import httpx
 import numpy as np
 import pytest
 
+from sim.xtdf.agipd.forward import AgipdModule
+from sim.xtdf.agipd.truth import build_truth
 from sim.xtdf.config import AgipdTable, pdu_name
-from sim.xtdf.forward import AgipdModule
-from sim.xtdf.truth import build_truth
 
 SEED = 5
 MAIN = "from fat.cli import main; main()"
@@ -109,7 +109,9 @@ def test_trains_arrive_as_the_truth_says(start: Start, receiver: socket.socket, 
         blocks = [receive_block(receiver) for _ in range(2)]
     assert [struct.unpack_from("<Q", block, 16)[0] for block in blocks] == [*begun.values()]
 
-    model = AgipdModule(build_truth(AgipdTable.model_validate(table), SEED, pdu_name(6)), SEED, 6, 20.0)
+    model = AgipdModule(
+        build_truth(AgipdTable.model_validate(table), SEED, pdu_name("AGIPD", 6)), SEED, 6, 20.0
+    )
     expected = np.empty((2, 2 * 512 * 128), np.uint16)
     model.make_images(expected, begun["last_train_id"], "adaptive", "rings")
     assert blocks[1][64 : 64 + expected.nbytes] == expected.tobytes()

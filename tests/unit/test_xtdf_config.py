@@ -4,11 +4,11 @@ import pytest
 from pydantic import ValidationError
 
 from sim.xtdf.config import AgipdTable, pdu_name
-from sim.xtdf.kind import KIND
+from sim.xtdf.kind import AGIPD
 
 
 def test_physical_names_follow_the_channel() -> None:
-    assert [pdu_name(channel) for channel in (0, 7, 15)] == [
+    assert [pdu_name("AGIPD", channel) for channel in (0, 7, 15)] == [
         "AGIPD_SIM_M100",
         "AGIPD_SIM_M107",
         "AGIPD_SIM_M115",
@@ -47,8 +47,8 @@ def test_what_cannot_be_is_refused(table: dict[str, object], sentence: str) -> N
 
 
 def test_every_fault_has_a_module_and_says_what_shows_it() -> None:
-    assert len(KIND.faults) == len({fault.name for fault in KIND.faults}) == 17
-    for fault in KIND.faults:
+    assert len(AGIPD.faults) == len({fault.name for fault in AGIPD.faults}) == 17
+    for fault in AGIPD.faults:
         assert fault.parameters["module"] in (-1, 0)
         assert fault.about.endswith(".")
         assert fault.shown_by

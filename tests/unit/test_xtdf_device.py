@@ -7,10 +7,10 @@ import pytest
 
 from sim.kernel import NS_PER_MS, FaultBoard
 from sim.kernel.clock import ManualClock, manual_clock
-from sim.xtdf.build import make_agipd
+from sim.xtdf.build import make_detector
 from sim.xtdf.config import AgipdTable
 from sim.xtdf.control import control_app
-from sim.xtdf.device import Agipd, NotWhileAcquiring
+from sim.xtdf.device import Detector, NotWhileAcquiring
 from sim.xtdf.fault_specs import FAULTS
 
 FIRST = 2_000_000_000
@@ -39,19 +39,19 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def detector() -> Iterator[Agipd]:
-    detector = make_agipd("agipd", TABLE, 1, {}, FaultBoard("agipd", FAULTS))
+def detector() -> Iterator[Detector]:
+    detector = make_detector("agipd", TABLE, 1, {}, FaultBoard("agipd", FAULTS))
     for module in detector.modules:
         module.link = Log()
     yield detector
     detector.close()
 
 
-def trains(detector: Agipd) -> list[list[int]]:
+def trains(detector: Detector) -> list[list[int]]:
     return [module.link.trains for module in detector.modules]  # type: ignore[union-attr]
 
 
-async def test_trains_leave_at_ticks_and_carry_their_ids(clock: ManualClock, detector: Agipd) -> None:
+async def test_trains_leave_at_ticks_and_carry_their_ids(clock: ManualClock, detector: Detector) -> None:
     attached = clock.attach(detector)
     await clock.advance(250 * NS_PER_MS)
     detector.order(2)
@@ -68,7 +68,7 @@ async def test_trains_leave_at_ticks_and_carry_their_ids(clock: ManualClock, det
     assert (detector.state, detector.trains_sent) == ("PASSIVE", 2)
 
 
-async def test_an_order_at_a_tick_begins_at_the_next(clock: ManualClock, detector: Agipd) -> None:
+async def test_an_order_at_a_tick_begins_at_the_next(clock: ManualClock, detector: Detector) -> None:
     attached = clock.attach(detector)
     await clock.advance(300 * NS_PER_MS)
     detector.order(1)
@@ -77,7 +77,9 @@ async def test_an_order_at_a_tick_begins_at_the_next(clock: ManualClock, detecto
     assert trains(detector)[0] == [FIRST + 4]
 
 
-async def test_stop_ends_after_the_train_and_an_order_may_follow(clock: ManualClock, detector: Agipd) -> None:
+async def test_stop_ends_after_the_train_and_an_order_may_follow(
+    clock: ManualClock, detector: Detector
+) -> None:
     attached = clock.attach(detector)
     detector.order(100)
     await attached.poke()
@@ -95,8 +97,8 @@ async def test_stop_ends_after_the_train_and_an_order_may_follow(clock: ManualCl
 
 async def test_slow_sending_is_a_problem_told_once(clock: ManualClock) -> None:
     times = iter(range(0, 10**12, 150 * NS_PER_MS))
-    made = make_agipd("agipd", TABLE, 1, {}, FaultBoard("agipd", FAULTS))
-    detector = Agipd("agipd", TABLE, made.modules, lambda: next(times))
+    made = make_detector("agipd", TABLE, 1, {}, FaultBoard("agipd", FAULTS))
+    detector = Detector("agipd", TABLE, made.modules, lambda: next(times))
     attached = clock.attach(detector)
     detector.order(5)
     await attached.poke()
@@ -106,7 +108,7 @@ async def test_slow_sending_is_a_problem_told_once(clock: ManualClock) -> None:
     assert problem.at == 100 * NS_PER_MS
 
 
-async def test_nobody_listening_is_a_problem(clock: ManualClock, detector: Agipd) -> None:
+async def test_nobody_listening_is_a_problem(clock: ManualClock, detector: Detector) -> None:
     detector.modules[1].link = Log(refused=4)
     attached = clock.attach(detector)
     detector.order(2)
@@ -118,7 +120,7 @@ async def test_nobody_listening_is_a_problem(clock: ManualClock, detector: Agipd
 
 
 @pytest.fixture
-async def control(clock: ManualClock, detector: Agipd) -> httpx.AsyncClient:
+async def control(clock: ManualClock, detector: Detector) -> httpx.AsyncClient:
     attached = clock.attach(detector)
     transport = httpx.ASGITransport(control_app(detector, clock, attached.poke))
     return httpx.AsyncClient(transport=transport, base_url="http://agipd")
@@ -165,7 +167,7 @@ async def test_control_shows_sets_starts_and_stops(control: httpx.AsyncClient, c
             "/",
             b'{"illumination": "bright"}',
             422,
-            "illumination: Input should be 'dark', 'flat' or 'rings'",
+            "illumination: Input should be 'dark', 'flat', 'rings' or 'spots'",
         ),
         ("PUT", "/", b'{"gain": 1}', 422, "gain: Extra inputs are not permitted"),
         ("PUT", "/", b"\xff\xfe", 422, "Invalid JSON"),

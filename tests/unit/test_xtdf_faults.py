@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from sim.kernel import FaultBoard
+from sim.xtdf.agipd.forward import AgipdModule
+from sim.xtdf.agipd.truth import ModuleTruth, build_truth
 from sim.xtdf.config import AgipdTable, pdu_name
 from sim.xtdf.fault_specs import FAULTS
-from sim.xtdf.forward import AgipdModule
 from sim.xtdf.layout import AGIPD, block_layout
 from sim.xtdf.sender import ModuleSender
-from sim.xtdf.truth import ModuleTruth, build_truth
 
 TABLE = AgipdTable(modules=2, memory_cells=2)
 AT = block_layout(AGIPD.bytes_per_pulse, AGIPD.detector_bytes, 2)
@@ -48,7 +48,7 @@ class Tape:
 
 @pytest.fixture(scope="module")
 def truth() -> ModuleTruth:
-    return build_truth(TABLE, 1, pdu_name(0))
+    return build_truth(TABLE, 1, pdu_name("AGIPD", 0))
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sim.xtdf.agipd.constants import make_constant
+from sim.xtdf.agipd.forward import AgipdModule
+from sim.xtdf.agipd.truth import ModuleTruth, build_truth
 from sim.xtdf.config import AgipdTable, pdu_name
-from sim.xtdf.constants import make_constant
-from sim.xtdf.forward import AgipdModule, GainMode
 from sim.xtdf.illumination import Illumination, expected_photons
 from sim.xtdf.kernels import PIXELS, draw_photons, normal_table
 from sim.xtdf.light import tabulate
-from sim.xtdf.truth import BadPixel, ModuleTruth, build_truth
+from sim.xtdf.module import GainMode
+from sim.xtdf.pixels import BadPixel
 
 CELLS = 2
 TABLE = AgipdTable(modules=[3], memory_cells=CELLS)
@@ -19,7 +21,7 @@ SEED = 11
 
 @pytest.fixture(scope="module")
 def truth() -> ModuleTruth:
-    return build_truth(TABLE, SEED, pdu_name(3))
+    return build_truth(TABLE, SEED, pdu_name("AGIPD", 3))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def stages(truth: ModuleTruth, raw: NDArray[np.uint16]) -> NDArray[np.int64]:
 def test_a_train_is_the_same_whatever_was_sent_before(model: AgipdModule, truth: ModuleTruth) -> None:
     first = images(model, 1000, light="rings")
     images(model, 1001, "fixed_low", "flat")
-    fresh = AgipdModule(build_truth(TABLE, SEED, pdu_name(3)), SEED, 3, TABLE.flat_photons)
+    fresh = AgipdModule(build_truth(TABLE, SEED, pdu_name("AGIPD", 3)), SEED, 3, TABLE.flat_photons)
     assert np.array_equal(images(model, 1000, light="rings"), first)
     assert np.array_equal(images(fresh, 1000, light="rings"), first)
 
@@ -52,7 +54,7 @@ def test_trains_cells_seeds_and_modules_differ(model: AgipdModule) -> None:
     dark = images(model, 1000).astype(int)
     assert np.mean(images(model, 1001) == dark) < 0.3
     for seed, channel in ((12, 3), (SEED, 4)):
-        other = AgipdModule(build_truth(TABLE, seed, pdu_name(channel)), seed, channel, 20)
+        other = AgipdModule(build_truth(TABLE, seed, pdu_name("AGIPD", channel)), seed, channel, 20)
         assert np.mean(images(other, 1000) == dark) < 0.1
     residuals = dark[:, 0] - model.truth.pedestal[:, 0]
     good = model.truth.bad == 0
@@ -126,7 +128,7 @@ def test_gain_switches_with_the_photons_and_never_back(model: AgipdModule, truth
 
 @pytest.mark.parametrize("channel", range(16))
 def test_rings_span_all_stages_on_every_module(channel: int) -> None:
-    photons = expected_photons("rings", channel, 0)
+    photons = expected_photons("rings", "AGIPD1M", channel, 0)
     assert photons.min() > 0.2
     assert np.mean(photons < 50) > 0.05
     assert np.mean((photons > 90) & (photons < 1400)) > 0.01

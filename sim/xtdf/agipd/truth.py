@@ -7,15 +7,16 @@ The numbers are our choice, of the order that AGIPD shows; no measured module st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.xtdf.agipd.kernels import FAST, SLOW
 from sim.xtdf.config import AgipdTable
-from sim.xtdf.kernels import F32, FAST, SLOW
+from sim.xtdf.kernels import F32
 from sim.xtdf.keys import generator
+from sim.xtdf.pixels import BadPixel, around, draw_bad
 
 SHAPE: Final = (SLOW, FAST)
 MEDIUM_TO_LOW: Final = 4.48
@@ -36,16 +37,6 @@ GAIN_SPREAD: Final = 0.02
 CELL_GAIN_SPREAD: Final = 0.005
 ROUNDING_VARIANCE: Final = 1 / 12
 """Variance that rounding to whole ADU adds."""
-
-
-class BadPixel(IntEnum):
-    """Kinds of bad pixels, as the truth file numbers them."""
-
-    GOOD = 0
-    DEAD = 1
-    NOISY = 2
-    STUCK_GAIN = 3
-    OFFSET_OUTLIER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +82,12 @@ class ModuleTruth:
 def build_truth(table: AgipdTable, seed: int, serial: str) -> ModuleTruth:
     """Draw one module from (seed, serial)."""
     rng = generator(seed, serial, "truth")
-    bad = _draw_bad(rng, table)
+    bad = draw_bad(rng, table.bad_pixels, SHAPE)
     pedestal = _draw_pedestal(rng, table.memory_cells)
-    noise = _around(rng, table.readout_noise_adu, 0.08, (3, *SHAPE)) * _by_stage(NOISE_BY_STAGE)
-    slope_high = _around(rng, SLOPE_PC, GAIN_SPREAD, SHAPE)
-    slope_medium = slope_high / _around(rng, HIGH_TO_MEDIUM, GAIN_SPREAD, SHAPE)
-    photons_ff = _around(rng, table.photon_gain_adu, GAIN_SPREAD, SHAPE)
+    noise = around(rng, table.readout_noise_adu, 0.08, (3, *SHAPE)) * _by_stage(NOISE_BY_STAGE)
+    slope_high = around(rng, SLOPE_PC, GAIN_SPREAD, SHAPE)
+    slope_medium = slope_high / around(rng, HIGH_TO_MEDIUM, GAIN_SPREAD, SHAPE)
+    photons_ff = around(rng, table.photon_gain_adu, GAIN_SPREAD, SHAPE)
     cell_gain = 1 + CELL_GAIN_SPREAD * rng.standard_normal(table.memory_cells)
     level = _by_stage(LEVEL_ADU) + LEVEL_SPREAD_ADU * rng.standard_normal((3, *SHAPE)).clip(-4, 4)
     switch = _by_stage(SWITCH_ADU) * (1 + 0.02 * rng.standard_normal((2, *SHAPE)).clip(-3, 3))
@@ -128,25 +119,6 @@ def build_truth(table: AgipdTable, seed: int, serial: str) -> ModuleTruth:
 
 def _by_stage(values: tuple[float, ...]) -> NDArray[np.float64]:
     return np.array(values)[:, None, None]
-
-
-def _around(
-    rng: np.random.Generator, median: float, spread: float, shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    """Positive values about a median; *spread* is relative. Cut at four spreads, so none is an outlier by chance."""
-    return median * (1 + spread * rng.standard_normal(shape).clip(-4, 4))
-
-
-def _draw_bad(rng: np.random.Generator, table: AgipdTable) -> NDArray[np.uint8]:
-    shares = table.bad_pixels
-    counts = [
-        round(share * SLOW * FAST)
-        for share in (shares.dead, shares.noisy, shares.stuck_gain, shares.offset_outlier)
-    ]
-    bad = np.zeros(SLOW * FAST, np.uint8)
-    chosen = rng.permutation(bad.size)[: sum(counts)]
-    bad[chosen] = np.repeat(np.arange(1, 5, dtype=np.uint8), counts)
-    return bad.reshape(SHAPE)
 
 
 def _draw_pedestal(rng: np.random.Generator, cells: int) -> F32:

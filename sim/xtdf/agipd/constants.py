@@ -10,13 +10,12 @@ from typing import Final, Literal
 
 import numpy as np
 
+from sim.xtdf.agipd.truth import ModuleTruth
 from sim.xtdf.kernels import F32
 from sim.xtdf.keys import generator
-from sim.xtdf.truth import ModuleTruth
 
 Calibration = Literal["SlopesPC", "SlopesFF"]
 CALIBRATIONS: Final[tuple[Calibration, ...]] = ("SlopesPC", "SlopesFF")
-DIMS: Final = ("fast_scan", "slow_scan", "cell", "parameter")
 
 
 def make_constant(calibration: Calibration, truth: ModuleTruth, seed: int, error: float) -> F32:

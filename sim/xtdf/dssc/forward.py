@@ -1,0 +1,73 @@
+"""From photons to ADU: the forward model of one DSSC module."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.xtdf.config import DsscTable
+from sim.xtdf.dssc.kernels import expose
+from sim.xtdf.dssc.section import detector_section
+from sim.xtdf.dssc.truth import DsscTruth
+from sim.xtdf.illumination import Illumination
+from sim.xtdf.kernels import PIXELS
+from sim.xtdf.layout import DSSC, WireFormat
+from sim.xtdf.module import GainMode, LitModule, normal_deviates, write_dataset
+
+PULSES_OF_A_TRAIN: Final = 2700
+
+
+class DsscModule(LitModule):
+    """Makes what one DSSC module reads out; see `module.ModuleModel`."""
+
+    wire: ClassVar[WireFormat] = DSSC
+    shape: ClassVar[tuple[int, int]] = (128, 512)
+
+    def __init__(self, truth: DsscTruth, table: DsscTable, seed: int, channel: int) -> None:
+        super().__init__(table.geometry, truth.serial, seed, channel, table.flat_photons)
+        self.truth, self._table = truth, table
+        self._pedestal = truth.pedestal.reshape(len(truth.pedestal), PIXELS)
+
+    def make_images(
+        self,
+        out: NDArray[np.uint16],
+        train_id: int,
+        gain_mode: GainMode,  # noqa: ARG002 - a DSSC has no gain stages
+        illumination: Illumination,
+    ) -> None:
+        """Fill *out*, (frames, 128 × 512) u2 ADU, with the images of a train; frame k is memory cell k."""
+        expose(
+            out,
+            np.arange(len(out)),
+            self._train_key(train_id),
+            self._pedestal,
+            self.truth.readout_noise.reshape(PIXELS),
+            self.truth.photon_gain.reshape(PIXELS),
+            256 if self._table.eight_bit else 511,
+            self._draw(train_id, range(len(out)), illumination),
+            normal_deviates(),
+        )
+
+    def detector_section(self, train_id: int) -> bytes:  # noqa: ARG002 - the same for every train
+        """Board words and ASIC trailers; the vetoes are the pulses of a train that were not kept."""
+        return detector_section(self.channel, PULSES_OF_A_TRAIN - self._table.frames)
+
+    def gain_constants(self, seed: int, error: float) -> dict[str, NDArray[Any]]:  # noqa: ARG002
+        """None: the correction of a DSSC subtracts offsets."""
+        return {}
+
+    def write_truth(self, group: h5py.Group) -> None:
+        """Pedestals, noise, gain, bad pixels, and the light."""
+        truth, pixel = self.truth, ("slow_scan", "fast_scan")
+        for name, values, dims, unit in (
+            ("offset", truth.pedestal, ("cell", *pixel), "ADU"),
+            ("readout_noise", truth.readout_noise, pixel, "ADU"),
+            ("photon_gain", truth.photon_gain, pixel, "ADU/photon"),
+            ("bad_pixels", truth.bad, pixel, ""),
+            ("photons/flat", self.expected("flat"), pixel, "photons"),
+            ("photons/rings", self.expected("rings"), pixel, "photons"),
+        ):
+            write_dataset(group, name, values, dims, unit)
