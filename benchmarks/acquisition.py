@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.constants import AgipdConditions
 from pipeline.daq.assembler import FrameAssembler
 from pipeline.daq.packets import DATAGRAM_BYTES, END_OF_FRAME, PAYLOAD_BYTES, START_OF_FRAME
-from pipeline.daq.rawfile import OperatingConditions
 from pipeline.daq.receiver import ModuleLink, bind
 from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
 from pipeline.daq.slots import SlotPool
@@ -120,7 +120,7 @@ def receive_assembled(block: bytes) -> float:
 def write_run(block: bytes) -> float:
     """Seconds for each train of sixteen modules recorded, after a first one that creates the files."""
     train = decode(np.frombuffer(block, np.uint8), 0, AGIPD)
-    conditions = OperatingConditions(300.0, CELLS, 1.1, 0, 0, 12)
+    conditions = AgipdConditions(CELLS, 1.1)
     plan = RecordingPlan(
         "SPB_DET_AGIPD1M-1", AGIPD, tuple(range(MODULES)), "SPB_IRU_AGIPD1M1", 1, 10**6, TrainClock(0, 0)
     )

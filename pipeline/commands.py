@@ -115,7 +115,7 @@ def offline(
     from dataclasses import asdict
 
     from pipeline.config import CorrectionTable
-    from pipeline.constants import AgipdConditions, Catalogue, CatalogueRest, run_start
+    from pipeline.constants import Catalogue, CatalogueRest, run_start
     from pipeline.correct import recipe_of
     from pipeline.daq.conditions import recorded_conditions
     from pipeline.errors import PipelineError
@@ -124,9 +124,11 @@ def offline(
     rest = CatalogueRest(catalogue)
     try:
         modules = sorted({file.module for file in raw_files(run)})
-        conditions = AgipdConditions.from_properties(asdict(recorded_conditions(run)))
-        recipe = recipe_of("AGIPD", CorrectionTable(), conditions)
-        found = Catalogue(rest, store, detector).fetch(conditions, recipe.needed, modules, run_start(run))
+        conditions = recorded_conditions(run)
+        recipe = recipe_of(conditions.detector, CorrectionTable(), conditions)
+        found = Catalogue(rest, store, detector).fetch(
+            conditions, recipe.needed, modules, run_start(run), welcome=recipe.welcome
+        )
         prepared = {module: recipe.prepare(module, found.module(module)) for module in modules}
         target = out or run.parent.parent / "proc" / run.name
         with ThreadPoolExecutor(2) as executor:

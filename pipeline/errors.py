@@ -7,6 +7,7 @@ PipelineError
 ├── AddressInUse         an address cannot be bound: do not start
 ├── RunUnreadable        a run directory or file cannot be read: stop this run
 ├── TrainMalformed       bytes that are no train: skip them, count them
+├── BridgeMessageMalformed  bytes that are no bridge message: skip them, count them
 ├── ConstantMissing      no constant fits the operating conditions: do not start correcting
 ├── ConstantUnreadable   a constants file is damaged or of the wrong shape: stop, say which
 ├── CatalogueError       the constants catalogue refused or failed
@@ -75,6 +76,13 @@ class RunUnreadable(PipelineError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path}: {reason}")
+
+
+class BridgeMessageMalformed(PipelineError):
+    """Bytes that are no message of a bridge."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the bridge sent {what}; it speaks neither protocol 2.2 nor 1.0")
 
 
 class TrainMalformed(PipelineError):

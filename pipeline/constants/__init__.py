@@ -2,14 +2,18 @@
 
 from pipeline.constants.badpixels import BadPixel
 from pipeline.constants.catalogue import Catalogue
+from pipeline.constants.conditions import (
+    AgipdConditions,
+    Conditions,
+    DsscConditions,
+    LpdConditions,
+    conditions_of,
+)
 from pipeline.constants.darkflags import DarkSettings
 from pipeline.constants.darkframes import run_start
 from pipeline.constants.darks import DarkRuns, ModuleDark, derive
 from pipeline.constants.injection import Origin, inject
 from pipeline.constants.model import (
-    AGIPD_CALIBRATIONS,
-    DARK_CALIBRATIONS,
-    AgipdConditions,
     Constant,
     ConstantSet,
     ConstantVersion,
@@ -18,20 +22,22 @@ from pipeline.constants.model import (
 from pipeline.constants.rest import CatalogueRest
 
 __all__ = [
-    "AGIPD_CALIBRATIONS",
-    "DARK_CALIBRATIONS",
     "AgipdConditions",
     "BadPixel",
     "Catalogue",
     "CatalogueRest",
+    "Conditions",
     "Constant",
     "ConstantSet",
     "ConstantVersion",
     "DarkRuns",
     "DarkSettings",
+    "DsscConditions",
+    "LpdConditions",
     "ModuleDark",
     "Origin",
     "Strategy",
+    "conditions_of",
     "derive",
     "inject",
     "run_start",

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from pipeline.constants.conditions import Conditions, Parameter
 from pipeline.constants.files import read_constant
 from pipeline.constants.model import (
-    AgipdConditions,
     Constant,
     ConstantSet,
     ConstantVersion,
@@ -61,24 +61,36 @@ class Catalogue:
 
     def find(
         self,
-        conditions: AgipdConditions,
+        conditions: Conditions,
         calibrations: Sequence[str],
         event_at: datetime,
         strategy: Strategy = "prior",
     ) -> list[ConstantVersion]:
         """The versions in force at a time: at most one for each module and calibration.
 
-        Calibrations with the same parameters are asked for together. Raises CatalogueError.
+        Calibrations with the same parameters are asked for together. What is not found for a module under the stated
+        conditions is asked for once more under those that it falls back to. Raises CatalogueError.
         """
-        groups: dict[tuple[tuple[str, float], ...], list[str]] = defaultdict(list)
-        for calibration in calibrations:
-            groups[tuple(conditions.parameters(calibration).items())].append(calibration)
+        found = self._ask({name: conditions.parameters(name) for name in calibrations}, event_at, strategy)
+        second = {name: other for name in calibrations if (other := conditions.fallback(name)) is not None}
+        there = {(version.module, version.calibration) for version in found}
+        for version in self._ask(second, event_at, strategy):
+            if (version.module, version.calibration) not in there:
+                found.append(version)
+        return found
+
+    def _ask(
+        self, parameters_of: Mapping[str, Mapping[str, Parameter]], event_at: datetime, strategy: Strategy
+    ) -> list[ConstantVersion]:
+        groups: dict[tuple[tuple[str, Parameter], ...], list[str]] = defaultdict(list)
+        for calibration, parameters in parameters_of.items():
+            groups[tuple(parameters.items())].append(calibration)
         found: list[ConstantVersion] = []
-        for parameters, together in groups.items():
+        for wanted, together in groups.items():
             names = {self.calibration_id(name): name for name in together}
             answers = self.rest.get(
                 "calibration_constant_versions/get_by_detector_conditions",
-                body={"parameters_conditions_attributes": parameter_list(dict(parameters))},
+                body={"parameters_conditions_attributes": parameter_list(dict(wanted))},
                 detector_identifier=self.detector,
                 calibration_id=list(names),
                 karabo_da="",
@@ -89,16 +101,19 @@ class Catalogue:
             found += [version_of(answer, names) for answer in answers]
         return found
 
-    def load(self, versions: Iterable[ConstantVersion], memory_cells: int) -> ConstantSet:
+    def load(self, versions: Iterable[ConstantVersion], conditions: Conditions) -> ConstantSet:
         """Read versions from the store. Raises ConstantUnreadable."""
-        read = partial(self._load_one, memory_cells=memory_cells)
+        read = partial(self._load_one, conditions=conditions)
         with ThreadPoolExecutor(READERS, "constants") as readers:
             return ConstantSet(readers.map(read, versions))
 
-    def _load_one(self, version: ConstantVersion, memory_cells: int) -> Constant:
+    def _load_one(self, version: ConstantVersion, conditions: Conditions) -> Constant:
         path = self.path_of(version)
         return Constant(
-            version, read_constant(path, version.data_set, version.calibration, memory_cells).data
+            version,
+            read_constant(
+                path, version.data_set, version.calibration, conditions.shape_of(version.calibration)
+            ).data,
         )
 
     def path_of(self, version: ConstantVersion) -> Path:
@@ -112,19 +127,24 @@ class Catalogue:
 
     def fetch(
         self,
-        conditions: AgipdConditions,
+        conditions: Conditions,
         calibrations: Sequence[str],
         modules: Collection[int],
         event_at: datetime,
         strategy: Strategy = "prior",
+        welcome: Sequence[str] = (),
     ) -> ConstantSet:
-        """All these calibrations of all these modules. Raises ConstantMissing, ConstantUnreadable, CatalogueError."""
-        found = [v for v in self.find(conditions, calibrations, event_at, strategy) if v.module in modules]
+        """All these calibrations of all these modules, and of *welcome* what is there.
+
+        Raises ConstantMissing, ConstantUnreadable, CatalogueError.
+        """
+        wanted = (*calibrations, *welcome)
+        found = [v for v in self.find(conditions, wanted, event_at, strategy) if v.module in modules]
         require(found, modules, calibrations, conditions, event_at)
-        return self.load(found, conditions.memory_cells)
+        return self.load(found, conditions)
 
 
-def parameter_list(parameters: Mapping[str, float]) -> list[dict[str, Any]]:
+def parameter_list(parameters: Mapping[str, Parameter]) -> list[dict[str, Any]]:
     """Parameters as the catalogue's bodies list them."""
     return [{"parameter_name": name, "value": value} for name, value in parameters.items()]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.constants.layout import fast_first, stored_dims
-from pipeline.constants.model import dtype_of, shape_of
+from pipeline.constants.model import dtype_of
 from pipeline.errors import ConstantUnreadable
 
 TO_DO: Final = "inject the constant again, or choose another version"
@@ -25,7 +25,7 @@ class StoredConstant:
     """What a file says of itself."""
 
     data: NDArray[Any]
-    """(128, 512, cells, k) fast scan, slow scan, cell, gain or threshold; f4 or u4, contiguous."""
+    """(fast scan, slow scan, cell[, gain or threshold]); f4 or u4, contiguous."""
     sha256: str
     """`content_hash` of the data as they are stored."""
 
@@ -77,8 +77,8 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def read_constant(path: Path, data_set: str, calibration: str, memory_cells: int) -> StoredConstant:
-    """Read an AGIPD constant and check it against what its calibration and conditions promise.
+def read_constant(path: Path, data_set: str, calibration: str, wanted: tuple[int, ...]) -> StoredConstant:
+    """Read a constant and check it against the shape that its calibration and conditions promise.
 
     The shape is checked before anything is read, so that a damaged file cannot fill the memory.
     Raises ConstantUnreadable, which names the file, the dataset and what to do.
@@ -89,14 +89,14 @@ def read_constant(path: Path, data_set: str, calibration: str, memory_cells: int
             stored = file.get(name)
             if not isinstance(stored, h5py.Dataset):
                 raise ConstantUnreadable(path, f"holds no dataset {name}; {TO_DO}")
-            return _read(path, stored, calibration, memory_cells)
+            return _read(path, stored, calibration, wanted)
     except FileNotFoundError:
         raise ConstantUnreadable(path, f"is not there; check the store's folder, or {TO_DO}") from None
     except OSError as error:
         raise ConstantUnreadable(path, f"cannot be read as HDF5 with {name} ({error}); {TO_DO}") from None
 
 
-def _read(path: Path, stored: h5py.Dataset, calibration: str, memory_cells: int) -> StoredConstant:
+def _read(path: Path, stored: h5py.Dataset, calibration: str, wanted: tuple[int, ...]) -> StoredConstant:
     dtype = dtype_of(calibration)
     if stored.dtype.kind not in "fiu":
         raise ConstantUnreadable(path, f"{stored.name} holds {stored.dtype}, not numbers; {TO_DO}")
@@ -106,8 +106,9 @@ def _read(path: Path, stored: h5py.Dataset, calibration: str, memory_cells: int)
         shape = fast_first(np.broadcast_to(np.zeros(1, dtype), stored.shape), dims).shape
     except ValueError as error:
         raise ConstantUnreadable(path, f"{stored.name}: {error}; {TO_DO}") from None
-    wanted = shape_of(calibration, memory_cells)
-    if shape[:3] != wanted[:3] or not wanted[3] <= shape[3] <= 16:
+    # A last axis may be longer than a reader needs: stored SlopesPC have up to 11 parameters.
+    longer = len(shape) == 4 and len(wanted) == 4 and wanted[3] <= shape[3] <= 16
+    if shape != wanted and not (longer and shape[:3] == wanted[:3]):
         raise ConstantUnreadable(
             path, f"{stored.name} has shape {shape}, but {calibration} needs {wanted} (axes {dims}); {TO_DO}"
         )
@@ -124,7 +125,7 @@ def _read(path: Path, stored: h5py.Dataset, calibration: str, memory_cells: int)
 def _labels(stored: h5py.Dataset, calibration: str) -> tuple[str, ...]:
     labels = stored.attrs.get("dims")
     if labels is None:
-        return stored_dims(calibration)
+        return stored_dims(calibration, stored.ndim)
     return tuple(
         label.decode() if isinstance(label, bytes) else str(label) for label in np.atleast_1d(labels)
     )

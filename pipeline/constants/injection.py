@@ -11,9 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pipeline.constants.catalogue import Catalogue, parameter_list, version_of
+from pipeline.constants.conditions import Conditions
 from pipeline.constants.files import content_hash, read_constant, write_constant
 from pipeline.constants.layout import stored_dims
-from pipeline.constants.model import AgipdConditions, ConstantVersion, dtype_of, shape_of
+from pipeline.constants.model import ConstantVersion, dtype_of
 from pipeline.constants.rest import Refused
 from pipeline.errors import AlreadyInjected, CatalogueError, ConstantUnreadable
 
@@ -35,12 +36,12 @@ def inject(
     catalogue: Catalogue,
     module: int,
     constants: Mapping[str, NDArray[Any]],
-    conditions: AgipdConditions,
+    conditions: Conditions,
     origin: Origin,
 ) -> list[ConstantVersion]:
     """Put one module's constants into the store and the catalogue.
 
-    constants  arrays by calibration, (128, 512, cells, k) fast scan, slow scan, cell, gain or threshold
+    constants  arrays by calibration, fast scan, slow scan, cell, and where there is one gain or threshold
 
     Doing it again with the same content changes nothing and returns the same versions, so an interrupted injection
     is simply repeated. Raises AlreadyInjected when the same begin and conditions hold other content, and
@@ -61,11 +62,11 @@ def _inject_one(
     unit: Mapping[str, Any],
     calibration: str,
     data: NDArray[Any],
-    conditions: AgipdConditions,
+    conditions: Conditions,
     origin: Origin,
     report_id: int | None,
 ) -> ConstantVersion:
-    _check_shape(calibration, data, conditions.memory_cells)
+    _check_shape(calibration, data, conditions)
     constant_id = _constant_id(catalogue, unit, calibration, conditions)
     pdu = str(unit["physical_name"])
     folder = f"xfel/cal/{_type_folder(unit)}/{pdu.lower()}/"
@@ -96,14 +97,14 @@ def _inject_one(
         "raw_data_location": origin.raw_data_location,
     }
     path = catalogue.store / folder / name
-    write_constant(path, entry["data_set_name"], data, stored_dims(calibration), attributes)
+    write_constant(path, entry["data_set_name"], data, stored_dims(calibration, data.ndim), attributes)
     try:
         answer = catalogue.rest.post("calibration_constant_versions", {"calibration_constant_version": entry})
     except Refused as error:
         if not error.taken:
             raise
         version = _version_there(catalogue, constant_id, unit, origin.begin_at, names)
-        if not _same_content(catalogue, version, digest, conditions.memory_cells):
+        if not _same_content(catalogue, version, digest, conditions):
             if catalogue.path_of(version) != path.resolve():
                 path.unlink()
             raise AlreadyInjected(f"{calibration} of {pdu}", entry["begin_at"]) from None
@@ -111,9 +112,9 @@ def _inject_one(
     return version_of(answer, names)
 
 
-def _check_shape(calibration: str, data: NDArray[Any], memory_cells: int) -> None:
-    wanted = shape_of(calibration, memory_cells)
-    if data.shape[:3] != wanted[:3] or data.ndim != 4 or data.shape[3] < wanted[3]:
+def _check_shape(calibration: str, data: NDArray[Any], conditions: Conditions) -> None:
+    wanted = conditions.shape_of(calibration)
+    if data.ndim != len(wanted) or data.shape[:3] != wanted[:3] or data.shape[3:] < wanted[3:]:
         raise CatalogueError(
             f"{calibration} of shape {data.shape} cannot be injected; under these conditions it must be {wanted}"
         )
@@ -134,7 +135,7 @@ def _type_folder(unit: Mapping[str, Any]) -> str:
 
 
 def _constant_id(
-    catalogue: Catalogue, unit: Mapping[str, Any], calibration: str, conditions: AgipdConditions
+    catalogue: Catalogue, unit: Mapping[str, Any], calibration: str, conditions: Conditions
 ) -> int:
     """Id of the constant with this calibration, type and condition; both are made when they are new."""
     rest = catalogue.rest
@@ -145,7 +146,7 @@ def _constant_id(
         for entry in parameter_list(parameters)
     ]
     wanted = {
-        "name": f"AGIPD {key}",
+        "name": f"{conditions.detector} {key}",
         "flg_available": True,
         "event_at": "",
         "parameters_conditions_attributes": listed,
@@ -198,11 +199,16 @@ def _version_there(
     return version_of(answer, names)
 
 
-def _same_content(catalogue: Catalogue, version: ConstantVersion, digest: str, memory_cells: int) -> bool:
+def _same_content(
+    catalogue: Catalogue, version: ConstantVersion, digest: str, conditions: Conditions
+) -> bool:
     """Whether a version's file holds the same data; a file that cannot be read does not."""
     try:
         stored = read_constant(
-            catalogue.path_of(version), version.data_set, version.calibration, memory_cells
+            catalogue.path_of(version),
+            version.data_set,
+            version.calibration,
+            conditions.shape_of(version.calibration),
         )
     except ConstantUnreadable:
         return False

@@ -9,27 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 FAST_FIRST: Final = ("fast_scan", "slow_scan", "cell")
-"""Storage order of AGIPD constants; one more axis follows, gain or threshold."""
+"""Storage order of constants; one more axis may follow, gain or threshold."""
 
 
-def stored_dims(calibration: str) -> tuple[str, ...]:
-    """Axis labels of an AGIPD constant in storage order."""
-    return (*FAST_FIRST, "threshold" if calibration == "ThresholdsDark" else "gain")
+def stored_dims(calibration: str, axes: int = 4) -> tuple[str, ...]:
+    """Axis labels of a constant with so many axes in storage order; a DSSC has no gain stages."""
+    return (*FAST_FIRST, "threshold" if calibration == "ThresholdsDark" else "gain")[:axes]
 
 
 def fast_first(data: NDArray[Any], dims: Sequence[str]) -> NDArray[Any]:
-    """A view with the axes fast scan, slow scan, cell, and then the one other axis, whatever it is called.
+    """A view with the axes fast scan, slow scan, cell, and then the one other axis, if any, whatever it is called.
 
-    data  any four axes
+    data  three or four axes
     dims  their labels, in order
     Raises ValueError when the labels do not say where each axis is.
     """
-    if data.ndim != 4 or len(dims) != 4 or len(set(dims)) != 4 or not set(FAST_FIRST) <= set(dims):
+    axes = data.ndim
+    if axes not in (3, 4) or len(dims) != axes or len(set(dims)) != axes or not set(FAST_FIRST) <= set(dims):
         raise ValueError(
-            f"axes {list(dims)} of shape {data.shape} are not fast_scan, slow_scan, cell and one other"
+            f"axes {list(dims)} of shape {data.shape} are not fast_scan, slow_scan, cell and at most one other"
         )
     order = [dims.index(axis) for axis in FAST_FIRST]
-    return data.transpose(*order, 6 - sum(order))
+    return data.transpose(*order, *(axis for axis in range(axes) if axis not in order))
 
 
 def to_storage(data: NDArray[Any]) -> NDArray[Any]:

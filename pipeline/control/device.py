@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, get_type_hints
 
@@ -52,6 +52,8 @@ class Slot:
     about: str
     call: Callable[..., Any]
     allowed: Sequence[State] = (State.PASSIVE, State.ACTIVE, State.ERROR)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Arguments that the function calls otherwise, because their name is taken there."""
     exclusive: bool = True
     """Whether only one such slot or change may be under way at a time; questions are not exclusive."""
 
@@ -106,6 +108,7 @@ class Device:
         slot = self._slots.get(slot_name)
         if slot is None:
             raise UnknownName(f"slot of {self.name}", slot_name, self._slots)
+        arguments = {slot.renamed.get(name, name): value for name, value in arguments.items()}
         _check_arguments(f"{self.name}.{slot.name}", slot.call, arguments)
         if not slot.exclusive:
             return slot.call(**arguments)

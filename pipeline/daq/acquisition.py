@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +15,12 @@ from typing import Any, Final
 import structlog
 
 from pipeline.config import DaqTable
+from pipeline.constants.conditions import Conditions
 from pipeline.daq.assembler import Frame, FrameAssembler
+from pipeline.daq.control_sources import ControlSources
 from pipeline.daq.order import TrainOrder
 from pipeline.daq.packets import packets_for
 from pipeline.daq.queues import BoundedQueue, Policy
-from pipeline.daq.rawfile import OperatingConditions
 from pipeline.daq.receiver import ModuleLink, Receiver, bind, dropped_datagrams, receive_buffer_bytes
 from pipeline.daq.recorder import Recorder
 from pipeline.daq.recording import Gatherer, RecordingPlan, RunWriter
@@ -48,6 +50,7 @@ class Acquisition:
 
     run_folder   tells the folder of a run's raw files
     on_train     gets every usable train while monitoring or recording, in the receiving thread; releases it
+    slow         where control data come from
 
     Raises AddressInUse when a port is taken.
     """
@@ -60,10 +63,15 @@ class Acquisition:
         run_folder: Callable[[int], Path],
         on_train: Callable[[ModuleTrain], None],
         host: str = "127.0.0.1",
+        slow: ControlSources | None = None,
     ) -> None:
+        self.slow = slow
         self._plan, self._table, self._run_folder, self._on_train = plan, table, run_folder, on_train
         self._lock = threading.RLock()  # orders and dispatch: the receiving thread, and who ends a run
         self._aggregator = Aggregator.IGNORE
+        self._deselected: frozenset[int] = frozenset()
+        self._stride = table.train_stride
+        self._last_seen_ns = dict.fromkeys(plan.modules, 0)
         self._recorder: Recorder | None = None
         self._record_queue: BoundedQueue[ModuleTrain] | None = None
         hold_ns = round(table.frame_timeout_s * 1e9)
@@ -130,6 +138,71 @@ class Acquisition:
         """The recording under way, or the last one."""
         return self._recorder
 
+    def module_state(self, module: int) -> Aggregator:
+        """What one module's aggregator does."""
+        if self.module_problem(module):
+            return Aggregator.ERROR
+        return Aggregator.IGNORE if module in self._deselected else self.aggregator
+
+    def module_problem(self, module: int) -> str:
+        """Why one module's aggregator is in ERROR; empty when it is not."""
+        return "" if self._recorder is None else self._recorder.writer.failed.get(module, "")
+
+    def aggregator_name(self, module: int) -> str:
+        """Name of a module's aggregator, as files bear it, e.g. AGIPD00."""
+        return f"{self._plan.form.name}{module:02d}"
+
+    def source_name(self, module: int) -> str:
+        """The data source that a module's aggregator writes."""
+        return f"{self._plan.detector}/DET/{module}CH0:xtdf"
+
+    def select(self, patterns: Sequence[str]) -> list[str]:
+        """Choose the data sources that are taken in, by shell patterns; the aggregators of the others ignore.
+
+        The names of the chosen module sources. Raises SettingRejected when none is left, and NotInThisState while
+        recording.
+        """
+        self._refuse_while_recording("select")
+        names = {module: self.source_name(module) for module in self._plan.modules}
+        chosen = {m for m, name in names.items() if any(fnmatch.fnmatchcase(name, p) for p in patterns)}
+        if not chosen:
+            known = f"{names[self._plan.modules[0]]} and so on"
+            raise SettingRejected("sources", list(patterns), f"patterns that match at least one of {known}")
+        self._deselected = frozenset(self._plan.modules) - chosen
+        if self.slow is not None:
+            self.slow.wanted = tuple(patterns)
+        return [names[module] for module in sorted(chosen)]
+
+    def ignore(self, module: int, ignored: bool) -> None:
+        """Let one module's aggregator ignore what comes, or take it in again. Raises NotInThisState while recording."""
+        self._refuse_while_recording("ignore")
+        self._deselected = self._deselected | {module} if ignored else self._deselected - {module}
+
+    @property
+    def active_modules(self) -> tuple[int, ...]:
+        """Modules whose aggregators do not ignore."""
+        return tuple(module for module in self._plan.modules if module not in self._deselected)
+
+    @property
+    def train_stride(self) -> int:
+        """Trains are taken in whose id is a multiple of this."""
+        return self._stride
+
+    @train_stride.setter
+    def train_stride(self, value: int) -> None:
+        if not 1 <= value <= 1000:
+            raise SettingRejected("train_stride", value, "from 1 to 1000")
+        self._refuse_while_recording("train_stride")
+        with self._lock:
+            self._stride = value
+            hold_ns = round(self._table.frame_timeout_s * 1e9)
+            self._orders = {m: TrainOrder(value, hold_ns) for m in self._plan.modules}
+
+    def seconds_since_data(self, module: int) -> float:
+        """Seconds since a module's last usable train; −1 before the first."""
+        seen = self._last_seen_ns[module]
+        return round((time.monotonic_ns() - seen) / 1e9, 1) if seen else -1.0
+
     def start(self) -> None:
         """Start to receive; what comes is ignored until `monitor` or `record`."""
         self._receiver.start()
@@ -147,7 +220,7 @@ class Acquisition:
         self._forget_order()
         self._aggregator = Aggregator.MONITOR
 
-    def record(self, run: int, run_type: str, conditions: OperatingConditions, replace: bool) -> Path:
+    def record(self, run: int, run_type: str, conditions: Conditions, replace: bool) -> Path:
         """Record a run from the next train on; its folder. Raises NotInThisState, SettingRejected.
 
         replace   whether an earlier recording of the same number is deleted; else it is an error
@@ -166,11 +239,12 @@ class Acquisition:
             "record", self._table.record_queue_depth, Policy(self._table.record_policy), lambda t: t.release()
         )
         gatherer = Gatherer(
-            len(self._plan.modules),
+            len(self.active_modules),
             round(self._table.train_deadline_s * 1e9),
             max(1, self._table.slots_per_module // 2),
         )
-        self._recorder = Recorder(queue, gatherer, RunWriter(folder, self._plan, run, run_type, conditions))
+        writer = RunWriter(folder, self._plan, run, run_type, conditions, self.slow, self.active_modules)
+        self._recorder = Recorder(queue, gatherer, writer)
         self._forget_order()
         self._record_queue = queue
         self._aggregator = Aggregator.RECORD
@@ -230,6 +304,10 @@ class Acquisition:
                 frame.slot.release()
                 return
             train.release = frame.slot.release
+            if train.train_id % self._stride:
+                self.counters["trains_off_stride"] += 1
+                train.release()
+                return
             if train.flags & UNUSABLE:
                 self._let_go(train)
                 return
@@ -247,7 +325,7 @@ class Acquisition:
 
     def _train_of(self, module: int, frame: Frame) -> ModuleTrain | None:
         """Decode a frame; None when it is no train or not wanted."""
-        if self._aggregator is Aggregator.IGNORE:
+        if self._aggregator is Aggregator.IGNORE or module in self._deselected:
             self.counters["trains_ignored"] += 1
             return None
         block = frame.slot.bytes[: frame.block_bytes]
@@ -277,6 +355,7 @@ class Acquisition:
             return
         self._count(train.module, train.flags)
         self.trains_received[train.module] += 1
+        self._last_seen_ns[train.module] = time.monotonic_ns()
         self.last_train_id = max(self.last_train_id, train.train_id)
         queue = self._record_queue
         if queue is not None:

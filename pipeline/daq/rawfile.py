@@ -1,11 +1,10 @@
-"""RAW sequence files: one of XTDF data for each module, one of control data.
+"""RAW sequence files of XTDF data, one for each module.
 
 Paths, shapes and dtypes: EXtra-data, docs/data_format.rst, docs/agipd_lpd_data.rst and tests/mockdata/detectors.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,18 +22,6 @@ from pipeline.daq.xtdf import DetectorFormat
 from pipeline.model import ModuleTrain
 
 GROUPS: Final = ("detector", "header", "image", "trailer")
-
-
-@dataclass(frozen=True, slots=True)
-class OperatingConditions:
-    """How the detector was operated during a run, as its control devices tell."""
-
-    sensor_bias_voltage_v: float
-    memory_cells: int
-    acquisition_rate_mhz: float
-    gain_setting: int
-    gain_mode: int
-    integration_time: int
 
 
 class ModuleFile:
@@ -145,64 +132,3 @@ TRAILER_FIELDS: Final = {
 
 def _part(section: bytes, dtype: str, count: int, offset: int) -> Any:
     return np.frombuffer(section, dtype, count, offset)
-
-
-class ControlFile:
-    """One sequence file of control data: the detector's operating conditions, once for each train."""
-
-    def __init__(
-        self,
-        path: Path,
-        control_prefix: str,
-        conditions: OperatingConditions,
-        identity: RunIdentity,
-        sequence: int,
-        begin_ns: int,
-    ) -> None:
-        self._file = create_file(path)
-        devices = _control_values(control_prefix, conditions)
-        write_metadata(self._file, identity, sequence, [("CONTROL", device) for device in devices])
-        self._index = TrainIndex(self._file, list(devices))
-        self._devices = list(devices)
-        self._values: list[tuple[Growing, Growing, Any]] = []
-        for device, keys in devices.items():
-            for key, value in keys.items():
-                self._add(f"{device}/{key.replace('.', '/')}", value, begin_ns)
-
-    def _add(self, path: str, value: Any, begin_ns: int) -> None:
-        array = np.array([value])
-        self._file.create_dataset(f"RUN/{path}/value", data=array)
-        self._file.create_dataset(f"RUN/{path}/timestamp", data=np.array([begin_ns], "u8"))
-        values = Growing(self._file, f"CONTROL/{path}/value", (), array.dtype)
-        timestamps = Growing(self._file, f"CONTROL/{path}/timestamp", (), "u8")
-        self._values.append((values, timestamps, value))
-
-    def append(self, train_id: int, timestamp_ns: int) -> None:
-        """Append one train."""
-        for values, timestamps, value in self._values:
-            values.append(value)
-            timestamps.append(timestamp_ns)
-        self._index.append(train_id, timestamp_ns, dict.fromkeys(self._devices, 1))
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file; may be called twice."""
-        if self._file:
-            touch_update_date(self._file)
-            self._file.close()
-
-
-def _control_values(prefix: str, conditions: OperatingConditions) -> dict[str, dict[str, Any]]:
-    """Keys from which EXtra (calibration/conditions) reads an AGIPD's operating conditions."""
-    return {
-        f"{prefix}/MDL/FPGA_COMP": {
-            "bunchStructure.nPulses": np.int32(conditions.memory_cells),
-            "bunchStructure.repetitionRate": np.float64(conditions.acquisition_rate_mhz),
-            "gain": np.int32(conditions.gain_setting),
-            "gainModeIndex": np.int32(conditions.gain_mode),
-            "integrationTime": np.int32(conditions.integration_time),
-        },
-        f"{prefix.rstrip('0123456789')}/PSC/HV": {
-            "channels.U0.voltage": np.float64(conditions.sensor_bias_voltage_v),
-        },
-    }

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import structlog
+
+from pipeline.constants.conditions import Conditions
+from pipeline.daq.conditions import control_values
+from pipeline.daq.control_sources import NOTHING, ControlSources
+from pipeline.daq.controlfile import ControlFile
 from pipeline.daq.growing import RunIdentity
-from pipeline.daq.rawfile import ControlFile, ModuleFile, OperatingConditions
+from pipeline.daq.rawfile import ModuleFile
 from pipeline.daq.xtdf import DetectorFormat
 from pipeline.model import ModuleTrain, TrainClock
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +113,28 @@ class Gatherer:
 
 
 class RunWriter:
-    """Write one run below *folder*; a new sequence begins after so many trains, in all files at once."""
+    """Write one run below *folder*; a new sequence begins after so many trains, in all files at once.
+
+    slow     where control data come from, beside the conditions
+    modules  those that are recorded; by default all of the plan
+    """
 
     def __init__(
-        self, folder: Path, plan: RecordingPlan, run: int, run_type: str, conditions: OperatingConditions
+        self,
+        folder: Path,
+        plan: RecordingPlan,
+        run: int,
+        run_type: str,
+        conditions: Conditions,
+        slow: ControlSources | None = None,
+        modules: Sequence[int] | None = None,
     ) -> None:
         self.folder, self.run = folder, run
         self.trains_written = 0
-        self._plan, self._conditions = plan, conditions
+        self.failed: Final[dict[int, str]] = {}
+        """Modules whose file cannot be written, and why."""
+        self._plan, self._conditions, self._slow = plan, conditions, slow
+        self._recorded = plan.modules if modules is None else tuple(modules)
         self._identity = RunIdentity(plan.proposal, run, run_type)
         self._modules: dict[int, ModuleFile] = {}
         self._control: ControlFile | None = None
@@ -123,23 +146,35 @@ class RunWriter:
         if self.trains_written % self._plan.sequence_trains == 0:
             self._begin_sequence(self.trains_written // self._plan.sequence_trains, timestamp_ns)
         for module, file in self._modules.items():
-            file.append(gathered.train_id, timestamp_ns, gathered.parts.get(module))
+            if module not in self.failed:
+                self._append(module, file, gathered, timestamp_ns)
+        if len(self.failed) == len(self._modules):
+            raise OSError("; ".join(sorted(set(self.failed.values()))))
         if self._control is not None:
-            self._control.append(gathered.train_id, timestamp_ns)
+            slow = NOTHING if self._slow is None else self._slow.at(gathered.train_id)
+            self._control.append(gathered.train_id, timestamp_ns, slow)
         self.trains_written += 1
+
+    def _append(self, module: int, file: ModuleFile, gathered: GatheredTrain, timestamp_ns: int) -> None:
+        """Append to one module's file; a file that cannot be written is left alone from then on."""
+        try:
+            file.append(gathered.train_id, timestamp_ns, gathered.parts.get(module))
+        except (OSError, RuntimeError, ValueError) as error:  # h5py reports a full disk as any of these
+            self.failed[module] = f"its file cannot be written: {error}"
+            log.error("aggregator stopped", module=module, run=self.run, reason=str(error))
 
     def _begin_sequence(self, sequence: int, begin_ns: int) -> None:
         self.close()
         plan = self._plan
-        for module in plan.modules:
+        for module in self._recorded:
             path = self._path(f"{plan.form.name}{module:02d}", sequence)
             self._modules[module] = ModuleFile(
                 path, plan.detector, module, plan.form, self._identity, sequence
             )
         self._control = ControlFile(
             self._path("DA01", sequence),
-            plan.control_prefix,
-            self._conditions,
+            control_values(plan.control_prefix, self._conditions),
+            NOTHING if self._slow is None else self._slow.latest(),
             self._identity,
             sequence,
             begin_ns,
@@ -150,8 +185,9 @@ class RunWriter:
 
     def close(self) -> None:
         """Close all files; may be called twice."""
-        for file in self._modules.values():
-            file.close()
+        for module, file in self._modules.items():
+            if module not in self.failed:
+                file.close()
         self._modules = {}
         if self._control is not None:
             self._control.close()

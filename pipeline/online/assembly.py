@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.config import PipelineTable
-from pipeline.constants import AgipdConditions
+from pipeline.constants import Conditions, conditions_of
 from pipeline.control.app import control_app
-from pipeline.control.device import Device, Property, Registry, Slot, State
+from pipeline.control.device import Device, Property, Registry, State
 from pipeline.control.server import ControlServer
-from pipeline.daq.acquisition import Acquisition, Aggregator
-from pipeline.daq.rawfile import OperatingConditions
+from pipeline.daq.acquisition import Acquisition
+from pipeline.daq.control_sources import ControlSources
 from pipeline.daq.recording import RecordingPlan
 from pipeline.daq.xtdf import FORMATS
-from pipeline.errors import SettingRejected
 from pipeline.model import ModuleTrain, TrainClock
 from pipeline.online.bridge import BridgeServer
 from pipeline.online.bridge_messages import raw_source, serialize, train_metadata
 from pipeline.online.corrected import CorrectedBranch
+from pipeline.online.daq_device import daq_devices
 from pipeline.online.splitter import Splitter
 
 CORRECTION_TIMEOUT_S: Final = 10.0
@@ -60,16 +59,25 @@ class OnlinePipeline:
             sequence_trains=table.daq.sequence_trains,
             train_clock=train_clock,
         )
-        self.daq = Acquisition(plan, table.memory_cells, table.daq, self._raw_folder, self._on_train)
+        self.slow = _control_sources(table, endpoints)
+        self.daq = Acquisition(
+            plan, table.memory_cells, table.daq, self._raw_folder, self._on_train, slow=self.slow
+        )
         self.corrected = CorrectedBranch(table, endpoints, train_clock, self._proposal_folder / "proc")
         self.raw_bridge = BridgeServer("bridge.raw", table.bridge.mode, table.bridge.raw_port)
-        devices = [self._daq_device(), self._splitter_device(), *self.corrected.devices()]
+        devices = [
+            *daq_devices(self.daq, self._conditions, self._idle, self._let_correction_finish),
+            self._splitter_device(),
+            *self.corrected.devices(),
+        ]
         self.registry = Registry(devices)
         self._control = ControlServer(control_app(self.registry, token), port=table.control_port)
 
     def start(self) -> dict[str, str]:
         """Start all stages, the last ones first; endpoints by name."""
         bridges = {"bridge.corrected": self.corrected.start(), "bridge.raw": self.raw_bridge.start()}
+        if self.slow is not None:
+            self.slow.start()
         self.daq.start()
         addresses = {f"daq.{module}": address for module, address in self.daq.addresses.items()}
         addresses["pipeline"] = self._control.start()
@@ -78,6 +86,8 @@ class OnlinePipeline:
     def stop(self) -> None:
         """Drain and stop all stages, first stage first; may be called twice."""
         self.daq.stop()
+        if self.slow is not None:
+            self.slow.stop()
         self.corrected.stop()
         self.raw_bridge.stop()
         self._control.stop()
@@ -94,6 +104,19 @@ class OnlinePipeline:
         if part is not None:
             self.corrected.submit(part)
 
+    def _conditions(self, given: Mapping[str, Any]) -> Conditions:
+        """Conditions of the table, replaced by those that are given. Raises SettingRejected."""
+        table = self._table
+        usual = {"acquisition_rate_mhz": 1.1} if table.type != "LPD" else {}
+        named = {**usual, **table.conditions.given, "memory_cells": table.memory_cells, **given}
+        return conditions_of(table.type, named)
+
+    def _idle(self) -> dict[str, Any]:
+        received = {str(module): count for module, count in self.daq.trains_received.items()}
+        # Upstream first: what leaves one stage is in the next before it is gone from the first.
+        is_idle = self.daq.quiet() and not self.corrected.busy
+        return {"idle": is_idle, "last_train_id": self.daq.last_train_id, "trains_received": received}
+
     def _let_correction_finish(self) -> None:
         """The end of a run can set free a train that was held back: it belongs to the corrected run too."""
         pause = threading.Event()
@@ -101,64 +124,6 @@ class OnlinePipeline:
             if not self.corrected.busy:
                 return
             pause.wait(CORRECTION_POLL_S)
-
-    def _daq_device(self) -> Device:
-        daq, table = self.daq, self._table
-
-        def state() -> State:
-            match daq.aggregator:
-                case Aggregator.IGNORE:
-                    return State.PASSIVE
-                case Aggregator.ERROR:
-                    return State.ERROR
-            return State.ACTIVE
-
-        def record(
-            run: int, run_type: str = "", conditions: dict[str, Any] | None = None, replace: bool = False
-        ) -> dict[str, str]:
-            folder = daq.record(run, run_type, operating_conditions(table, conditions or {}), replace)
-            return {"folder": str(folder)}
-
-        def monitor() -> dict[str, str]:
-            daq.monitor()
-            return {"aggregator": daq.aggregator.value}
-
-        def stop() -> dict[str, int]:
-            trains = daq.end_run()
-            self._let_correction_finish()
-            return {"trains": trains}
-
-        def idle() -> dict[str, Any]:
-            received = {str(module): count for module, count in daq.trains_received.items()}
-            # Upstream first: what leaves one stage is in the next before it is gone from the first.
-            is_idle = daq.quiet() and not self.corrected.busy
-            return {"idle": is_idle, "last_train_id": daq.last_train_id, "trains_received": received}
-
-        return Device(
-            "daq",
-            state,
-            [
-                Property("aggregator", "IGNORE, MONITOR, RECORD or ERROR", lambda: daq.aggregator.value),
-                Property("problem", "why the state is ERROR", lambda: daq.problem),
-                Property("problems", "what went wrong since monitor or record", daq.problems),
-                Property("last_train_id", "highest usable train id", lambda: daq.last_train_id),
-                Property("trains_received", "by module", lambda: _by_text(daq.trains_received)),
-                Property("flags", "what was wrong with trains, by module", lambda: _by_text(daq.flags)),
-                Property("counters", "of all modules together", lambda: dict(daq.counters)),
-                Property("links", "datagram counters by module", lambda: _by_text(daq.counters_by_module())),
-                Property(
-                    "free_slots", "receive slots not in use, by module", lambda: _by_text(daq.free_slots())
-                ),
-                Property("record_queue", "between receiver and writer", daq.queue_counters),
-                Property("recording", "the recording under way, or the last one", lambda: recording(daq)),
-            ],
-            [
-                Slot("monitor", "pass trains on without recording", monitor),
-                Slot("record", "record a run", record),
-                Slot("stop", "end the recording and ignore what comes", stop),
-                Slot("idle", "whether all that was sent has been taken in", idle, exclusive=False),
-            ],
-        )
 
     def _splitter_device(self) -> Device:
         splitter = self.splitter
@@ -183,39 +148,8 @@ class OnlinePipeline:
         )
 
 
-def operating_conditions(table: PipelineTable, given: Mapping[str, Any]) -> OperatingConditions:
-    """Conditions of the table, replaced by those that are given. Raises SettingRejected on a name that is none."""
-    values: dict[str, Any] = {
-        **asdict(
-            AgipdConditions.from_properties(
-                {"acquisition_rate_mhz": 1.1, **table.conditions.given, "memory_cells": table.memory_cells}
-            )
-        )
-    }
-    del values["source_energy_kev"]
-    for name, value in given.items():
-        if name not in values:
-            raise SettingRejected("conditions", name, f"one of {', '.join(values)}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise SettingRejected(f"conditions.{name}", value, "a number")
-        values[name] = type(values[name])(value)
-    return OperatingConditions(**values)
-
-
-def recording(daq: Acquisition) -> dict[str, Any]:
-    """The recording under way, or the last one: folder, trains written, what was missing."""
-    recorder = daq.recorder
-    if recorder is None:
-        return {}
-    writer = recorder.writer
-    return {
-        "run": writer.run,
-        "folder": str(writer.folder),
-        "trains": writer.trains_written,
-        **recorder.counters,
-    }
-
-
-def _by_text(values: Mapping[int, Any]) -> dict[str, Any]:
-    """JSON objects have texts as keys."""
-    return {str(key): dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+def _control_sources(table: PipelineTable, endpoints: Mapping[str, Any]) -> ControlSources | None:
+    """Control sources where the bench has their endpoint, or the table an address of its own."""
+    named = table.control_sources.endpoint
+    address = named if named.startswith("tcp://") else endpoints.get(named)
+    return ControlSources(str(address), table.control_sources.mode) if address else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.config import PipelineTable
-from pipeline.constants import AgipdConditions, Catalogue, CatalogueRest, ConstantSet
+from pipeline.constants import Catalogue, CatalogueRest, Conditions, ConstantSet, conditions_of
 from pipeline.control.device import Device, Property, Slot, State
 from pipeline.correct import recipe_of
 from pipeline.errors import NotInThisState, SettingRejected
@@ -87,7 +87,7 @@ class CorrectedBranch:
             self._bridge_device(),
         ]
 
-    def load_constants(self, event_at: datetime, conditions: AgipdConditions) -> ConstantSet:
+    def load_constants(self, event_at: datetime, conditions: Conditions) -> ConstantSet:
         """Fetch and prepare what is in force at a moment. Raises ConstantMissing, CatalogueError and others."""
         for key in ("caldb.rest", "caldb.store"):
             if key not in self._endpoints:
@@ -99,7 +99,9 @@ class CorrectedBranch:
         try:
             store = Path(str(self._endpoints["caldb.store"]))
             catalogue = Catalogue(rest, store, self._table.detector)
-            found = catalogue.fetch(conditions, recipe.needed, self._table.modules, event_at)
+            found = catalogue.fetch(
+                conditions, recipe.needed, self._table.modules, event_at, welcome=recipe.welcome
+            )
         finally:
             rest.close()
         prepared = {m: recipe.prepare(m, found.module(m)) for m in self._table.modules}
@@ -132,7 +134,7 @@ class CorrectedBranch:
                 raise SettingRejected("event_at", event_at, "a moment in ISO 8601") from None
             if moment.tzinfo is None:
                 raise SettingRejected("event_at", event_at, "a moment with its time zone")
-            found = self.load_constants(moment, AgipdConditions.from_properties(conditions))
+            found = self.load_constants(moment, conditions_of(self._table.type, conditions))
             return {"constants": found.begin_at(), "versions": len(found.versions())}
 
         def unload() -> dict[str, Any]:

@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
+from pipeline.constants import AgipdConditions
 from pipeline.daq.conditions import recorded_conditions
 from pipeline.daq.inspection import inspect_run
-from pipeline.daq.rawfile import OperatingConditions
 from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS, MAGIC_BEGIN, MAGIC_END
 from pipeline.errors import RunUnreadable
@@ -26,7 +26,7 @@ FOREIGN = ROOT / ".venvs" / "euxfel" / "bin"
 FIRST = 1_500_000_000
 EPOCH_NS = 1_768_464_000 * 10**9
 FRAMES = 2
-CONDITIONS = OperatingConditions(300.0, FRAMES, 1.1, 0, 0, 12)
+CONDITIONS = AgipdConditions(FRAMES, 1.1)
 foreign = pytest.mark.skipif(
     not (FOREIGN / "python").exists(), reason="no environment .venvs/euxfel with the public clients"
 )

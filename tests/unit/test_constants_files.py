@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_constant_comes_back_and_leaves_nothing_beside_it(path: Path) -> None:
-    stored = read_constant(path, PDU, "Offset", 2)
+    stored = read_constant(path, PDU, "Offset", (128, 512, 2, 3))
     np.testing.assert_array_equal(stored.data, offset())
     assert stored.sha256 == content_hash(offset())
     assert list(path.parent.iterdir()) == [path]
@@ -62,7 +62,7 @@ def test_other_writers_may_order_axes_and_choose_double(tmp_path: Path) -> None:
         file[f"{PDU}/data"].attrs["dims"] = np.array(
             ["cell", "gain", "slow_scan", "fast_scan"], h5py.string_dtype()
         )
-    stored = read_constant(path, PDU, "Offset", 2)
+    stored = read_constant(path, PDU, "Offset", (128, 512, 2, 3))
     assert stored.data.dtype == np.float32
     np.testing.assert_array_equal(stored.data, offset())
 
@@ -111,14 +111,14 @@ def test_every_damage_is_a_sentence_with_path_and_remedy(
 ) -> None:
     damage(path)
     with pytest.raises(ConstantUnreadable, match=words) as caught:
-        read_constant(path, PDU, "Offset", 2)
+        read_constant(path, PDU, "Offset", (128, 512, 2, 3))
     assert str(path) in str(caught.value)
     assert "inject the constant again" in str(caught.value)
 
 
 def test_a_missing_dataset_is_named(path: Path) -> None:
     with pytest.raises(ConstantUnreadable, match="holds no dataset /AGIPD_SIM_M100/Noise/0/data"):
-        read_constant(path, "/AGIPD_SIM_M100/Noise/0", "Noise", 2)
+        read_constant(path, "/AGIPD_SIM_M100/Noise/0", "Noise", (128, 512, 2, 3))
 
 
 def test_a_write_that_fails_leaves_the_old_file(path: Path) -> None:
