@@ -125,7 +125,7 @@ def offline(
     try:
         modules = sorted({file.module for file in raw_files(run)})
         conditions = recorded_conditions(run)
-        recipe = recipe_of(conditions.detector, CorrectionTable(), conditions)
+        recipe = recipe_of(CorrectionTable(), conditions)
         found = Catalogue(rest, store, detector).fetch(
             conditions, recipe.needed, modules, run_start(run), welcome=recipe.welcome
         )

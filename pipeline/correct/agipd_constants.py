@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.constants import BadPixel
 from pipeline.correct.compact import BadPixelList, Compact, compact, reached_from
+from pipeline.correct.recipe import kernel_order
 from pipeline.errors import SettingRejected
 from pipeline.model import F32, U16, U32
 
@@ -80,11 +81,11 @@ class AgipdConstants:
                 raise SettingRejected(
                     "steps", sorted(steps), f"without those that need {name}, or inject {name}"
                 )
-        offset = _kernel_order(stored["Offset"])[:3]
+        offset = kernel_order(stored["Offset"])[:3]
         cells, pixels = offset.shape[1:]
         bits = _stored_bits(stored, cells) if "mask" in steps else np.zeros((3, cells, pixels), np.uint32)
         if "medium_baseline" in steps:
-            offset[1] = _medium_baseline(offset, _kernel_order(stored["SlopesPC"]))
+            offset[1] = _medium_baseline(offset, kernel_order(stored["SlopesPC"]))
         if "offset" not in steps:
             offset = np.zeros_like(offset)
         relative, low_ratio = _relative(stored, steps, offset[:2])
@@ -98,7 +99,7 @@ class AgipdConstants:
         )
         return cls(
             threshold=(
-                np.stack([reached_from(t) for t in _kernel_order(stored["ThresholdsDark"])[:2]])
+                np.stack([reached_from(t) for t in kernel_order(stored["ThresholdsDark"])[:2]])
                 if "thresholding" in steps
                 else np.zeros((2, 0, pixels), np.uint16)
             ),
@@ -113,20 +114,14 @@ class AgipdConstants:
         )
 
 
-def _kernel_order(stored: NDArray[Any]) -> NDArray[Any]:
-    """(fast, slow, cell, k) to (k, cell, pixels), contiguous."""
-    fast, slow, cells, last = stored.shape
-    return np.ascontiguousarray(stored.transpose(3, 2, 1, 0)).reshape(last, cells, slow * fast)
-
-
 def _stored_bits(stored: Mapping[str, NDArray[Any]], cells: int) -> U32:
     """(3, cells, pixels) bits of all maps that are there. BadPixelsFF may be one map for all stages."""
-    bits = _kernel_order(stored["BadPixelsDark"])[:3].astype(np.uint32)
+    bits = kernel_order(stored["BadPixelsDark"])[:3].astype(np.uint32)
     if "BadPixelsPC" in stored:
-        bits |= _kernel_order(stored["BadPixelsPC"])[:3].astype(np.uint32)
+        bits |= kernel_order(stored["BadPixelsPC"])[:3].astype(np.uint32)
     if "BadPixelsFF" in stored:
         flat = stored["BadPixelsFF"]
-        bits |= _kernel_order(flat.reshape(*flat.shape[:2], cells, -1))[:1].astype(np.uint32)
+        bits |= kernel_order(flat.reshape(*flat.shape[:2], cells, -1))[:1].astype(np.uint32)
     return bits
 
 
@@ -146,7 +141,7 @@ def _relative(stored: Mapping[str, NDArray[Any]], steps: Collection[str], like: 
     """Relative gain of high and medium, (2, cells, pixels), and low over medium."""
     if "relative_gain" not in steps:
         return np.ones_like(like, np.float32), 1.0
-    slopes = _kernel_order(stored["SlopesPC"])[[0, 3]].astype(np.float32)
+    slopes = kernel_order(stored["SlopesPC"])[[0, 3]].astype(np.float32)
     good = slopes[0][np.isfinite(slopes[0]) & (slopes[0] > 0)]
     median = np.float32(np.median(good)) if good.size else np.float32(np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -158,7 +153,7 @@ def _photons(stored: Mapping[str, NDArray[Any]], steps: Collection[str], like: F
     if "photon_gain" not in steps:
         return np.ones_like(like, np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(1 / _kernel_order(stored["SlopesFF"])[0].astype(np.float32), np.float32)
+        return np.asarray(1 / kernel_order(stored["SlopesFF"])[0].astype(np.float32), np.float32)
 
 
 def _compact_offset(offset: F32, bits: U32) -> Compact:

@@ -114,6 +114,15 @@ def corrected_module(
     )
 
 
+def kernel_order(stored: NDArray[Any]) -> NDArray[Any]:
+    """From storage order (fast, slow, cell[, k]) to ([k,] cell, pixels), contiguous."""
+    fast, slow, cells = stored.shape[:3]
+    last = stored.shape[3:]
+    return np.ascontiguousarray(stored.transpose(*range(stored.ndim - 1, -1, -1))).reshape(
+        *last, cells, slow * fast
+    )
+
+
 def where(module: int) -> str:
     """Quadrant and module as live viewers name them, e.g. Q1M1 for module 0."""
     return f"Q{module // 4 + 1}M{module % 4 + 1}"

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipeline.config import CorrectionTable
+from pipeline.constants import AgipdConditions, Conditions, DsscConditions, LpdConditions
 from pipeline.correct.agipd import AgipdRecipe, AgipdSettings
+from pipeline.correct.dssc import DsscRecipe
+from pipeline.correct.lpd import LpdRecipe
 from pipeline.correct.recipe import Recipe
 from pipeline.errors import SettingRejected
 
 
-def recipe_of(detector: str, table: CorrectionTable, conditions: Any) -> Recipe:
-    """The recipe of a type of detector.
+def recipe_of(table: CorrectionTable, conditions: Conditions) -> Recipe:
+    """The recipe for data that were taken under *conditions*. Raises SettingRejected.
 
-    conditions  operating conditions of that type: AGIPD's gain mode decides whether stages are told apart
-    Raises SettingRejected for a type that has none.
+    AGIPD's gain mode decides whether stages are told apart, LPD's parallel gain how many frames a pulse has.
     """
-    match detector:
-        case "AGIPD":
+    match conditions:
+        case AgipdConditions():
             return AgipdRecipe(AgipdSettings.of(table, conditions.gain_mode))
+        case LpdConditions():
+            return LpdRecipe(table, conditions.parallel_gain)
+        case DsscConditions():
+            return DsscRecipe(table)
         case _:
-            raise SettingRejected("type", detector, "AGIPD, LPD or DSSC")
+            raise SettingRejected("type", conditions.detector, "AGIPD, LPD or DSSC")

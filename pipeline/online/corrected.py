@@ -94,7 +94,7 @@ class CorrectedBranch:
                 raise SettingRejected(
                     "endpoints", key, "the address of a catalogue; this pipeline was given none"
                 )
-        recipe = recipe_of(self._table.type, self._table.correction, conditions)
+        recipe = recipe_of(self._table.correction, conditions)
         rest = CatalogueRest(str(self._endpoints["caldb.rest"]))
         try:
             store = Path(str(self._endpoints["caldb.store"]))
