@@ -39,25 +39,35 @@ class DarkSettings:
     min_trains: int = 5
     """A memory cell with fewer frames of a stage counts as not measured."""
 
+    @classmethod
+    def of(cls, kind: str) -> DarkSettings:
+        """The usual settings for a type of detector. LPD has 12 bits, DSSC 9."""
+        match kind:
+            case "LPD":
+                return cls(offset_limits_adu=(200.0, 3500.0), noise_limits_adu=(0.4, 50.0))
+            case "DSSC":
+                return cls(offset_limits_adu=(20.0, 400.0), noise_limits_adu=(0.2, 20.0))
+        return cls()
+
 
 @dataclass(frozen=True, slots=True)
 class DarkStatistics:
-    """What was measured of one module. Images are (512, 128) slow scan, fast scan."""
+    """What was measured of one module."""
 
     offset: F32
-    """(cells, 3, 512, 128) mean of the analogue signal, ADU."""
+    """(cells, stages, slow, fast) mean of the analogue signal, ADU."""
     noise: F32
-    """(cells, 3, 512, 128) standard deviation (n - 1) of the same, ADU."""
-    level: F32
-    """(cells, 3, 512, 128) mean of the digital signal, ADU."""
-    level_noise: F32
-    """(cells, 3, 512, 128) its standard deviation, ADU."""
+    """(cells, stages, slow, fast) standard deviation (n - 1) of the same, ADU."""
+    level: F32 | None
+    """AGIPD: (cells, 3, 512, 128) mean of the digital signal, ADU."""
+    level_noise: F32 | None
+    """AGIPD: (cells, 3, 512, 128) its standard deviation, ADU."""
     trains: NDArray[np.int64]
-    """(cells, 3) frames that were seen."""
+    """(cells, stages) frames that were seen."""
 
 
 def flag_bad_pixels(seen: DarkStatistics, settings: DarkSettings) -> U32:
-    """Bad-pixel bits (`BadPixel`) for each cell, stage and pixel, (cells, 3, 512, 128) u4; 0 = good."""
+    """Bad-pixel bits (`BadPixel`) for each cell, stage and pixel, (cells, stages, slow, fast) u4; 0 = good."""
     mask = np.zeros(seen.offset.shape, np.uint32)
     for cell, stage in np.ndindex(seen.trains.shape):
         image = mask[cell, stage]
@@ -69,7 +79,9 @@ def flag_bad_pixels(seen: DarkStatistics, settings: DarkSettings) -> U32:
         image[~(np.isfinite(offset) & np.isfinite(noise))] |= np.uint32(BadPixel.OFFSET_NOISE_EVAL_ERROR)
         image[_offset_is_bad(offset, noise, trains, settings)] |= np.uint32(BadPixel.OFFSET_OUT_OF_THRESHOLD)
         image[_noise_is_bad(noise, trains, settings)] |= np.uint32(BadPixel.NOISE_OUT_OF_THRESHOLD)
-    mask[_levels_touch(seen, settings)] |= np.uint32(BadPixel.GAIN_THRESHOLDING_ERROR)
+    if seen.level is not None and seen.level_noise is not None:
+        touching = _levels_touch(seen.level, seen.level_noise, seen.trains, settings)
+        mask[touching] |= np.uint32(BadPixel.GAIN_THRESHOLDING_ERROR)
     return mask
 
 
@@ -99,19 +111,21 @@ def _beyond(values: F32, limits: tuple[float, float]) -> NDArray[np.bool_]:
     return (values < limits[0]) | (values > limits[1])
 
 
-def _levels_touch(seen: DarkStatistics, settings: DarkSettings) -> NDArray[np.bool_]:
+def _levels_touch(
+    level: F32, level_noise: F32, trains: NDArray[np.int64], settings: DarkSettings
+) -> NDArray[np.bool_]:
     """Cells and pixels, for all their stages, whose digital levels cannot be told apart.
 
     A pixel's own scatter counts at least as much as the module's median, so that a lucky estimate does not pass.
     """
-    shape = seen.level.shape
+    shape = level.shape
     bad = np.zeros((shape[0], *shape[2:]), np.bool_)
     for cell in range(shape[0]):
-        if np.any(seen.trains[cell] < settings.min_trains):
+        if np.any(trains[cell] < settings.min_trains):
             continue
-        typical = np.nanmedian(seen.level_noise[cell], axis=(1, 2), keepdims=True)
-        variance = np.maximum(seen.level_noise[cell], typical) ** 2
-        distance = np.diff(seen.level[cell], axis=0)
+        typical = np.nanmedian(level_noise[cell], axis=(1, 2), keepdims=True)
+        variance = np.maximum(level_noise[cell], typical) ** 2
+        distance = np.diff(level[cell], axis=0)
         sigma = np.sqrt(variance[:-1] + variance[1:])
         # "Not above" also catches levels that are not numbers.
         bad[cell] = np.any(~(distance > settings.gain_separation_sigma * sigma), axis=0)

@@ -18,7 +18,10 @@ from pipeline.model import U16
 
 BLOCK_FRAMES: Final = 64
 """Frames that are read at a time: 16 MiB of AGIPD."""
-IMAGE_SHAPE: Final = (2, 512, 128)
+IMAGE_SHAPES: Final = {"AGIPD": (2, 512, 128), "LPD": (1, 256, 256), "DSSC": (1, 128, 512)}
+"""Shape of one frame by the type of the detector; AGIPD: plane 0 analogue, plane 1 digital."""
+LPD_SIGNAL: Final = 0x0FFF
+LPD_STAGE_BIT: Final = 12
 
 _SEQUENCE: Final = re.compile(r"RAW-R\d{4}-([A-Z]+)(\d\d)-S\d{5}\.h5")
 
@@ -28,7 +31,7 @@ class Block:
     """Neighbouring frames of one file."""
 
     data: U16
-    """(n, 2, 512, 128) ADU: plane 0 analogue, plane 1 digital."""
+    """(n, *IMAGE_SHAPES[type]) ADU; of LPD the signal without the gain bits."""
     cell_id: U16
     """(n,) memory cell of each frame."""
 
@@ -40,11 +43,12 @@ def module_files(run: Path, module: int) -> list[Path]:
     found = [
         path
         for path in sorted(run.iterdir())
-        if (match := _SEQUENCE.fullmatch(path.name)) and match[1] == "AGIPD" and int(match[2]) == module
+        if (match := _SEQUENCE.fullmatch(path.name)) and match[1] in IMAGE_SHAPES and int(match[2]) == module
     ]
     if not found:
         raise RunUnreadable(
-            run, f"holds no file RAW-R…-AGIPD{module:02d}-S….h5; was module {module} recorded?"
+            run,
+            f"holds no file RAW-R…-{module:02d}-S….h5 of AGIPD, LPD or DSSC; was module {module} recorded?",
         )
     return found
 
@@ -54,15 +58,19 @@ def count_frames(run: Path, detector: str, module: int) -> int:
     return sum(len(_valid_rows(path, detector, module)) for path in module_files(run, module))
 
 
-def read_blocks(run: Path, detector: str, module: int, cells: range) -> Iterator[Block]:
+def read_blocks(
+    run: Path, detector: str, module: int, cells: range, stage: int | None = None
+) -> Iterator[Block]:
     """Frames of a module whose memory cell lies in *cells*, block by block.
 
+    stage  for LPD: only frames in which most pixels are in this gain stage, as each third is in parallel gain
     Only frames that the index counts and whose status is good (0) come. Raises RunUnreadable.
     """
     for path in module_files(run, module):
         try:
             with h5py.File(path, "r") as file:
-                yield from _blocks_of(path, file, detector, module, cells)
+                for block in _blocks_of(path, file, detector, module, cells):
+                    yield _of_stage(block, stage) if "-LPD" in path.name else block
         except OSError as error:
             raise RunUnreadable(path, f"cannot be read as HDF5 ({error}); record the run again") from None
 
@@ -70,14 +78,28 @@ def read_blocks(run: Path, detector: str, module: int, cells: range) -> Iterator
 def _blocks_of(path: Path, file: h5py.File, detector: str, module: int, cells: range) -> Iterator[Block]:
     image = _image_group(path, file, detector, module)
     data = image["data"]
-    if data.shape[1:] != IMAGE_SHAPE or data.dtype != np.uint16:
-        raise RunUnreadable(path, f"{data.name} holds {data.dtype} {data.shape}, not uint16 (n, 2, 512, 128)")
+    name = _SEQUENCE.fullmatch(path.name)
+    wanted = IMAGE_SHAPES[name[1]] if name is not None else ()
+    if data.shape[1:] != wanted or data.dtype != np.uint16:
+        raise RunUnreadable(
+            path, f"{data.name} holds {data.dtype} {data.shape}, not uint16 (n, {str(wanted)[1:]}"
+        )
     rows = _indexed_rows(path, file, detector, module)
     cell_id, status = (image[key][()].reshape(-1)[rows] for key in ("cellId", "status"))
     chosen = rows[(cell_id >= cells.start) & (cell_id < cells.stop) & (status == 0)]
     all_cells = image["cellId"][()].reshape(-1)
     for first, last in _stretches(chosen):
         yield Block(data[first:last], all_cells[first:last])
+
+
+def _of_stage(block: Block, stage: int | None) -> Block:
+    """The signal of LPD frames, of those in one gain stage."""
+    signal, cell_id = block.data & np.uint16(LPD_SIGNAL), block.cell_id
+    if stage is None:
+        return Block(signal, cell_id)
+    # A pixel with wrong gain bits does not change what most pixels of its frame say.
+    most = np.median(block.data.reshape(len(signal), -1) >> LPD_STAGE_BIT, axis=1)
+    return Block(signal[most == stage], cell_id[most == stage])
 
 
 def _stretches(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

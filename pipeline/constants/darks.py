@@ -1,4 +1,4 @@
-"""Constants from dark runs: three recordings without light, one with each gain stage forced."""
+"""Constants from dark runs: recordings without light, one with each gain stage forced; one for a DSSC."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.constants.badpixels import BadPixel
 from pipeline.constants.cellsums import MOST_FRAMES, CellSums
 from pipeline.constants.darkflags import DarkSettings, DarkStatistics, flag_bad_pixels
-from pipeline.constants.darkframes import IMAGE_SHAPE, count_frames, read_blocks
+from pipeline.constants.darkframes import IMAGE_SHAPES, count_frames, read_blocks
 from pipeline.constants.layout import to_storage
 from pipeline.errors import RunUnreadable
 from pipeline.model import F32
@@ -30,15 +30,18 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class DarkRuns:
-    """The folders of the three runs, such as `raw/r0001`."""
+    """The folders of the runs, such as `raw/r0001`.
+
+    A DSSC has one, *high*. An LPD in parallel gain has one, too: name it three times.
+    """
 
     high: Path
-    medium: Path
-    low: Path
+    medium: Path | None = None
+    low: Path | None = None
 
-    def by_stage(self) -> tuple[Path, Path, Path]:
+    def by_stage(self) -> tuple[Path, ...]:
         """Folders in the order of the gain stages 0, 1, 2."""
-        return (self.high, self.medium, self.low)
+        return tuple(run for run in (self.high, self.medium, self.low) if run is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,19 @@ class ModuleDark:
 
     module: int
     constants: dict[str, NDArray[Any]]
-    """By calibration, in storage order (128, 512, cells, k) fast scan, slow scan, cell, gain or threshold:
+    """By calibration, in storage order: fast scan, slow scan, cell, and but for DSSC k = gain or threshold:
 
     Offset, Noise   f4, k = 3 gain stages, ADU; NaN where there are too few trains
-    ThresholdsDark  f4, k = 5: high/medium and medium/low threshold, mean digital level of each stage, ADU
+    ThresholdsDark  AGIPD, f4, k = 5: high/medium and medium/low threshold, mean digital level of each stage, ADU
     BadPixelsDark   u4, k = 3, bits of `BadPixel`
     """
     trains: NDArray[np.int64]
-    """(cells, 3) frames that entered, by memory cell and stage."""
+    """(cells, stages) frames that entered, by memory cell and stage."""
 
     def bad_counts(self) -> dict[str, int]:
         """Pixels (of the module's 65 536) that carry each bit in any cell and stage; `any` counts all bad ones."""
-        worst = np.bitwise_or.reduce(self.constants["BadPixelsDark"], axis=(2, 3))
+        bits = self.constants["BadPixelsDark"]
+        worst = np.bitwise_or.reduce(bits, axis=tuple(range(2, bits.ndim)))
         counts = {str(bit.name): int(np.count_nonzero(worst & np.uint32(bit))) for bit in BadPixel}
         return {name: n for name, n in counts.items() if n} | {"any": int(np.count_nonzero(worst))}
 
@@ -72,8 +76,11 @@ def derive(
     *,
     threads: int = 2,
     progress: Progress | None = None,
+    kind: str = "AGIPD",
 ) -> dict[int, ModuleDark]:
     """Derive the dark constants of modules, several at a time.
+
+    kind  type of the detector: AGIPD, LPD or DSSC
 
     Offset is the mean, Noise the standard deviation (n - 1) of the analogue signal over trains. The thresholds lie in
     the middle between the mean digital levels m0, m1, m2 of the stages: T0 = (m0 + m1)/2, T1 = (m1 + m2)/2.
@@ -82,7 +89,13 @@ def derive(
     counted = [count_frames(run, detector, module) for run in runs.by_stage() for module in modules]
     advance = _Counter(sum(counted), progress).advance
     one = partial(
-        derive_module, runs, detector, memory_cells=memory_cells, settings=settings, advance=advance
+        derive_module,
+        runs,
+        detector,
+        memory_cells=memory_cells,
+        settings=settings,
+        advance=advance,
+        kind=kind,
     )
     with ThreadPoolExecutor(threads, "darks") as workers:
         return {dark.module: dark for dark in workers.map(one, modules)}
@@ -109,13 +122,14 @@ def derive_module(
     memory_cells: int,
     settings: DarkSettings,
     advance: Callable[[int], None],
+    kind: str = "AGIPD",
 ) -> ModuleDark:
     """Derive the constants of one module; *advance* is told the frames of each block. Raises RunUnreadable."""
     parts = []
     for start in range(0, memory_cells, CELLS_AT_ONCE):
         cells = range(start, min(start + CELLS_AT_ONCE, memory_cells))
-        seen = _measure(runs, detector, module, cells, settings.min_trains, advance)
-        parts.append((seen.trains, _constants(seen, settings)))
+        seen = _measure(runs, detector, module, cells, settings.min_trains, advance, kind)
+        parts.append((seen.trains, _constants(seen, settings, kind)))
     names = parts[0][1]
     joined = {name: np.concatenate([constants[name] for _, constants in parts], axis=2) for name in names}
     return ModuleDark(module, joined, np.concatenate([trains for trains, _ in parts]))
@@ -128,13 +142,14 @@ def _measure(
     cells: range,
     min_trains: int,
     advance: Callable[[int], None],
+    kind: str,
 ) -> DarkStatistics:
     means: list[F32] = []
     deviations: list[F32] = []
     trains = []
-    for run in runs.by_stage():
-        sums = CellSums(cells, IMAGE_SHAPE)
-        for block in read_blocks(run, detector, module, cells):
+    for stage, run in enumerate(runs.by_stage()):
+        sums = CellSums(cells, IMAGE_SHAPES[kind])
+        for block in read_blocks(run, detector, module, cells, stage):
             try:
                 sums.add(block.data, block.cell_id)
             except OverflowError as error:
@@ -149,17 +164,21 @@ def _measure(
     return DarkStatistics(
         offset=mean[:, :, 0],
         noise=deviation[:, :, 0],
-        level=mean[:, :, 1],
-        level_noise=deviation[:, :, 1],
+        level=mean[:, :, 1] if kind == "AGIPD" else None,
+        level_noise=deviation[:, :, 1] if kind == "AGIPD" else None,
         trains=np.stack(trains, axis=1),
     )
 
 
-def _constants(seen: DarkStatistics, settings: DarkSettings) -> dict[str, NDArray[Any]]:
-    middles = (seen.level[:, :-1] + seen.level[:, 1:]) / 2
-    return {
+def _constants(seen: DarkStatistics, settings: DarkSettings, kind: str) -> dict[str, NDArray[Any]]:
+    constants = {
         "Offset": to_storage(seen.offset),
         "Noise": to_storage(seen.noise),
-        "ThresholdsDark": to_storage(np.concatenate([middles, seen.level], axis=1)),
         "BadPixelsDark": to_storage(flag_bad_pixels(seen, settings)),
     }
+    if seen.level is not None:
+        middles = (seen.level[:, :-1] + seen.level[:, 1:]) / 2
+        constants["ThresholdsDark"] = to_storage(np.concatenate([middles, seen.level], axis=1))
+    if kind == "DSSC":
+        return {name: np.ascontiguousarray(stored[..., 0]) for name, stored in constants.items()}
+    return constants
