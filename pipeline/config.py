@@ -81,6 +81,9 @@ class SplitterTable(_Table):
     pulse_filter: str = ""
     """Frames by their index in the train, `range(0,250,2)` or `0,2,4`; empty = all."""
     every_nth_train: int = Field(default=1, ge=1)
+    raw_pulse_filter: str = ""
+    """The same for the raw output."""
+    raw_every_nth_train: int = Field(default=10, ge=1)
 
 
 STEPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -164,7 +167,14 @@ class MatcherTable(_Table):
     """[pipeline.matcher]: when a train counts as complete."""
 
     min_modules: int = Field(default=1, ge=1)
+    mandatory_modules: tuple[int, ...] = ()
+    """Modules without which no train goes on."""
     deadline_s: float = Field(default=2.0, gt=0)
+
+    @field_validator("mandatory_modules", mode="before")
+    @classmethod
+    def _list_as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
 
 
 class AppenderTable(_Table):
@@ -179,12 +189,15 @@ class BridgeTable(_Table):
     mode: Literal["REP", "PUB", "PUSH"] = "REP"
     corrected_port: Port = 0
     raw_port: Port = 0
+    preview_port: Port = 0
     every_nth_train: int = Field(default=1, ge=1)
     protocol: Literal["2.2", "1.0"] = "2.2"
     keys: tuple[str, ...] = ()
     """Keys of the corrected source that are sent, e.g. `["image.data"]`; empty = all."""
     raw_module: int | None = Field(default=None, ge=0, le=15)
-    """Send the raw data of this module alone; not given: all modules combined."""
+    """Send the raw data of this module alone, as soon as they come; not given: of the first module."""
+    raw_combined: bool = False
+    """Send the raw data of all modules instead, combined by train id, as the splitter's raw output lets them pass."""
     raw_layout: Literal["file", "live"] = "file"
     """AGIPD raw data: one array of signal and gain level, as in files; or image.data and image.gain, as live."""
     axes: Literal["file", "online"] = "file"
@@ -199,6 +212,7 @@ class BridgeTable(_Table):
 class PreviewTable(_Table):
     """[pipeline.preview]: assembled pictures of whole trains."""
 
+    enabled: bool = True
     every_nth_train: int = Field(default=10, ge=1)
     frame: Literal["mean", "max"] | Annotated[int, Field(ge=0)] = "mean"
     """Which frame is shown, or how the frames are projected."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,12 +128,16 @@ class CorrectedModule:
     """Call once when nobody needs the arrays any more."""
 
 
+PartT = TypeVar("PartT", bound=CorrectedModule | ModuleTrain)
+"""What is matched: corrected or raw parts of trains."""
+
+
 @dataclass(slots=True)
-class MatchedTrain:
+class MatchedTrain(Generic[PartT]):
     """The modules of one train that came before the deadline."""
 
     train_id: int
-    modules: dict[int, CorrectedModule]
+    modules: dict[int, PartT]
     timestamp_ns: int
     """Unix time of the train, nanoseconds."""
 

@@ -25,7 +25,7 @@ import psutil
 from pipeline.bench import made_data
 from pipeline.config import PipelineTable
 from pipeline.errors import AddressInUse, PipelineError
-from pipeline.model import MatchedTrain, TrainClock
+from pipeline.model import CorrectedModule, MatchedTrain, TrainClock
 from pipeline.online.assembly import OnlinePipeline
 
 PERIOD_NS: Final = 100_000_000
@@ -110,7 +110,7 @@ def measure(load: Load) -> EndToEnd:
     epoch_ns = time.time_ns() // PERIOD_NS * PERIOD_NS
     latencies: list[tuple[int, float]] = []
 
-    def appended(train: MatchedTrain) -> None:
+    def appended(train: MatchedTrain[CorrectedModule]) -> None:
         latencies.append((train.train_id, (time.time_ns() - train.timestamp_ns) / 1e6))
 
     with ExitStack() as running:
@@ -130,7 +130,7 @@ def measure(load: Load) -> EndToEnd:
         received = min(pipeline.daq.trains_received.values())
         counters = pipeline.corrected.output.counters
         problems = pipeline.daq.problems()
-        shed = pipeline.corrected.correction.counters["trains_shed"]
+        shed = pipeline.corrected.gate.counters["shed"]
     measured = [ms for train_id, ms in latencies if train_id >= sent["first"] + round(10 * WARM_UP_S)]
     if not measured:
         raise BenchFailed("no train came through after the warm-up; the problems were: " + str(problems))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +17,10 @@ from pipeline.control.device import Registry
 from pipeline.errors import NotInThisState, PipelineError, SettingRejected, UnknownName
 
 MAX_BODY_BYTES: Final = 64 * 1024
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+COUNTERS: Final = frozenset({"counters", "trains_received", "flags", "accounting", "pictures"})
+"""Properties that count events."""
+Scale = Literal["linear", "log"]
 
 
 class _Refused(Exception):
@@ -27,8 +31,13 @@ class _Refused(Exception):
         super().__init__(sentence)
 
 
-def control_app(registry: Registry, token: str) -> Starlette:
-    """The application for a registry; changes need `Authorization: Bearer TOKEN`."""
+def control_app(
+    registry: Registry, token: str, preview: Callable[[Scale], bytes | None] | None = None
+) -> Starlette:
+    """The application for a registry; changes need `Authorization: Bearer TOKEN`.
+
+    preview  gives the newest picture of the detector as PNG
+    """
 
     async def every_device(_: Request) -> Response:
         return JSONResponse(await run_in_threadpool(registry.describe))
@@ -52,16 +61,28 @@ def control_app(registry: Registry, token: str) -> Starlette:
         described = await run_in_threadpool(registry.describe)
         return JSONResponse({name: device["state"] for name, device in described.items()})
 
+    async def schema(request: Request) -> Response:
+        return JSONResponse(registry[request.path_params["name"]].schema())
+
     async def metrics(_: Request) -> Response:
-        described = await run_in_threadpool(registry.describe)
-        return PlainTextResponse("".join(prometheus_lines(described)))
+        text = await run_in_threadpool(lambda: "".join(prometheus_lines(registry)))
+        return PlainTextResponse(text, media_type=PROMETHEUS)
+
+    async def picture(request: Request) -> Response:
+        scale: Scale = "log" if request.query_params.get("scale") == "log" else "linear"
+        made = None if preview is None else await run_in_threadpool(preview, scale)
+        if made is None:
+            raise _Refused(404, "there is no picture yet; it is made of every n-th corrected train")
+        return Response(made, media_type="image/png", headers={"cache-control": "no-store"})
 
     return Starlette(
         routes=[
             Route("/devices", every_device),
             Route("/devices/{name}", one_device, methods=["GET"]),
             Route("/devices/{name}", change, methods=["PUT"]),
+            Route("/devices/{name}/schema", schema, methods=["GET"]),
             Route("/devices/{name}/{slot}", call, methods=["POST"]),
+            Route("/preview.png", picture),
             Route("/status", status),
             Route("/metrics", metrics),
         ],
@@ -69,16 +90,43 @@ def control_app(registry: Registry, token: str) -> Starlette:
     )
 
 
-def prometheus_lines(described: dict[str, Any]) -> Iterator[str]:
-    """All whole numbers among the properties as Prometheus text; what lies inside an object becomes a label."""
-    for name, device in described.items():
-        for key, value in device["properties"].items():
-            metric = f"stellwerk_{name}_{key}"
-            if isinstance(value, bool | int | float):
-                yield f"{metric} {_number(value)}\n"
-            elif isinstance(value, dict):
-                for label, part in _leaves(value):
-                    yield f'{metric}{{of="{label}"}} {_number(part)}\n'
+def prometheus_lines(registry: Registry) -> Iterator[str]:
+    """All numbers among the properties in Prometheus' text format; what lies inside an object becomes a label.
+
+    A device of many alike, such as `daq.AGIPD00`, becomes the label `device` of a metric of all of them. Counts of
+    events are counters and end in `_total`; everything else is a gauge.
+    """
+    families: dict[str, tuple[str, str, list[str]]] = {}
+    for name, device in registry.items():
+        described, about = device.describe(), device.schema()["properties"]
+        stage, _, one = name.partition(".")
+        for key, value in described["properties"].items():
+            counts = key in COUNTERS
+            metric = f"stellwerk_{stage}_{key}" + ("_total" if counts else "")
+            labels = [f'device="{one}"'] if one else []
+            samples = [
+                f"{metric}{_labelled([*labels, *of])} {_number(number)}\n" for of, number in _samples(value)
+            ]
+            if samples:
+                kind = "counter" if counts else "gauge"
+                families.setdefault(metric, (about[key]["about"], kind, []))[2].extend(samples)
+        up = families.setdefault("stellwerk_state", ("1 for the state that a device is in", "gauge", []))
+        up[2].append(f'stellwerk_state{{device="{name}",state="{described["state"]}"}} 1\n')
+    for metric, (help_text, kind, samples) in families.items():
+        yield f"# HELP {metric} {help_text}\n# TYPE {metric} {kind}\n"
+        yield from samples
+
+
+def _samples(value: Any) -> Iterator[tuple[list[str], bool | int | float]]:
+    if isinstance(value, bool | int | float):
+        yield [], value
+    elif isinstance(value, dict):
+        for label, part in _leaves(value):
+            yield [f'of="{label}"'], part
+
+
+def _labelled(labels: list[str]) -> str:
+    return "{" + ",".join(labels) + "}" if labels else ""
 
 
 def _leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool | int | float]]:

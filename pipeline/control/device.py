@@ -87,6 +87,11 @@ class Device:
         properties = {name: p.read() for name, p in self._properties.items()}
         return {"state": self.state.value, "properties": properties, "slots": list(self._slots)}
 
+    def schema(self) -> dict[str, Any]:
+        """What each property and slot is about, and what may be written."""
+        slots = {name: {"about": s.about, "arguments": _argument_names(s)} for name, s in self._slots.items()}
+        return {"properties": {name: _schema(p) for name, p in self._properties.items()}, "slots": slots}
+
     def change(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Write properties; all of them afterwards. Raises UnknownName, SettingRejected."""
         for name, value in values.items():
@@ -146,6 +151,15 @@ def _check_type(where: str, value: Any, hint: Any) -> None:
         raise SettingRejected(where, value, KINDS[expected])
 
 
+def _argument_names(slot: Slot) -> list[str]:
+    outer = {inner: name for name, inner in slot.renamed.items()}
+    return [outer.get(name, name) for name in inspect.signature(slot.call).parameters]
+
+
+def _schema(prop: Property) -> dict[str, Any]:
+    return {"about": prop.about, "type": prop.type.__name__, "writable": prop.write is not None}
+
+
 class Registry:
     """All devices of a pipeline by name."""
 
@@ -156,6 +170,10 @@ class Registry:
         if name not in self._devices:
             raise UnknownName("device", name, self._devices)
         return self._devices[name]
+
+    def items(self) -> list[tuple[str, Device]]:
+        """Every device with its name."""
+        return list(self._devices.items())
 
     def describe(self) -> dict[str, Any]:
         """Every device by name."""

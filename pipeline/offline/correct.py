@@ -19,7 +19,7 @@ from pipeline.errors import RunUnreadable
 from pipeline.model import ModuleTrain
 from pipeline.online.corrected_file import CorrectedFile, corrected_name
 
-RAW_NAME: Final = re.compile(r"RAW-R(\d{4})-AGIPD(\d{2})-S(\d{5})\.h5")
+RAW_NAME: Final = re.compile(r"RAW-R(\d{4})-(AGIPD|LPD|DSSC)(\d{2})-S(\d{5})\.h5")
 Progress = Callable[[int, int], None]
 """Called with files done, and files in all."""
 
@@ -29,6 +29,8 @@ class RawFile:
     """One sequence file of one module."""
 
     path: Path
+    kind: str
+    """AGIPD, LPD or DSSC."""
     run: int
     module: int
     sequence: int
@@ -51,10 +53,12 @@ def raw_files(folder: Path) -> list[RawFile]:
     found = []
     for path in sorted(folder.glob("RAW-*.h5")):
         if match := RAW_NAME.fullmatch(path.name):
-            run, module, sequence = (int(text) for text in match.groups())
-            found.append(RawFile(path, run, module, sequence))
+            run, module, sequence = int(match[1]), int(match[3]), int(match[4])
+            found.append(RawFile(path, match[2], run, module, sequence))
     if not found:
-        raise RunUnreadable(folder, "holds no files RAW-R….-AGIPD..-S…..h5; is it the folder of a raw run?")
+        raise RunUnreadable(
+            folder, "holds no files RAW-R….-AGIPD..-S…..h5 (or LPD, DSSC); is it the folder of a raw run?"
+        )
     return found
 
 
@@ -93,7 +97,12 @@ def correct_file(file: RawFile, out: Path, detector: str, correction: ModuleCorr
         with h5py.File(file.path, "r") as source:
             proposal = int(source["METADATA/proposalNumber"][0])
             writer = CorrectedFile(
-                unfinished, detector, file.module, RunIdentity(proposal, file.run, "corrected"), file.sequence
+                unfinished,
+                detector,
+                file.module,
+                RunIdentity(proposal, file.run, "corrected"),
+                file.sequence,
+                correction.image,
             )
             try:
                 trains = 0
@@ -153,4 +162,4 @@ def _train(data: h5py.Group, frames: slice, row: int, module: int, train_id: int
 
 
 def _target(out: Path, file: RawFile) -> Path:
-    return out / corrected_name(file.run, file.module, file.sequence)
+    return out / corrected_name(file.kind, file.run, file.module, file.sequence)

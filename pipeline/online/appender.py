@@ -10,7 +10,7 @@ from typing import Final
 
 from pipeline.daq.growing import RunIdentity
 from pipeline.errors import NotInThisState, SettingRejected
-from pipeline.model import MatchedTrain
+from pipeline.model import CorrectedModule, MatchedTrain
 from pipeline.online.corrected_file import CorrectedFile, corrected_name
 
 COMPRESSORS: Final = 2
@@ -19,18 +19,20 @@ COMPRESSORS: Final = 2
 class Appender:
     """Writes corrected runs. One thread at a time writes.
 
+    kind       AGIPD, LPD or DSSC
     folder_of  the folder of a run
     """
 
     def __init__(
         self,
+        kind: str,
         detector: str,
         modules: Sequence[int],
         proposal: int,
         sequence_trains: int,
         folder_of: Callable[[int], Path],
     ) -> None:
-        self._detector, self._modules = detector, tuple(modules)
+        self._kind, self._detector, self._modules = kind, detector, tuple(modules)
         self._proposal, self._sequence_trains, self._folder_of = proposal, sequence_trains, folder_of
         self._files: dict[int, CorrectedFile] = {}
         self._identity: RunIdentity | None = None
@@ -70,13 +72,16 @@ class Appender:
         )
         return folder
 
-    def write(self, matched: MatchedTrain) -> None:
+    def write(self, matched: MatchedTrain[CorrectedModule]) -> None:
         """Append a train, if a run is open. A disk that refuses ends the run with a problem, not the pipeline."""
         if self._identity is None or self.problem:
             return
         try:
             if self.trains % self._sequence_trains == 0:
-                self._begin_sequence(self.trains // self._sequence_trains, self._identity)
+                image = next(iter(matched.modules.values())).data.shape[1:]
+                self._begin_sequence(
+                    self.trains // self._sequence_trains, self._identity, (image[0], image[1])
+                )
             for module, file in self._files.items():
                 file.append(matched.train_id, matched.timestamp_ns, matched.modules.get(module))
             self.trains += 1
@@ -94,14 +99,14 @@ class Appender:
             self._each = None
         return self.trains
 
-    def _begin_sequence(self, sequence: int, identity: RunIdentity) -> None:
+    def _begin_sequence(self, sequence: int, identity: RunIdentity, image: tuple[int, int]) -> None:
         self._close_files()
         assert self.folder is not None
         assert self._each is not None
         for module in self._modules:
-            path = self.folder / corrected_name(identity.run, module, sequence)
+            path = self.folder / corrected_name(self._kind, identity.run, module, sequence)
             self._files[module] = CorrectedFile(
-                path, self._detector, module, identity, sequence, each=self._each.map
+                path, self._detector, module, identity, sequence, image, each=self._each.map
             )
 
     def _close_files(self) -> None:

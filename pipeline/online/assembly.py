@@ -15,12 +15,12 @@ from pipeline.control.server import ControlServer
 from pipeline.daq.acquisition import Acquisition
 from pipeline.daq.control_sources import ControlSources
 from pipeline.daq.recording import RecordingPlan
+from pipeline.daq.slots import SharedRelease
 from pipeline.daq.xtdf import FORMATS
 from pipeline.model import ModuleTrain, TrainClock
-from pipeline.online.bridge import BridgeServer
-from pipeline.online.bridge_messages import raw_source, serialize, train_metadata
 from pipeline.online.corrected import CorrectedBranch
 from pipeline.online.daq_device import daq_devices
+from pipeline.online.raw import RawBranch
 from pipeline.online.splitter import Splitter
 
 CORRECTION_TIMEOUT_S: Final = 10.0
@@ -64,18 +64,24 @@ class OnlinePipeline:
             plan, table.memory_cells, table.daq, self._raw_folder, self._on_train, slow=self.slow
         )
         self.corrected = CorrectedBranch(table, endpoints, train_clock, self._proposal_folder / "proc")
-        self.raw_bridge = BridgeServer("bridge.raw", table.bridge.mode, table.bridge.raw_port)
+        self.raw = RawBranch(table, train_clock, 8 if "500K" in table.detector else 16)
+        self.raw_splitter = Splitter(
+            table.memory_cells, table.splitter.raw_pulse_filter, table.splitter.raw_every_nth_train
+        )
         devices = [
             *daq_devices(self.daq, self._conditions, self._idle, self._let_correction_finish),
             self._splitter_device(),
+            self.raw.device(table.modules),
             *self.corrected.devices(),
         ]
         self.registry = Registry(devices)
-        self._control = ControlServer(control_app(self.registry, token), port=table.control_port)
+        self._control = ControlServer(
+            control_app(self.registry, token, self.corrected.preview.png), port=table.control_port
+        )
 
     def start(self) -> dict[str, str]:
         """Start all stages, the last ones first; endpoints by name."""
-        bridges = {"bridge.corrected": self.corrected.start(), "bridge.raw": self.raw_bridge.start()}
+        bridges = {**self.corrected.start(), "bridge.raw": self.raw.start()}
         if self.slow is not None:
             self.slow.start()
         self.daq.start()
@@ -89,20 +95,26 @@ class OnlinePipeline:
         if self.slow is not None:
             self.slow.stop()
         self.corrected.stop()
-        self.raw_bridge.stop()
+        self.raw.stop()
         self._control.stop()
 
     def _raw_folder(self, run: int) -> Path:
         return self._proposal_folder / "raw" / f"r{run:04d}"
 
     def _on_train(self, train: ModuleTrain) -> None:
-        if train.module == self._table.modules[0] and self.raw_bridge.wanted:
-            name, content = raw_source(self._table.detector, train)
-            metadata = train_metadata(name, train.train_id, self._train_clock.unix_ns(train.train_id))
-            self.raw_bridge.publish(serialize({name: content}, {name: metadata}))
+        self.raw.look(train)
+        to_raw = self.raw.wants_parts and self.raw_splitter.wants(train)
+        if to_raw:
+            train.release = SharedRelease(train.release, 2)
+            self._submit_raw(train)
         part = self.splitter.split(train)
         if part is not None:
             self.corrected.submit(part)
+
+    def _submit_raw(self, train: ModuleTrain) -> None:
+        part = self.raw_splitter.split(train)
+        if part is not None:
+            self.raw.submit(part)
 
     def _conditions(self, given: Mapping[str, Any]) -> Conditions:
         """Conditions of the table, replaced by those that are given. Raises SettingRejected."""

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pipeline.config import PipelineTable
 from pipeline.constants import Catalogue, CatalogueRest, Conditions, ConstantSet, conditions_of
 from pipeline.control.device import Device, Property, Slot, State
 from pipeline.correct import recipe_of
 from pipeline.errors import NotInThisState, SettingRejected
-from pipeline.model import MatchedTrain, ModuleTrain, TrainClock
+from pipeline.model import CorrectedModule, MatchedTrain, ModuleTrain, TrainClock
 from pipeline.online.appender import Appender
 from pipeline.online.bridge import BridgeServer
 from pipeline.online.bridge_messages import combined_source, serialize, train_metadata
 from pipeline.online.correction import CorrectionStage
+from pipeline.online.gate import Gate
 from pipeline.online.matcher import Matcher
 from pipeline.online.output import OutputStage
-
-MODULES_OF_DETECTOR: Final = 16
-"""A combined AGIPD 1M source always has room for all sixteen."""
+from pipeline.online.output_device import output_device
+from pipeline.online.preview import Preview
 
 
 class CorrectedBranch:
@@ -34,10 +34,11 @@ class CorrectedBranch:
         self, table: PipelineTable, endpoints: Mapping[str, Any], train_clock: TrainClock, folder: Path
     ) -> None:
         self._table, self._endpoints = table, endpoints
-        self.matcher = Matcher(
+        self.matcher = Matcher[CorrectedModule](
             len(table.modules), table.matcher.min_modules, table.matcher.deadline_s, train_clock
         )
         self.appender = Appender(
+            table.type,
             table.detector,
             table.modules,
             table.proposal,
@@ -45,22 +46,36 @@ class CorrectedBranch:
             lambda run: folder / f"r{run:04d}",
         )
         self.bridge = BridgeServer("bridge.corrected", table.bridge.mode, table.bridge.corrected_port)
-        self.output = OutputStage(self.matcher, [self.appender.write, self._serve])
+        self.matcher.mandatory = frozenset(table.matcher.mandatory_modules)
+        correction = table.correction
+        self.gate = Gate(correction.overload, correction.high_water_trains, correction.low_water_trains)
+        self.preview = Preview(table.detector, table.type, table.preview)
+        self.preview_bridge = BridgeServer("bridge.preview", table.bridge.mode, table.bridge.preview_port)
+        self.output = OutputStage[CorrectedModule](
+            "output", self.matcher, [self.appender.write, self._serve, self._show], self.gate.settled
+        )
+        depth = table.daq.online_queue_depth
+        if correction.overload == "shed":  # the gate decides, before a queue is full
+            depth = max(depth, correction.high_water_trains * len(table.modules))
         self.correction = CorrectionStage(
-            table.daq.online_queue_depth,
-            table.daq.online_policy,
-            table.correction.threads,
-            self.output.submit,
+            depth, table.daq.online_policy, correction.threads, self.output.submit
         )
         self._every_nth = table.bridge.every_nth_train
+        self._axes, self._keys = table.bridge.axes, table.bridge.keys
+        self._modules = 8 if "500K" in table.detector else 16
         self._constants: ConstantSet | None = None
 
-    def start(self) -> str:
-        """Start the stages, last first; the bridge's address. Raises AddressInUse."""
-        address = self.bridge.start()
+    def start(self) -> dict[str, str]:
+        """Start the stages, last first; the addresses of the bridges. Raises AddressInUse, SettingRejected."""
+        if self._table.preview.enabled:
+            self.preview.prepare()
+        addresses = {
+            "bridge.corrected": self.bridge.start(),
+            "bridge.preview": self.preview_bridge.start(),
+        }
         self.output.start()
         self.correction.start()
-        return address
+        return addresses
 
     def stop(self) -> None:
         """Drain and stop, first stage first; may be called twice."""
@@ -68,9 +83,13 @@ class CorrectedBranch:
         self.output.stop()
         self.appender.stop_file()
         self.bridge.stop()
+        self.preview_bridge.stop()
 
     def submit(self, part: ModuleTrain) -> None:
-        """Take a module's split train."""
+        """Take a module's split train; the gate decides whether its train goes on."""
+        if self.correction.ready and not self.gate.admit(part.train_id):
+            part.release()
+            return
         self.correction.submit(part)
 
     @property
@@ -82,9 +101,11 @@ class CorrectedBranch:
         """What the control system sees."""
         return [
             self._correction_device(),
-            self._matcher_device(),
+            output_device("matcher", self.output, self._table.modules),
             self._appender_device(),
             self._bridge_device(),
+            self._preview_device(),
+            self._pipeline_device(),
         ]
 
     def load_constants(self, event_at: datetime, conditions: Conditions) -> ConstantSet:
@@ -109,15 +130,40 @@ class CorrectedBranch:
         self._constants = found
         return found
 
-    def _serve(self, matched: MatchedTrain) -> None:
+    def _serve(self, matched: MatchedTrain[CorrectedModule]) -> None:
         if matched.train_id % self._every_nth:
             return
-        online = self._table.bridge.axes == "online"
         name, content = combined_source(
-            self._table.detector, matched, MODULES_OF_DETECTOR, online_axes=online
+            self._table.detector,
+            matched,
+            self._modules,
+            online_axes=self._axes == "online",
+            keys=self._keys,
         )
-        metadata = train_metadata(name, matched.train_id, matched.timestamp_ns)
-        self.bridge.publish(serialize({name: content}, {name: metadata}))
+        self._publish(self.bridge, name, content, matched)
+
+    def _show(self, matched: MatchedTrain[CorrectedModule]) -> None:
+        picture = self.preview.take(matched)
+        if picture is not None:
+            name = f"{self._table.detector}/CAL/PREVIEW"
+            self._publish(self.preview_bridge, name, {"image.data": picture}, matched)
+
+    def _publish(
+        self, bridge: BridgeServer, name: str, content: dict[str, Any], train: MatchedTrain[CorrectedModule]
+    ) -> None:
+        metadata = train_metadata(name, train.train_id, train.timestamp_ns)
+        bridge.publish(serialize({name: content}, {name: metadata}, self._table.bridge.protocol))
+
+    def status(self) -> str:
+        """One sentence: coupled, or what is asked for, what is held, and what to do."""
+        if not self.gate.decoupled:
+            return "coupled"
+        frames, nth = self._table.memory_cells, 2
+        return (
+            f"decoupled: {self.gate.in_work} trains in work, the oldest for {self.gate.oldest_s:.1f} s; the correction "
+            f"holds {self.correction.images.per_second:.0f} module images/s. Let fewer through the splitter: "
+            f"every_nth_train = {nth} or pulse_filter = range({max(1, frames // 2)})"
+        )
 
     def _correction_device(self) -> Device:
         stage = self.correction
@@ -125,7 +171,7 @@ class CorrectedBranch:
         def state() -> State:
             if stage.problem:
                 return State.ERROR
-            return State.ACTIVE if stage.loaded else State.PASSIVE
+            return State.ACTIVE if stage.ready else State.PASSIVE
 
         def load_constants(event_at: str, conditions: dict[str, Any]) -> dict[str, Any]:
             try:
@@ -152,7 +198,10 @@ class CorrectedBranch:
                     lambda: list(self._table.correction.steps_of(self._table.type)),
                 ),
                 Property("constants", "begin of each, by calibration and module", self._begins),
-                Property("timing", "cost so far", stage.timing),
+                Property("timing", "cost so far", stage.timing, type=dict),
+                Property(
+                    "module_images_per_s", "over five seconds", lambda: stage.images.per_second, type=float
+                ),
                 Property("counters", "trains", lambda: dict(stage.counters)),
                 Property("queue", "before the workers", stage.queue_counters),
                 Property("problem", "why the state is ERROR", lambda: stage.problem),
@@ -160,6 +209,13 @@ class CorrectedBranch:
             [
                 Slot("load_constants", "fetch and use the constants in force at a moment", load_constants),
                 Slot("unload", "forget the constants and stop correcting", unload),
+                Slot("start", "take trains in", lambda: _after(stage.resume, state)),
+                Slot(
+                    "stop",
+                    "take nothing in any more; what is queued comes out",
+                    lambda: _after(stage.pause, state),
+                ),
+                Slot("reset", "forget the problem", lambda: _after(stage.reset, state)),
             ],
         )
 
@@ -170,37 +226,6 @@ class CorrectedBranch:
             name: {str(module): begin for module, begin in of_modules.items()}
             for name, of_modules in self._constants.begin_at().items()
         }
-
-    def _matcher_device(self) -> Device:
-        matcher = self.matcher
-
-        def set_min(value: int) -> None:
-            if not 1 <= value <= matcher.modules:
-                raise SettingRejected("min_modules", value, f"from 1 to {matcher.modules}")
-            matcher.min_modules = value
-
-        def set_deadline(value: float) -> None:
-            if not value > 0:
-                raise SettingRejected("deadline_s", value, "more than 0")
-            matcher.deadline_s = value
-
-        return Device(
-            "matcher",
-            lambda: State.ACTIVE,
-            [
-                Property("min_modules", "least number of modules", lambda: matcher.min_modules, set_min, int),
-                Property(
-                    "deadline_s", "wait for the last modules", lambda: matcher.deadline_s, set_deadline, float
-                ),
-                Property("waiting", "trains that wait for modules", lambda: len(matcher)),
-                Property("counters", "trains and dropped modules", lambda: dict(matcher.counters)),
-                Property(
-                    "time_of_flight_s",
-                    "first corrected module to output, latest train",
-                    lambda: self.output.time_of_flight_s,
-                ),
-            ],
-        )
 
     def _appender_device(self) -> Device:
         appender = self.appender
@@ -241,12 +266,66 @@ class CorrectedBranch:
                 raise SettingRejected("every_nth_train", value, "at least 1")
             self._every_nth = value
 
+        def set_axes(value: str) -> None:
+            if value not in ("file", "online"):
+                raise SettingRejected("axes", value, "file or online")
+            self._axes = "file" if value == "file" else "online"
+
+        def set_keys(value: list[str]) -> None:
+            self._keys = tuple(str(key) for key in value)
+
         return Device(
             "bridge",
             lambda: State.ACTIVE,
             [
                 Property("every_nth_train", "trains served", lambda: self._every_nth, set_every, int),
-                Property("axes", "order of the axes", lambda: self._table.bridge.axes),
-                Property("counters", "requests and trains", lambda: dict(self.bridge.counters)),
+                Property("axes", "order of the axes: file or online", lambda: self._axes, set_axes),
+                Property("keys", "that are sent; none: all", lambda: list(self._keys), set_keys, list),
+                Property("protocol", "of the bridge", lambda: self._table.bridge.protocol),
+                Property("counters", "requests and trains", lambda: dict(self.bridge.counters), type=dict),
             ],
         )
+
+    def _preview_device(self) -> Device:
+        preview = self.preview
+
+        def set_every(value: int) -> None:
+            if value < 1:
+                raise SettingRejected("every_nth_train", value, "at least 1")
+            preview.every_nth_train = value
+
+        return Device(
+            "preview",
+            lambda: State.ACTIVE if self._table.preview.enabled else State.PASSIVE,
+            [
+                Property("every_nth_train", "trains shown", lambda: preview.every_nth_train, set_every, int),
+                Property("frame", "that is shown, or mean or max", lambda: str(preview.frame)),
+                Property("pictures", "made so far", lambda: preview.pictures, type=int),
+            ],
+        )
+
+    def _pipeline_device(self) -> Device:
+        gate = self.gate
+
+        def set_policy(value: str) -> None:
+            if value not in ("block", "shed"):
+                raise SettingRejected("overload", value, "block or shed")
+            gate.policy = "shed" if value == "shed" else "block"
+
+        return Device(
+            "pipeline",
+            lambda: State.ACTIVE,
+            [
+                Property("status", "coupled, or why not and what to do", self.status),
+                Property("decoupled", "more comes than is worked off", lambda: gate.decoupled, type=bool),
+                Property(
+                    "accounting", "every train that came, by what became of it", gate.accounting, type=dict
+                ),
+                Property("overload", "block or shed", lambda: gate.policy, set_policy),
+            ],
+        )
+
+
+def _after(call: Callable[[], None], state: Callable[[], State]) -> dict[str, str]:
+    call()
+    return {"state": state().value}

@@ -30,9 +30,9 @@ MapCall = Callable[[Callable[[Any], bytes], Iterable[Any]], Iterator[bytes]]
 """`map`, or an executor's."""
 
 
-def corrected_name(run: int, module: int, sequence: int) -> str:
-    """Name of a corrected sequence file."""
-    return f"CORR-R{run:04d}-AGIPD{module:02d}-S{sequence:05d}.h5"
+def corrected_name(kind: str, run: int, module: int, sequence: int) -> str:
+    """Name of a corrected sequence file; *kind* AGIPD, LPD or DSSC."""
+    return f"CORR-R{run:04d}-{kind}{module:02d}-S{sequence:05d}.h5"
 
 
 def _deflate(frame: Any) -> bytes:
@@ -40,7 +40,10 @@ def _deflate(frame: Any) -> bytes:
 
 
 class CorrectedFile:
-    """One corrected sequence file of one AGIPD module. Flushed after every train."""
+    """One corrected sequence file of one module. Flushed after every train.
+
+    image  slow and fast scan pixels
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class CorrectedFile:
         module: int,
         identity: RunIdentity,
         sequence: int,
+        image: tuple[int, int],
         *,
         each: MapCall = map,
     ) -> None:
@@ -67,9 +71,9 @@ class CorrectedFile:
             "status": grow("image/status", (1,), "u2", 4096),
             "length": grow("image/length", (1,), "u4", 2048),
         }
-        self._data = grow("image/data", (512, 128), "f4", 1)
-        self._gain = grow("image/gain", (512, 128), "u1", 1, deflate=True)
-        self._mask = grow("image/mask", (512, 128), "u4", 1, deflate=True)
+        self._data = grow("image/data", image, "f4", 1)
+        self._gain = grow("image/gain", image, "u1", 1, deflate=True)
+        self._mask = grow("image/mask", image, "u4", 1, deflate=True)
         self._detector: Growing | None = None
         self._train_ids = [grow(f"{group}/trainId", (), "u8") for group in ("detector", "header", "trailer")]
         self._header = {name: _section(grow, "header", name, field) for name, field in HEADER_FIELDS.items()}

@@ -17,8 +17,10 @@ import structlog
 from pipeline.correct import Buffers, ModuleCorrection, Recipe
 from pipeline.daq.queues import BoundedQueue, Policy
 from pipeline.model import CorrectedModule, ModuleTrain
+from pipeline.online.rates import Rate
 
 MAX_FREE: Final = 64
+PAUSE_TIMEOUT_S: Final = 30.0
 RESERVED_TRAINS: Final = 3
 """Corrected trains for which each module has room before the first one comes."""
 RESERVED_BYTES: Final = 2 << 30
@@ -81,6 +83,8 @@ class CorrectionStage:
         self._seconds = 0.0
         self._images = 0
         self.counters: Final[Counter[str]] = Counter()
+        self.images = Rate()
+        self.running = True
         self.problem = ""
 
     def start(self) -> None:
@@ -112,6 +116,25 @@ class CorrectionStage:
         self._prepared = {}
 
     @property
+    def ready(self) -> bool:
+        """Whether trains that come now are corrected."""
+        return self.running and self.loaded
+
+    def pause(self) -> None:
+        """Take nothing in any more; what is queued is worked off."""
+        self.running = False
+        for queue in self._queues:
+            queue.join(PAUSE_TIMEOUT_S)
+
+    def resume(self) -> None:
+        """Take trains in again, with the constants that are loaded."""
+        self.running = True
+
+    def reset(self) -> None:
+        """Forget the problem."""
+        self.problem = ""
+
+    @property
     def loaded(self) -> bool:
         """Whether there are constants."""
         return bool(self._prepared)
@@ -123,8 +146,8 @@ class CorrectionStage:
 
     def submit(self, train: ModuleTrain) -> None:
         """Queue a module's train; a full queue does what its policy says."""
-        if not self._prepared:
-            self.counters["trains_without_constants"] += 1
+        if not self.ready:
+            self.counters["parts_not_running" if self._prepared else "trains_without_constants"] += 1
             train.release()
             return
         self._queues[train.module % len(self._queues)].put(train)
@@ -175,4 +198,5 @@ class CorrectionStage:
             self._seconds += took
             self._images += len(part.data)
         self.counters["trains_corrected"] += 1
+        self.images.add(len(part.data))
         self._on_output(part)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Generic
 
-from pipeline.model import CorrectedModule, MatchedTrain, TrainClock
+from pipeline.model import MatchedTrain, PartT, TrainClock
 
 
 class DropReason(StrEnum):
@@ -24,28 +24,31 @@ class DropReason(StrEnum):
     """Its pulse or cell ids are not those of most modules."""
     TOO_FEW_MODULES = "too_few_modules"
     """Its train had fewer modules than the least number when its deadline came."""
+    MANDATORY_MISSING = "mandatory_missing"
+    """Its train lacked a module without which no train goes on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Generic[PartT]):
     """A module part that goes nowhere."""
 
-    part: CorrectedModule
+    part: PartT
     reason: DropReason
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Waiting(Generic[PartT]):
     since_s: float
-    parts: dict[int, CorrectedModule] = field(default_factory=dict)
+    parts: dict[int, PartT] = field(default_factory=dict)
 
 
-class Matcher:
+class Matcher(Generic[PartT]):
     """Match by train id.
 
     modules      how many modules there are
     min_modules  the least with which a train goes out
     deadline_s   how long a train waits for its last modules
+    mandatory    modules without which no train goes out
     max_waiting  trains that may wait at a time; the oldest goes out, or is given up, when there are more
     """
 
@@ -54,11 +57,12 @@ class Matcher:
     ) -> None:
         self.modules, self.min_modules, self.deadline_s = modules, min_modules, deadline_s
         self._train_clock, self._max_waiting = train_clock, max_waiting
-        self._waiting: dict[int, _Waiting] = {}
+        self.mandatory: frozenset[int] = frozenset()
+        self._waiting: dict[int, _Waiting[PartT]] = {}
         self._last_out = -1
         self.counters: Final[Counter[str]] = Counter()
 
-    def feed(self, part: CorrectedModule, now_s: float) -> list[MatchedTrain | Dropped]:
+    def feed(self, part: PartT, now_s: float) -> list[MatchedTrain[PartT] | Dropped[PartT]]:
         """Take a module part; what is settled by it, in the order of train ids."""
         if part.train_id <= self._last_out:
             return [self._drop(part, DropReason.LATE), *self.due(now_s)]
@@ -68,9 +72,9 @@ class Matcher:
         waiting.parts[part.module] = part
         return self.due(now_s)
 
-    def due(self, now_s: float) -> list[MatchedTrain | Dropped]:
+    def due(self, now_s: float) -> list[MatchedTrain[PartT] | Dropped[PartT]]:
         """What need not, or cannot, wait any longer. Later trains wait for earlier ones."""
-        settled: list[MatchedTrain | Dropped] = []
+        settled: list[MatchedTrain[PartT] | Dropped[PartT]] = []
         for train_id in sorted(self._waiting):
             waiting = self._waiting[train_id]
             complete = len(waiting.parts) == self.modules
@@ -80,7 +84,7 @@ class Matcher:
             settled += self._settle(train_id)
         return settled
 
-    def flush(self) -> list[MatchedTrain | Dropped]:
+    def flush(self) -> list[MatchedTrain[PartT] | Dropped[PartT]]:
         """Settle all that wait; afterwards train ids may begin anew."""
         settled = [item for train_id in sorted(self._waiting) for item in self._settle(train_id)]
         self._last_out = -1
@@ -91,29 +95,39 @@ class Matcher:
         """When `due` has something to settle at the latest; None when nothing waits."""
         return min((w.since_s + self.deadline_s for w in self._waiting.values()), default=None)
 
+    @property
+    def last_settled(self) -> int:
+        """Every train up to this id has gone out or was given up; −1: none yet."""
+        return self._last_out
+
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def _settle(self, train_id: int) -> list[MatchedTrain | Dropped]:
+    def _settle(self, train_id: int) -> list[MatchedTrain[PartT] | Dropped[PartT]]:
         parts = self._waiting.pop(train_id).parts
         self._last_out = train_id
         agreeing, differing = _by_pulses(parts)
-        settled: list[MatchedTrain | Dropped] = [self._drop(p, DropReason.PULSES_DIFFER) for p in differing]
+        settled: list[MatchedTrain[PartT] | Dropped[PartT]] = [
+            self._drop(p, DropReason.PULSES_DIFFER) for p in differing
+        ]
         if len(agreeing) < self.min_modules:
             self.counters["trains_given_up"] += 1
             return settled + [self._drop(part, DropReason.TOO_FEW_MODULES) for part in agreeing.values()]
+        if not self.mandatory <= set(agreeing):
+            self.counters["trains_given_up"] += 1
+            return settled + [self._drop(part, DropReason.MANDATORY_MISSING) for part in agreeing.values()]
         complete = len(agreeing) == self.modules
         self.counters["trains_complete" if complete else "trains_incomplete"] += 1
         return [*settled, MatchedTrain(train_id, agreeing, self._train_clock.unix_ns(train_id))]
 
-    def _drop(self, part: CorrectedModule, reason: DropReason) -> Dropped:
+    def _drop(self, part: PartT, reason: DropReason) -> Dropped[PartT]:
         self.counters[f"modules_{reason}"] += 1
         return Dropped(part, reason)
 
 
 def _by_pulses(
-    parts: dict[int, CorrectedModule],
-) -> tuple[dict[int, CorrectedModule], list[CorrectedModule]]:
+    parts: dict[int, PartT],
+) -> tuple[dict[int, PartT], list[PartT]]:
     """Modules that agree with most on pulse and cell ids, by number, and those that do not."""
     ids = {module: part.pulse_id.tobytes() + part.cell_id.tobytes() for module, part in sorted(parts.items())}
     common = Counter(ids.values()).most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""Behind the correction: match, write, serve. One thread, fed through a bounded queue."""
+"""Behind the correction, and behind the splitter's raw output: match, and hand whole trains on. One thread each."""
 
 from __future__ import annotations
 
@@ -6,37 +6,53 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Generic
+
+import structlog
 
 from pipeline.daq.queues import BoundedQueue, Policy
-from pipeline.model import CorrectedModule, MatchedTrain
+from pipeline.model import MatchedTrain, PartT
 from pipeline.online.matcher import Dropped, Matcher
+from pipeline.online.rates import Histogram, Rate
 
 QUEUE_DEPTH: Final = 64
 PERIOD_S: Final = 0.05
 FLUSH_TIMEOUT_S: Final = 30.0
+log = structlog.get_logger("pipeline.output")
 
 
-class OutputStage:
-    """Matches corrected modules and hands whole trains on, in the order of their ids.
+class OutputStage(Generic[PartT]):
+    """Matches modules and hands whole trains on, in the order of their ids.
 
-    outputs  called in turn with each matched train, from this stage's thread
+    outputs     called in turn with each matched train, from this stage's thread
+    on_settled  told the train id up to which all trains have left
+    An output that raises is a problem of this stage, and the state ERROR until `reset`; the other outputs go on.
     """
 
-    def __init__(self, matcher: Matcher, outputs: list[Callable[[MatchedTrain], None]]) -> None:
-        self.matcher = matcher
+    def __init__(
+        self,
+        name: str,
+        matcher: Matcher[PartT],
+        outputs: list[Callable[[MatchedTrain[PartT]], None]],
+        on_settled: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.matcher, self._on_settled = matcher, on_settled
         self._outputs = outputs
-        self._queue = BoundedQueue[CorrectedModule](
-            "output", QUEUE_DEPTH, Policy.BLOCK, lambda part: part.release()
-        )
-        self._thread = threading.Thread(target=self._work, name="output")
+        self._queue = BoundedQueue[PartT](name, QUEUE_DEPTH, Policy.BLOCK, lambda part: part.release())
+        self._thread = threading.Thread(target=self._work, name=name)
         self._lock = threading.Lock()
+        self._first_seen: dict[int, float] = {}
         self.counters: Final[Counter[str]] = Counter()
+        self.running = True
+        self.problem = ""
+        self.trains = Rate()
+        self.images = Rate()
         self.time_of_flight_s = 0.0
         """From a train's first module to its output, the latest train."""
-        self._first_seen: dict[int, float] = {}
+        self.latency: Final = Histogram()
+        """From a train's own time to its output; of use where the bench runs on wall time."""
 
-    def add(self, output: Callable[[MatchedTrain], None]) -> None:
+    def add(self, output: Callable[[MatchedTrain[PartT]], None]) -> None:
         """Hand trains to one more output, after the others."""
         self._outputs.append(output)
 
@@ -51,8 +67,12 @@ class OutputStage:
             self._thread.join()
             self.flush()
 
-    def submit(self, part: CorrectedModule) -> None:
-        """Queue a corrected module; blocks while the queue is full."""
+    def submit(self, part: PartT) -> None:
+        """Queue a module; blocks while the queue is full. While the stage does not run, it is counted and let go."""
+        if not self.running:
+            self.counters["parts_not_running"] += 1
+            part.release()
+            return
         self._first_seen.setdefault(part.train_id, time.monotonic())
         self._queue.put(part)
 
@@ -68,6 +88,20 @@ class OutputStage:
             self._hand_on(self.matcher.flush())
             self._first_seen.clear()
 
+    def pause(self) -> None:
+        """Take nothing in any more; what is under way comes out."""
+        self.running = False
+        self.flush()
+
+    def resume(self) -> None:
+        """Take parts in again."""
+        self.running = True
+
+    def reset(self) -> None:
+        """Forget the problem, and what waits for modules."""
+        self.flush()
+        self.problem = ""
+
     def _work(self) -> None:
         while not (self._queue.closed and not len(self._queue)):
             part = self._queue.get(PERIOD_S)
@@ -78,15 +112,34 @@ class OutputStage:
                 self._hand_on(self.matcher.feed(part, time.monotonic()))
             self._queue.done()
 
-    def _hand_on(self, settled: list[MatchedTrain | Dropped]) -> None:
+    def _hand_on(self, settled: list[MatchedTrain[PartT] | Dropped[PartT]]) -> None:
         for item in settled:
             if isinstance(item, Dropped):
                 item.part.release()
                 continue
             for output in self._outputs:
-                output(item)
+                self._give(output, item)
+            images = len(next(iter(item.modules.values())).pulse_id)
             item.release()
-            self.counters["trains_out"] += 1
-            began = self._first_seen.pop(item.train_id, None)
-            if began is not None:
-                self.time_of_flight_s = time.monotonic() - began
+            self._measure(item, images)
+        if settled:
+            self._on_settled(self.matcher.last_settled)
+
+    def _give(self, output: Callable[[MatchedTrain[PartT]], None], train: MatchedTrain[PartT]) -> None:
+        try:
+            output(train)
+        except Exception as error:  # a thread's border: one output must not end the stage
+            log.exception("an output failed", train_id=train.train_id)
+            self.problem = f"train {train.train_id}: {type(error).__name__}: {error}"
+            self.counters["outputs_failed"] += 1
+
+    def _measure(self, train: MatchedTrain[PartT], images: int) -> None:
+        self.counters["trains_out"] += 1
+        self.trains.add()
+        self.images.add(images)
+        began = self._first_seen.pop(train.train_id, None)
+        if began is not None:
+            self.time_of_flight_s = round(time.monotonic() - began, 4)
+        self.latency.add(max(0.0, (time.time_ns() - train.timestamp_ns) / 1e9))
+        for old in [train_id for train_id in self._first_seen if train_id < train.train_id]:
+            del self._first_seen[old]

@@ -107,6 +107,10 @@ class Splitter:
             raise SettingRejected("every_nth_train", value, "at least 1")
         self._every_nth_train = value
 
+    def wants(self, train: ModuleTrain) -> bool:
+        """Whether a train is one of those that go on."""
+        return train.train_id % self._every_nth_train == 0
+
     def split(self, train: ModuleTrain) -> ModuleTrain | None:
         """The part of the train that goes on, with the same `release`; None when nothing does, then it is released."""
         self._frames_seen[train.module] = len(train.data)

@@ -63,10 +63,23 @@ def test_reading_needs_no_token(client: httpx.Client) -> None:
 
 def test_metrics(client: httpx.Client) -> None:
     assert client.get("/metrics").text.splitlines() == [
+        "# HELP stellwerk_kettle_target °C",
+        "# TYPE stellwerk_kettle_target gauge",
         "stellwerk_kettle_target 80",
-        'stellwerk_kettle_counters{of="cups"} 3',
-        'stellwerk_kettle_counters{of="of.tea"} 2',
+        "# HELP stellwerk_kettle_counters_total by kind",
+        "# TYPE stellwerk_kettle_counters_total counter",
+        'stellwerk_kettle_counters_total{of="cups"} 3',
+        'stellwerk_kettle_counters_total{of="of.tea"} 2',
+        "# HELP stellwerk_state 1 for the state that a device is in",
+        "# TYPE stellwerk_state gauge",
+        'stellwerk_state{device="kettle",state="PASSIVE"} 1',
     ]
+
+
+def test_a_schema_says_what_may_be_written(client: httpx.Client) -> None:
+    schema = client.get("/devices/kettle/schema").json()
+    assert schema["properties"]["target"]["writable"]
+    assert schema["slots"]["boil"]["arguments"] == ["minutes", "note"]
 
 
 def test_a_change_and_a_call(client: httpx.Client) -> None:

@@ -85,7 +85,7 @@ def pipeline(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_ready_status_stop(pipeline: subprocess.Popen[str], tmp_path: Path) -> None:
     say(pipeline, order(tmp_path))
     ready = hear(pipeline)["ready"]
-    assert sorted(ready) == ["bridge.corrected", "bridge.raw", "daq.0", "pipeline"]
+    assert sorted(ready) == ["bridge.corrected", "bridge.preview", "bridge.raw", "daq.0", "pipeline"]
     assert ready["daq.0"].startswith("udp://127.0.0.1:")
     say(pipeline, {"id": 1, "op": "status"})
     status = hear(pipeline)
