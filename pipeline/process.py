@@ -75,9 +75,9 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - the process's border: the parent must hear of every failure
         structlog.get_logger().exception("could not start")
         return _fail(answers, f"the pipeline could not start: {type(error).__name__}: {error}", EXIT_OUR_BUG)
-    _send(answers, {"ready": addresses})
     try:
-        with contextlib.suppress(_Stopped):
+        with contextlib.suppress(_Stopped):  # from here on a signal may come at any moment
+            _send(answers, {"ready": addresses})
             _serve(answers, pipeline)
     finally:
         _stop_in_time(pipeline)  # whatever ends serving: threads would keep the process alive
