@@ -7,6 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from sim.fault_command import fault
+from sim.rates_command import rates
+from sim.stream_commands import record, replay, replay_run
+
 app = typer.Typer(no_args_is_help=True, help="Simulators on their own, without a bench.")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
@@ -41,11 +45,11 @@ def kinds(json_output: JsonOption = False) -> None:
         return
     for kind in installed:
         typer.echo(f"{kind.name}: {kind.about}")
-        for fault in kind.faults:
-            parameters = ", ".join(f"{name}={value!r}" for name, value in fault.parameters.items())
-            typer.echo(f"  {fault.name}({parameters})")
-            typer.echo(f"      {fault.about}")
-            typer.echo(f"      shown by: {fault.shown_by}")
+        for made in kind.faults:
+            parameters = ", ".join(f"{name}={value!r}" for name, value in made.parameters.items())
+            typer.echo(f"  {made.name}({parameters})")
+            typer.echo(f"      {made.about}")
+            typer.echo(f"      shown by: {made.shown_by}")
 
 
 @app.command()
@@ -125,3 +129,10 @@ def xtdf(
         )
         for problem in sent["problems"]:
             typer.echo(f"  {problem}", err=True)
+
+
+app.command()(fault)
+app.command()(rates)
+app.command()(record)
+app.command()(replay)
+app.command("replay-run")(replay_run)

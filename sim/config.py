@@ -34,6 +34,8 @@ class FaultTable(_Table):
     device: str
     fault: str
     on: bool = True
+    for_s: Annotated[float, Field(gt=0)] | None = None
+    """Switched off again after so many simulated seconds. Not given: it stays on."""
     times: Annotated[int, Field(ge=1)] | None = None
     parameters: dict[str, bool | int | float | str] = {}
 

@@ -214,7 +214,8 @@ class Bench:
                 continue
             parts[name] = Part(name, kinds[table.kind].load().needs, (name, f"{name}."))
         if self._file.pipeline is not None:
-            parts["pipeline"] = Part("pipeline", ("caldb.",), ("pipeline", "daq.", "bridge."))
+            needs = ("caldb.", self._file.pipeline.control_sources.endpoint)
+            parts["pipeline"] = Part("pipeline", needs, ("pipeline", "daq.", "bridge."))
         return parts
 
     async def _start_part(self, name: str) -> None:
@@ -252,12 +253,17 @@ class Bench:
 
     def _appoint_faults(self, start_ns: int) -> None:
         for fault in self._file.sim.faults:
-            request = fault.model_dump(exclude={"at_s"})
+            request = fault.model_dump(exclude={"at_s", "for_s"})
+            self._appoint(start_ns + round(fault.at_s * NS_PER_S), request)
+            if fault.for_s is not None:
+                end_ns = start_ns + round((fault.at_s + fault.for_s) * NS_PER_S)
+                self._appoint(end_ns, {**request, "on": not fault.on})
 
-            async def act(request: dict[str, Any] = request) -> None:
-                await self.switch_fault(request)
+    def _appoint(self, at_ns: int, request: dict[str, Any]) -> None:
+        async def act() -> None:
+            await self.switch_fault(request)
 
-            self._clock.appoint(start_ns + round(fault.at_s * NS_PER_S), act)
+        self._clock.appoint(at_ns, act)
 
     async def _save_clock(self) -> None:
         saved = -1

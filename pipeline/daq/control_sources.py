@@ -125,6 +125,7 @@ class ControlSources:
             elif previous and train_id != previous + 1:
                 self.counters["train_id_gaps"] += 1
             self._note_changes(own)
+            self.counters["sources_missing"] += len(set(self._last) - set(own))
             self._trains[train_id] = own
             self._last.update(own)
             while len(self._trains) > REMEMBERED_TRAINS:

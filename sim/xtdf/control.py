@@ -87,6 +87,8 @@ def control_app(device: Detector, clock: Clock, poke: Callable[[], Awaitable[Non
                 "trains_sent": device.trains_sent,
                 "next_train_id": device.next_train_id(now),
                 "conditions": dict(device.conditions()),
+                "frames": device.table.frames,
+                "links": device.links(),
             }
         )
 

@@ -117,6 +117,18 @@ class Detector:
         """Train id of the next tick."""
         return self.table.first_train_id + now // TRAIN_PERIOD_NS + 1
 
+    def links(self) -> dict[str, dict[str, int]]:
+        """What each module's link has sent, by channel."""
+        return {
+            str(module.model.channel): {
+                "datagrams": 0 if module.link is None else module.link.datagrams_sent,
+                "bytes": 0 if module.link is None else module.link.bytes_sent,
+                "refused": module.refused,
+                "block_bytes": module.block_bytes,
+            }
+            for module in self.modules
+        }
+
     def conditions(self) -> Mapping[str, Any]:
         """Operating conditions under which constants of this detector are valid, by parameter name."""
         return self.table.conditions
@@ -143,9 +155,11 @@ class Detector:
                 )
 
     def _end(self) -> None:
-        self._acquisition = None
+        ended, self._acquisition = self._acquisition, None
         for module in self.modules:
-            module.send_held()
+            if ended is not None and ended.sent:
+                last = ended.first_train_id + ended.sent - 1
+                module.end(self.gain_mode, self.illumination, last)
             if module.refused:
                 self._note(
                     self._now,

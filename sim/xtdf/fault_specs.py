@@ -1,4 +1,4 @@
-"""The faults that an AGIPD simulator can make on the wire.
+"""The faults that an XTDF simulator can make on the wire.
 
 Each names the `TrainFlag` or counter of the pipeline that shows it (pipeline/model.py). A strike is one module's part
 of one train. `module` −1 means every module.
@@ -72,6 +72,18 @@ FAULTS: Final[Sequence[FaultSpec]] = (
         "The header holds the train id of the train before.",
         "TrainFlag.TRAIN_ID_REPEATED",
         {"module": -1},
+    ),
+    FaultSpec(
+        "train_id_reset",
+        "The header's train id counts from 1 again, as after a restart of the time server.",
+        "TrainFlag.TRAIN_ID_BACKWARD",
+        {"module": -1},
+    ),
+    FaultSpec(
+        "unasked_train",
+        "At the end of an acquisition the module sends its last train once more, though nobody asked.",
+        "TrainFlag.TRAIN_ID_REPEATED while recording; the counter trains_ignored otherwise",
+        {"module": 0},
     ),
     FaultSpec("train_id_zero", "The header's train id is 0.", "TrainFlag.TRAIN_ID_ZERO", {"module": -1}),
     FaultSpec(

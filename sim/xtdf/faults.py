@@ -11,6 +11,8 @@ from sim.xtdf.codec import BlockFields
 from sim.xtdf.keys import generator
 from sim.xtdf.packets import Packet, plan
 
+RESET_EVERY: Final = 1_000_000
+"""Train ids that were reset are the true ones modulo this."""
 WRONG_MAGIC: Final = 0xFFFFFFFF_FFFFFFFF
 
 Struck = Mapping[str, Mapping[str, Any]]
@@ -21,6 +23,8 @@ def strike(board: FaultBoard, channel: int) -> Struck:
     """Ask the board which faults strike the train of the module at *channel* now; each is counted."""
     struck: dict[str, Mapping[str, Any]] = {}
     for name, parameters in board.active().items():
+        if name == "unasked_train":
+            continue  # strikes at the end of an acquisition, not at a train
         if parameters["module"] in (-1, channel):
             fault = board.strike(name)
             if fault is not None:
@@ -36,6 +40,8 @@ def spoil_fields(fields: BlockFields, struck: Struck) -> BlockFields:
         fields = replace(fields, train_id=_u64(fields.train_id + struck["train_id_jump"]["by"]))
     if "train_id_repeat" in struck:
         fields = replace(fields, train_id=_u64(fields.train_id - 1))
+    if "train_id_reset" in struck:
+        fields = replace(fields, train_id=fields.train_id % RESET_EVERY + 1)
     if "train_id_zero" in struck:
         fields = replace(fields, train_id=0)
     if "wrong_magic" in struck:

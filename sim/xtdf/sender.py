@@ -80,9 +80,14 @@ class ModuleSender:
                 self.refused += self.link.send(leaving)
         self._release(train_id)
 
-    def send_held(self) -> None:
-        """Send all that is held back: the acquisition has ended."""
+    def end(self, gain_mode: GainMode, illumination: Illumination, last_train_id: int) -> None:
+        """The acquisition has ended: send all that is held back, and what a fault wants beyond."""
         self._release(None)
+        unasked = self._board.active().get("unasked_train")
+        if unasked is not None and unasked["module"] in (-1, self.model.channel):
+            self._board.strike("unasked_train")
+            self.send_train(last_train_id, gain_mode, illumination)
+            self._release(None)
 
     def _filled(
         self, train_id: int, gain_mode: GainMode, illumination: Illumination, struck: Struck
