@@ -172,6 +172,8 @@ SHOWN_BY: dict[str, dict[str, int]] = {
     "train_id_jump": {"TRAIN_ID_JUMP": 1, **LOST},
     "train_id_repeat": {"TRAIN_ID_REPEATED": 1, **LOST},
     "train_id_zero": {"TRAIN_ID_ZERO": 1, **LOST},
+    "train_id_reset": {"TRAIN_ID_BACKWARD": 1, **LOST},
+    "unasked_train": {"TRAIN_ID_REPEATED": 1},
     "module_late": {"TRAIN_ID_BACKWARD": 1, **LOST},
     "module_missing": LOST,
     "differing_pulse_ids": {"pulses_differ": 1},

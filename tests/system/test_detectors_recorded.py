@@ -232,7 +232,7 @@ def test_the_public_component_reads_raw_and_corrected(recorded: Recorded) -> Non
     stages = (3,) if case.parallel else ()
     dims, shape, dtype = shown["raw"]
     assert (shape, dtype) == ([2, LIGHTS, *stages, case.cells, *planes], "uint16")
-    assert ("data_gain" in dims) == (case.parallel or case.kind == "agipd"), dims
+    assert ("gain" in dims) == case.parallel, dims
     assert shown["corrected"] == [[2, pulses, *case.image], "float32"]
     assert len(shown["trains"]) == LIGHTS
     assert shown["legacy"] == [f"{case.detector}/DET/{m}CH0:xtdf" for m in (0, 1)]
