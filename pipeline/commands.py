@@ -143,6 +143,60 @@ def offline(
         typer.echo(f"{done.folder}: {done.files} files corrected, {done.skipped} were finished before")
 
 
+@app.command()
+def bench(
+    section: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this: kernel, end_to_end, half, highest, every_train, peers, offline, growth. May be repeated."
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=2, help="Length of the end-to-end measurement.")] = 60,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A look in a minute: kernel, end_to_end, offline.")
+    ] = False,
+    peer: Annotated[
+        Path | None, typer.Option(help="karabo-bridge-server-sim, to compare with.", show_default=False)
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the growth into this file.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the pipeline on this machine: side by side, after a warm-up, as a table.
+
+    Examples:
+
+      stellwerk pipe bench --quick
+
+      stellwerk pipe bench --section end_to_end --seconds 600
+
+      stellwerk pipe bench --section growth --figure growth.png --json
+    """
+    from rich.console import Console
+
+    from pipeline.bench import growth, report
+    from pipeline.errors import PipelineError
+
+    known = report.SECTIONS
+    if unknown := sorted(set(section or ()) - set(known)):
+        _refuse(f"there is no section {unknown[0]!r}; there are {', '.join(known)}", as_json)
+    chosen = tuple(section or (("kernel", "end_to_end", "offline") if quick else known))
+    console = Console(stderr=True)
+    try:
+        found = report.measure(
+            chosen, 10 if quick else seconds, peer, lambda what: console.print(f"measuring {what} …")
+        )
+    except PipelineError as error:
+        _refuse(str(error), as_json)
+    if figure is not None and found.growth is not None:
+        growth.plot(found.growth, figure)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(found)))
+    else:
+        report.show(found, Console())
+
+
 def read_table(path: Path) -> PipelineTable:
     """The [pipeline] table of a TOML file, or the whole file where it has none. Raises SettingRejected."""
     import tomllib

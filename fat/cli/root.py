@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from fat.cli import bench_commands
+from fat.soak.command import soak
 
 if TYPE_CHECKING:
     from typer._click.core import Context
@@ -79,6 +80,7 @@ def root(
 
 
 bench_commands.register(app)
+app.command()(soak)
 
 
 def main() -> None:

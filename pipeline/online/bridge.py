@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import Counter
+import weakref
+from collections import Counter, deque
 from typing import Any, Final, Literal
 
+import numpy as np
 import zmq
+from numpy.typing import NDArray
 
 from pipeline.errors import AddressInUse
 from pipeline.online.bridge_messages import BAD_REQUEST
@@ -15,6 +18,27 @@ from pipeline.online.bridge_messages import BAD_REQUEST
 Mode = Literal["REP", "PUB", "PUSH"]
 _SOCKETS: Final = {"REP": zmq.REP, "PUB": zmq.PUB, "PUSH": zmq.PUSH}
 Parts = list[Any]
+BACKLOG: Final = 2
+"""Trains that wait for somebody to take them: a client that takes every train needs a moment for each."""
+
+
+class Rooms:
+    """Memory for messages that is used again once a message is gone: the first touch of memory is slow."""
+
+    def __init__(self, most: int = 4) -> None:
+        self._free: deque[NDArray[np.float32]] = deque(maxlen=most)
+
+    def take(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Room of that shape, f4, with any content. It comes back by itself when nobody holds it any more."""
+        try:
+            base = self._free.popleft()
+        except IndexError:
+            base = None
+        if base is None or base.shape != shape:
+            base = np.empty(shape, np.float32)
+        room = base.view()
+        weakref.finalize(room, self._free.append, base)
+        return room
 
 
 class BridgeServer:
@@ -23,13 +47,13 @@ class BridgeServer:
     REP   each request `next` is answered once, with a train that this server has not sent yet: at once if there is one
     PUB   every train to whoever listens
     PUSH  every train to one of the listeners; a train that nobody takes is dropped
-    A newer train replaces one that has not gone out: stale pictures are of no use.
+    A newer train replaces the older of two that have not gone out: stale pictures are of no use.
     """
 
     def __init__(self, name: str, mode: Mode, port: int) -> None:
         self._name, self._mode, self._port = name, mode, port
         self._context = zmq.Context()
-        self._latest: Parts | None = None
+        self._waiting: deque[Parts] = deque(maxlen=BACKLOG)
         self._lock = threading.Lock()
         self._wake_here = self._context.socket(zmq.PAIR)
         self._wake_there = self._context.socket(zmq.PAIR)
@@ -71,22 +95,21 @@ class BridgeServer:
     def wanted(self) -> bool:
         """Whether a train given now would replace none that still waits."""
         with self._lock:
-            return self._latest is None
+            return len(self._waiting) < BACKLOG
 
     def publish(self, parts: Parts) -> None:
         """Offer a train. Returns at once."""
         with self._lock:
-            if self._latest is not None:
+            if len(self._waiting) == BACKLOG:
                 self.counters["trains_replaced"] += 1
-            self._latest = parts
+            self._waiting.append(parts)
         self.counters["trains_offered"] += 1
         with contextlib.suppress(zmq.Again):  # so many wake-ups are under way that one more is not needed
             self._wake_here.send(b"", zmq.NOBLOCK)
 
     def _take(self) -> Parts | None:
         with self._lock:
-            latest, self._latest = self._latest, None
-            return latest
+            return self._waiting.popleft() if self._waiting else None
 
     def _serve(self) -> None:
         poller = zmq.Poller()
@@ -100,7 +123,7 @@ class BridgeServer:
                     self._wake_there.recv()
                 elif not asked:
                     asked = self._hear()
-            if asked and (parts := self._take()) is not None:
+            while asked and (parts := self._take()) is not None:
                 self._send(parts)
                 asked = self._mode != "REP"
 
@@ -116,7 +139,8 @@ class BridgeServer:
 
     def _send(self, parts: Parts) -> None:
         try:
-            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=True)
+            # Not copied: the parts belong to the message from now on, and nobody writes into them any more.
+            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
             self.counters["trains_sent"] += 1
         except zmq.Again:
             self.counters["trains_untaken"] += 1

@@ -14,7 +14,7 @@ from pipeline.correct import recipe_of
 from pipeline.errors import NotInThisState, SettingRejected
 from pipeline.model import CorrectedModule, MatchedTrain, ModuleTrain, TrainClock
 from pipeline.online.appender import Appender
-from pipeline.online.bridge import BridgeServer
+from pipeline.online.bridge import BridgeServer, Rooms
 from pipeline.online.bridge_messages import combined_source, serialize, train_metadata
 from pipeline.online.correction import CorrectionStage
 from pipeline.online.gate import Gate
@@ -61,6 +61,7 @@ class CorrectedBranch:
             depth, table.daq.online_policy, correction.threads, self.output.submit
         )
         self._every_nth = table.bridge.every_nth_train
+        self._rooms = Rooms()
         self._axes, self._keys = table.bridge.axes, table.bridge.keys
         self._modules = 8 if "500K" in table.detector else 16
         self._constants: ConstantSet | None = None
@@ -133,12 +134,14 @@ class CorrectedBranch:
     def _serve(self, matched: MatchedTrain[CorrectedModule]) -> None:
         if matched.train_id % self._every_nth:
             return
+        first = next(iter(matched.modules.values()))
         name, content = combined_source(
             self._table.detector,
             matched,
             self._modules,
             online_axes=self._axes == "online",
             keys=self._keys,
+            room=self._rooms.take((len(first.data), self._modules, *first.data.shape[1:])),
         )
         self._publish(self.bridge, name, content, matched)
 

@@ -67,6 +67,8 @@ class XtdfTable(_Table):
     """Relative error (rms) of the injected gain constants."""
     inject_constants: bool = True
     """Put gain constants into the catalogue at the start, where the bench has one."""
+    inject_darks: bool = False
+    """Put dark constants there too, as they are true: for benches that record no darks of their own."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -186,7 +188,7 @@ class AgipdTable(XtdfTable):
 
     def parameters_of(self, calibration: str) -> dict[str, float | str]:
         """The conditions that an injected calibration depends on."""
-        left_out = {"Source energy"} if calibration == "SlopesPC" else set()
+        left_out = set() if calibration == "SlopesFF" else {"Source energy"}
         return {name: value for name, value in self.conditions.items() if name not in left_out}
 
 
@@ -251,9 +253,11 @@ class LpdTable(XtdfTable):
         }
         return common | ({"Parallel gain": 1.0} if self.parallel_gain else {})
 
-    def parameters_of(self, calibration: str) -> dict[str, float | str]:  # noqa: ARG002 - the same for all
+    def parameters_of(self, calibration: str) -> dict[str, float | str]:
         """The conditions that an injected calibration depends on: gain constants know no parallel gain."""
-        return {name: value for name, value in self.conditions.items() if name != "Parallel gain"}
+        dark = calibration in ("Offset", "Noise", "BadPixelsDark")
+        left_out = {"Source Energy", "category"} if dark else {"Parallel gain"}
+        return {name: value for name, value in self.conditions.items() if name not in left_out}
 
 
 class DsscTable(XtdfTable):

@@ -133,7 +133,11 @@ class _Catalogue:
     def add_versions(self, module: ModuleModel) -> int:
         """Write and register one version of each constant that this campaign has not there. How many are new."""
         new = 0
-        for calibration, constant in module.gain_constants(self._campaign.seed, self._campaign.error).items():
+        table = self._campaign.table
+        constants = module.gain_constants(self._campaign.seed, self._campaign.error)
+        if table.inject_darks:
+            constants |= module.dark_constants()
+        for calibration, constant in constants.items():
             if calibration not in self._constant_ids:
                 self._constant_ids[calibration] = self.constant_id(calibration)
             new += self._add_version(calibration, self._constant_ids[calibration], module.serial, constant)
@@ -186,7 +190,10 @@ class _Catalogue:
         unfinished = path.with_suffix(".part")
         with h5py.File(unfinished, "w") as file:
             dataset = file.create_dataset(data_set, data=constant)
-            dataset.attrs["dims"] = [*DIMS, "parameter" if "Slopes" in data_set else "gain"]
+            last = (
+                "parameter" if "Slopes" in data_set else "threshold" if "Thresholds" in data_set else "gain"
+            )
+            dataset.attrs["dims"] = [*DIMS, last][: constant.ndim]
             dataset.attrs["calibration_error"] = self._campaign.error
         os.replace(unfinished, path)
 

@@ -69,6 +69,10 @@ class ModuleModel(Protocol):
         """
         ...
 
+    def dark_constants(self) -> dict[str, NDArray[Any]]:
+        """Dark constants as they are true, by calibration, axes likewise; the type's own k."""
+        ...
+
     def write_truth(self, group: h5py.Group) -> None:
         """Write what is true of the module, for tests only."""
         ...
@@ -120,6 +124,23 @@ class LitModule:
         if light is None:
             light = self._light[illumination] = tabulate(self.expected(illumination))
         return light
+
+
+DARK_BITS: Final = {1: 1, 2: 2, 3: 1 << 13, 4: 1}
+"""Public bad-pixel bits of the kinds of `pixels.BadPixel`: offset, noise and gain thresholding, as darks find them."""
+
+
+def dark_bits(bad: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """BadPixelsDark of each pixel, the shape of *bad*."""
+    bits = np.zeros(bad.shape, np.uint32)
+    for kind, bit in DARK_BITS.items():
+        bits[bad == kind] = bit
+    return bits
+
+
+def stored(values: NDArray[Any], dtype: str = "f4") -> NDArray[Any]:
+    """From (cell, k, slow, fast) to the catalogue's (fast, slow, cell, k)."""
+    return np.ascontiguousarray(values.transpose(3, 2, 0, 1), dtype)
 
 
 def write_dataset(group: h5py.Group, name: str, values: Any, dims: Sequence[str], unit: str) -> None:

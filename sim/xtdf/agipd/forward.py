@@ -15,7 +15,15 @@ from sim.xtdf.illumination import Illumination
 from sim.xtdf.kernels import F32, PIXELS
 from sim.xtdf.keys import generator
 from sim.xtdf.layout import AGIPD, WireFormat
-from sim.xtdf.module import FORCED_STAGE, GainMode, LitModule, normal_deviates, write_dataset
+from sim.xtdf.module import (
+    FORCED_STAGE,
+    GainMode,
+    LitModule,
+    dark_bits,
+    normal_deviates,
+    stored,
+    write_dataset,
+)
 
 ASICS: Final = 16
 
@@ -72,6 +80,18 @@ class AgipdModule(LitModule):
     def gain_constants(self, seed: int, error: float) -> dict[str, NDArray[Any]]:
         """SlopesPC and SlopesFF."""
         return {name: make_constant(name, self.truth, seed, error) for name in CALIBRATIONS}
+
+    def dark_constants(self) -> dict[str, NDArray[Any]]:
+        """Offset, Noise, ThresholdsDark and BadPixelsDark, (128, 512, cells, k)."""
+        truth, cells = self.truth, len(self.truth.pedestal)
+        thresholds = np.concatenate([truth.thresholds, truth.level])
+        shape = (cells, 3, *self.shape)
+        return {
+            "Offset": stored(truth.pedestal),
+            "Noise": stored(np.broadcast_to(truth.total_noise, shape)),
+            "ThresholdsDark": stored(np.broadcast_to(thresholds, (cells, 5, *self.shape))),
+            "BadPixelsDark": stored(np.broadcast_to(dark_bits(truth.bad), shape), "u4"),
+        }
 
     def write_truth(self, group: h5py.Group) -> None:
         """Pedestals, noise, gains, switching points, levels, bad pixels, and the light."""

@@ -15,7 +15,7 @@ from sim.xtdf.dssc.truth import DsscTruth
 from sim.xtdf.illumination import Illumination
 from sim.xtdf.kernels import PIXELS
 from sim.xtdf.layout import DSSC, WireFormat
-from sim.xtdf.module import GainMode, LitModule, normal_deviates, write_dataset
+from sim.xtdf.module import GainMode, LitModule, dark_bits, normal_deviates, write_dataset
 
 PULSES_OF_A_TRAIN: Final = 2700
 
@@ -58,6 +58,16 @@ class DsscModule(LitModule):
     def gain_constants(self, seed: int, error: float) -> dict[str, NDArray[Any]]:  # noqa: ARG002
         """None: the correction of a DSSC subtracts offsets."""
         return {}
+
+    def dark_constants(self) -> dict[str, NDArray[Any]]:
+        """Offset, Noise and BadPixelsDark, (512, 128, cells)."""
+        truth, shape = self.truth, self.truth.pedestal.shape
+        maps = {
+            "Offset": truth.pedestal,
+            "Noise": np.broadcast_to(truth.readout_noise, shape),
+            "BadPixelsDark": np.broadcast_to(dark_bits(truth.bad), shape),
+        }
+        return {name: np.ascontiguousarray(values.transpose(2, 1, 0)) for name, values in maps.items()}
 
     def write_truth(self, group: h5py.Group) -> None:
         """Pedestals, noise, gain, bad pixels, and the light."""

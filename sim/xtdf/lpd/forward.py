@@ -15,7 +15,15 @@ from sim.xtdf.keys import generator
 from sim.xtdf.layout import LPD, WireFormat
 from sim.xtdf.lpd.kernels import expose
 from sim.xtdf.lpd.truth import LpdTruth
-from sim.xtdf.module import FORCED_STAGE, GainMode, LitModule, normal_deviates, write_dataset
+from sim.xtdf.module import (
+    FORCED_STAGE,
+    GainMode,
+    LitModule,
+    dark_bits,
+    normal_deviates,
+    stored,
+    write_dataset,
+)
 from sim.xtdf.pixels import BadPixel
 
 FF_GAIN_EVAL_ERROR: Final = 1 << 7
@@ -92,16 +100,26 @@ class LpdModule(LitModule):
             "FFMap": np.broadcast_to(1 / per_photon, (cells, 3, *self.shape)),
         }
         constants: dict[str, NDArray[Any]] = {
-            name: _stored(self._blurred(name, values, seed, error)) for name, values in maps.items()
+            name: stored(self._blurred(name, values, seed, error)) for name, values in maps.items()
         }
         bits = np.where(dead, FF_GAIN_EVAL_ERROR, 0)
-        constants["BadPixelsFF"] = _stored(np.broadcast_to(bits, (cells, 3, *self.shape))).astype(np.uint32)
+        constants["BadPixelsFF"] = stored(np.broadcast_to(bits, (cells, 3, *self.shape))).astype(np.uint32)
         return constants
 
     def _blurred(self, name: str, values: NDArray[Any], seed: int, error: float) -> NDArray[Any]:
         """With the error of a calibration: of each pixel and stage on its own, the same in all cells."""
         rng = generator(seed, self.serial, "calibration", name)
         return values * (1 + error * rng.standard_normal((3, *self.shape)))
+
+    def dark_constants(self) -> dict[str, NDArray[Any]]:
+        """Offset, Noise and BadPixelsDark, (256, 256, cells, 3)."""
+        truth = self.truth
+        shape = truth.pedestal.shape
+        return {
+            "Offset": stored(truth.pedestal),
+            "Noise": stored(np.broadcast_to(truth.readout_noise, shape)),
+            "BadPixelsDark": stored(np.broadcast_to(dark_bits(truth.bad), shape), "u4"),
+        }
 
     def write_truth(self, group: h5py.Group) -> None:
         """Pedestals, noise, gains, switching points, bad pixels, and the light."""
@@ -118,8 +136,3 @@ class LpdModule(LitModule):
             ("photons/rings", self.expected("rings"), pixel, "photons"),
         ):
             write_dataset(group, name, values, dims, unit)
-
-
-def _stored(cells: NDArray[Any]) -> NDArray[Any]:
-    """(cells, stage, slow, fast) to (fast, slow, cells, stage), f4."""
-    return np.ascontiguousarray(cells.transpose(3, 2, 0, 1), np.float32)

@@ -1,0 +1,1 @@
+"""`stellwerk soak`: a bench under random faults for a stated time, and a verdict with reasons."""
