@@ -18,6 +18,7 @@ app = typer.Typer(
 
 EXIT_FAIL = 1
 EXIT_USAGE = 2
+EXIT_RESUMABLE = 75
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -35,9 +36,23 @@ def online(
     data_dir: Annotated[Path, typer.Option(help="Folder below which runs are written.")] = Path(
         "runs/pipeline"
     ),
+    feed: Annotated[
+        str | None,
+        typer.Option(help="Take raw trains from a karabo bridge, tcp://host:port, instead of datagrams."),
+    ] = None,
+    catalogue: Annotated[
+        str | None, typer.Option(help="Address of the constants catalogue, as caldb.rest.")
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help="Root folder of the constants, as caldb.store.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the online pipeline in the foreground until Ctrl-C.
+
+    Examples:
+
+      stellwerk pipe online configs/agipd-1m.toml
+
+      stellwerk pipe online configs/agipd-1m.toml --feed tcp://127.0.0.1:4545
 
     Without a bench there is no time server: train n is taken to have been at n × 100 ms after 1970.
     """
@@ -45,13 +60,19 @@ def online(
     import signal
     import threading
 
+    from pipeline.config import FeedTable
     from pipeline.errors import PipelineError
     from pipeline.model import TrainClock
     from pipeline.online.assembly import OnlinePipeline
 
     token = secrets.token_urlsafe(24)
     try:
-        pipeline = OnlinePipeline(read_table(table), data_dir.absolute(), {}, TrainClock(0, 0), token)
+        read = read_table(table)
+        if feed is not None:
+            read = read.model_copy(update={"feed": FeedTable(address=feed)})
+        known = {"caldb.rest": catalogue, "caldb.store": store and str(store.absolute())}
+        endpoints = {name: address for name, address in known.items() if address}
+        pipeline = OnlinePipeline(read, data_dir.absolute(), endpoints, TrainClock(0, 0), token)
         addresses = pipeline.start()
     except PipelineError as error:
         _refuse(str(error), as_json)
@@ -105,13 +126,24 @@ def offline(
         Path | None, typer.Option(help="Folder of the corrected run; by default under proc.")
     ] = None,
     detector: Annotated[str, typer.Option(help="Name of the detector.")] = "SPB_DET_AGIPD1M-1",
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Files that are corrected at a time.")] = 2,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="Processes instead of threads: for machines with many cores.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Correct a recorded run with the constants that were in force when it was taken.
 
-    The operating conditions come from the run's own control data. A second start goes on where the first was stopped.
+    The detector's type and its operating conditions come from the run's own control data. A second start goes on where
+    the first was stopped. Ctrl-C lets the files that are being written finish and exits with 75.
+
+    Example: stellwerk pipe offline runs/demo/SPB/202601/p900001/raw/r0004 --catalogue http://127.0.0.1:8080
+    --store runs/demo/caldb
     """
-    from concurrent.futures import ThreadPoolExecutor
+    import multiprocessing
+    import signal
+    import threading
+    from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
     from dataclasses import asdict
 
     from pipeline.config import CorrectionTable
@@ -120,7 +152,11 @@ def offline(
     from pipeline.daq.conditions import recorded_conditions
     from pipeline.errors import PipelineError
     from pipeline.offline.correct import correct_run, raw_files
+    from pipeline.offline.metadata import write_metadata
+    from pipeline.offline.progress import FileProgress
 
+    asked = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: asked.set())
     rest = CatalogueRest(catalogue)
     try:
         modules = sorted({file.module for file in raw_files(run)})
@@ -131,8 +167,14 @@ def offline(
         )
         prepared = {module: recipe.prepare(module, found.module(module)) for module in modules}
         target = out or run.parent.parent / "proc" / run.name
-        with ThreadPoolExecutor(2) as executor:
-            done = correct_run(run, target, detector, prepared, executor)
+        executor: Executor = (
+            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+            if processes
+            else ThreadPoolExecutor(workers)
+        )
+        with executor, FileProgress(shown=not as_json) as progress:
+            done = correct_run(run, target, detector, prepared, executor, progress.tell, asked.is_set)
+        write_metadata(target, detector, recipe.steps, found)
     except PipelineError as error:
         _refuse(str(error), as_json)
     finally:
@@ -141,6 +183,14 @@ def offline(
         typer.echo(json.dumps({**asdict(done), "folder": str(done.folder)}))
     else:
         typer.echo(f"{done.folder}: {done.files} files corrected, {done.skipped} were finished before")
+        for sentence in done.failed:
+            typer.echo(f"  {sentence}", err=True)
+        if done.remaining:
+            typer.echo(f"  {done.remaining} files remain; start again to go on", err=True)
+    if done.remaining:
+        raise typer.Exit(EXIT_RESUMABLE)
+    if done.failed:
+        raise typer.Exit(EXIT_FAIL)
 
 
 @app.command()

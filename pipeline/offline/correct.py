@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import CancelledError, Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,6 +46,10 @@ class Summary:
     skipped: int
     """Found finished from an earlier start."""
     trains: int
+    failed: tuple[str, ...] = ()
+    """A sentence for each file that cannot be corrected; the others were."""
+    remaining: int = 0
+    """Files that were not begun, because somebody asked to stop."""
 
 
 def raw_files(folder: Path) -> list[RawFile]:
@@ -69,24 +73,39 @@ def correct_run(
     corrections: Mapping[int, ModuleCorrection],
     executor: Executor,
     progress: Progress | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Summary:
     """Correct all modules of a run that have a correction.
 
-    A file gets its name when it is complete, so that a second start goes on where the first was stopped.
-    Raises RunUnreadable.
+    executor  threads, processes, or any other executor of `concurrent.futures`; each job is one sequence file
+    stopping  asked after each file: files that have not begun are left for the next start
+
+    A file gets its name when it is complete, so that a second start goes on where the first was stopped. A file that
+    cannot be read is told of, and the others are corrected. Raises RunUnreadable for a folder that is no run.
     """
     out.mkdir(parents=True, exist_ok=True)
     wanted = [file for file in raw_files(raw) if file.module in corrections]
     todo = [file for file in wanted if not _target(out, file).exists()]
-    done = len(wanted) - len(todo)
-    trains = 0
+    skipped = len(wanted) - len(todo)
+    trains, done, cancelled = 0, skipped, 0
+    failed: list[str] = []
     futures = [executor.submit(correct_file, file, out, detector, corrections[file.module]) for file in todo]
     for future in as_completed(futures):
-        trains += future.result()
+        try:
+            trains += future.result()
+        except RunUnreadable as error:
+            failed.append(str(error))
+        except CancelledError:
+            cancelled += 1
+            continue
         done += 1
         if progress is not None:
             progress(done, len(wanted))
-    return Summary(out, len(todo), len(wanted) - len(todo), trains)
+        if stopping():
+            for waiting in futures:
+                waiting.cancel()
+    corrected = len(todo) - len(failed) - cancelled
+    return Summary(out, corrected, skipped, trains, tuple(sorted(failed)), cancelled)
 
 
 def correct_file(file: RawFile, out: Path, detector: str, correction: ModuleCorrection) -> int:

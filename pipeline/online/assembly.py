@@ -20,6 +20,7 @@ from pipeline.daq.xtdf import FORMATS
 from pipeline.model import ModuleTrain, TrainClock
 from pipeline.online.corrected import CorrectedBranch
 from pipeline.online.daq_device import daq_devices
+from pipeline.online.feed import Feed
 from pipeline.online.raw import RawBranch
 from pipeline.online.splitter import Splitter
 
@@ -68,6 +69,11 @@ class OnlinePipeline:
         self.raw_splitter = Splitter(
             table.memory_cells, table.splitter.raw_pulse_filter, table.splitter.raw_every_nth_train
         )
+        self.feed = (
+            Feed(table.feed, table.detector, FORMATS[table.type], table.modules, self._on_train)
+            if table.feed.address
+            else None
+        )
         devices = [
             *daq_devices(self.daq, self._conditions, self._idle, self._let_correction_finish),
             self._splitter_device(),
@@ -87,10 +93,14 @@ class OnlinePipeline:
         self.daq.start()
         addresses = {f"daq.{module}": address for module, address in self.daq.addresses.items()}
         addresses["pipeline"] = self._control.start()
+        if self.feed is not None:
+            self.feed.start()
         return addresses | bridges
 
     def stop(self) -> None:
         """Drain and stop all stages, first stage first; may be called twice."""
+        if self.feed is not None:
+            self.feed.stop()
         self.daq.stop()
         if self.slow is not None:
             self.slow.stop()
@@ -155,7 +165,13 @@ class OnlinePipeline:
                     "every_nth_train", "trains that go on", lambda: splitter.every_nth_train, set_stride, int
                 ),
                 Property("status", "whether the data fit the settings", splitter.status),
-                Property("counters", "trains passed and not", splitter.describe),
+                Property("counters", "trains passed and not", splitter.describe, type=dict),
+                Property(
+                    "feed",
+                    "trains from a bridge",
+                    lambda: {} if self.feed is None else self.feed.describe(),
+                    type=dict,
+                ),
             ],
         )
 

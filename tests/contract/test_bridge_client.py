@@ -13,7 +13,7 @@ import zmq
 
 from pipeline.model import CorrectedModule, MatchedTrain
 from pipeline.online.bridge import BridgeServer, Mode
-from pipeline.online.bridge_messages import combined_source, serialize, train_metadata
+from pipeline.online.bridge_messages import Protocol, combined_source, serialize, train_metadata
 
 FOREIGN = Path(__file__).parents[2] / ".venvs" / "euxfel" / "bin"
 READER = Path(__file__).parents[1] / "foreign" / "read_bridge.py"
@@ -24,7 +24,7 @@ foreign = pytest.mark.skipif(
 DETECTOR = "SPB_DET_AGIPD1M-1"
 
 
-def parts(train_id: int, *, online: bool = False) -> list[object]:
+def parts(train_id: int, *, online: bool = False, protocol: Protocol = "2.2") -> list[object]:
     module = CorrectedModule(
         module=3,
         train_id=train_id,
@@ -36,7 +36,8 @@ def parts(train_id: int, *, online: bool = False) -> list[object]:
         passport=("THRESHOLDING_Q1M4", "OFFSET_CORR_Q1M4"),
     )
     name, content = combined_source(DETECTOR, MatchedTrain(train_id, {3: module}, 0), 16, online_axes=online)
-    return list(serialize({name: content}, {name: train_metadata(name, train_id, 1_700_000_000_123_456_789)}))
+    metadata = {name: train_metadata(name, train_id, 1_700_000_000_123_456_789)}
+    return list(serialize({name: content}, metadata, protocol))
 
 
 @pytest.fixture(params=["REP", "PUB", "PUSH"])
@@ -48,7 +49,8 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[BridgeServer, str, 
 
 @foreign
 @pytest.mark.foreign
-def test_the_public_client_reads_trains(served: tuple[BridgeServer, str, Mode]) -> None:
+@pytest.mark.parametrize("protocol", ["2.2", "1.0"])
+def test_the_public_client_reads_trains(served: tuple[BridgeServer, str, Mode], protocol: Protocol) -> None:
     server, address, mode = served
     sock = {"REP": "REQ", "PUB": "SUB", "PUSH": "PULL"}[mode]
     with subprocess.Popen(
@@ -58,7 +60,7 @@ def test_the_public_client_reads_trains(served: tuple[BridgeServer, str, Mode]) 
         assert client.stdout.readline() == "ready\n"
         train_id = 1
         while client.poll() is None:  # a subscriber joins when it joins: serve until it has two
-            server.publish(parts(train_id))
+            server.publish(parts(train_id, protocol=protocol))
             train_id += 1
             try:
                 client.wait(0.05)
@@ -78,23 +80,36 @@ def test_the_public_client_reads_trains(served: tuple[BridgeServer, str, Mode]) 
 
 @foreign
 @pytest.mark.foreign
-def test_the_public_glimpse_shows_a_train(tmp_path: Path) -> None:
-    server = BridgeServer("glimpse", "REP", 0)
-    address = server.start()
-    try:
-        server.publish(parts(7, online=True))
-        seen = subprocess.run(
-            [FOREIGN / "karabo-bridge-glimpse", address],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-    finally:
-        server.stop()
-    assert seen.returncode == 0, seen.stderr
-    assert "16, 128, 512, 2" in seen.stdout
-    assert f"{DETECTOR}/CAL/APPEND_CORRECTED" in seen.stdout
+@pytest.mark.parametrize("tool", ["karabo-bridge-glimpse", "karabo-bridge-monitor"])
+def test_the_public_tools_show_trains_on_every_kind_of_socket(
+    served: tuple[BridgeServer, str, Mode], tool: str, tmp_path: Path
+) -> None:
+    server, address, mode = served
+    count = ["--ntrains", "2"] if tool.endswith("monitor") else []
+    with subprocess.Popen(
+        [FOREIGN / tool, address, "-z", mode, *count],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as seeing:
+        train_id = 1
+        while seeing.poll() is None:
+            server.publish(parts(train_id, online=True))
+            train_id += 1
+            try:
+                seeing.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+        assert seeing.stdout is not None
+        assert seeing.stderr is not None
+        shown, wrong = seeing.stdout.read(), seeing.stderr.read()
+    assert seeing.returncode == 0, wrong
+    assert f"{DETECTOR}/CAL/APPEND_CORRECTED" in shown
+    if tool.endswith("glimpse"):
+        assert "16, 128, 512, 2" in shown
+    else:
+        assert "Train ID" in shown
 
 
 def test_each_request_is_answered_once_and_a_bad_one_with_an_error() -> None:
