@@ -1,0 +1,142 @@
+"""Stages of the online pipeline: one is stopped and started while the others run; too much work is shed and said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.config import CorrectionTable, PipelineTable
+from pipeline.constants import AgipdConditions
+from pipeline.correct import recipe_of
+from pipeline.errors import SettingRejected
+from pipeline.model import CorrectedModule, MatchedTrain, ModuleTrain, TrainClock
+from pipeline.online.assembly import OnlinePipeline
+
+MODULES = (0, 1)
+
+
+def train(module: int, train_id: int) -> ModuleTrain:
+    return ModuleTrain(
+        module, train_id, np.full((1, 2, 512, 128), 1000, np.uint16), np.zeros(1, np.uint16),
+        np.zeros(1, np.uint64), np.zeros(1, np.uint16), np.zeros(1, np.uint32), bytes(64),
+        np.zeros(5408, np.uint8), bytes(32),
+    )  # fmt: skip
+
+
+class Running:
+    """A pipeline with constants, and what came out of it."""
+
+    def __init__(self, folder: Path) -> None:
+        table = PipelineTable.model_validate(
+            {
+                "modules": len(MODULES),
+                "memory_cells": 1,
+                "matcher": {"min_modules": 2, "deadline_s": 0.2},
+                "correction": {"overload": "shed", "high_water_trains": 3, "low_water_trains": 1},
+                "preview": {"enabled": False},
+            }
+        )
+        self.pipeline = OnlinePipeline(table, folder, {}, TrainClock(1, 0), "token-of-the-test")
+        self.out: list[int] = []
+        self.hold = threading.Event()
+        self.hold.set()
+        self.fail = False
+        self.pipeline.corrected.output.add(self._take)
+        recipe = recipe_of(CorrectionTable(steps=("offset",)), AgipdConditions(1))
+        offset = np.full((128, 512, 1, 3), 700, np.float32)
+        made = {module: recipe.prepare(module, {"Offset": offset}) for module in MODULES}
+        self.pipeline.corrected.correction.load(recipe, made, 1)
+        self.pipeline.start()
+
+    def _take(self, matched: MatchedTrain[CorrectedModule]) -> None:
+        self.hold.wait(10)
+        if self.fail:
+            raise OSError("the disk is full")
+        self.out.append(matched.train_id)
+
+    def feed(self, *train_ids: int) -> None:
+        for train_id in train_ids:
+            for module in MODULES:
+                self.pipeline.corrected.submit(train(module, train_id))
+
+    def settle(self) -> None:
+        pause = threading.Event()
+        for _ in range(1000):
+            if not self.pipeline.corrected.busy and not len(self.pipeline.corrected.matcher):
+                return
+            pause.wait(0.01)
+        raise AssertionError("the pipeline still has work")
+
+    def device(self, name: str) -> dict[str, object]:
+        return self.pipeline.registry[name].describe()
+
+    def call(self, name: str, slot: str) -> object:
+        return self.pipeline.registry[name].call(slot, {})
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    made = Running(tmp_path)
+    yield made
+    made.hold.set()
+    made.pipeline.stop()
+
+
+@pytest.mark.parametrize("stage", ["correction", "matcher"])
+def test_a_stage_stops_and_starts_while_the_others_run(running: Running, stage: str) -> None:
+    running.feed(1, 2)
+    running.settle()
+    assert running.call(stage, "stop") == {"state": "PASSIVE"}
+    assert running.device("splitter")["state"] == "ACTIVE"
+    running.feed(3)
+    running.settle()
+    counters = running.device(stage)["properties"]["counters"]  # type: ignore[index]
+    assert counters["parts_not_running"] == 2
+    assert running.call(stage, "start") == {"state": "ACTIVE"}
+    running.feed(4)
+    running.settle()
+    assert running.out == [1, 2, 4]
+
+
+def test_an_output_that_fails_is_an_error_until_it_is_reset(running: Running) -> None:
+    running.fail = True
+    running.feed(1)
+    running.settle()
+    assert running.device("matcher")["state"] == "ERROR"
+    assert "the disk is full" in str(running.device("matcher")["properties"])
+    running.fail = False
+    running.feed(2)
+    running.settle()
+    assert running.call("matcher", "reset") == {"state": "ACTIVE"}
+    assert running.out == [2]
+
+
+def test_too_much_is_shed_in_whole_trains_said_and_recovers(running: Running) -> None:
+    running.hold.clear()
+    running.feed(*range(1, 11))
+    shown = running.device("pipeline")["properties"]
+    assert shown["decoupled"] is True  # type: ignore[index]
+    assert "every_nth_train = 2" in shown["status"]  # type: ignore[index]
+    running.hold.set()
+    running.settle()
+    running.feed(11, 12)
+    running.settle()
+    accounting = running.device("pipeline")["properties"]["accounting"]  # type: ignore[index]
+    assert accounting == {"seen": 12, "admitted": 5, "shed": 7, "settled": 5, "vanished": 0, "in_work": 0}
+    assert running.out == [1, 2, 3, 11, 12]
+    assert running.device("pipeline")["properties"]["status"] == "coupled"  # type: ignore[index]
+
+
+def test_a_train_without_a_mandatory_module_goes_nowhere(running: Running) -> None:
+    running.pipeline.registry["matcher"].change({"min_modules": 1, "mandatory_modules": [1]})
+    running.pipeline.corrected.submit(train(0, 1))
+    running.pipeline.corrected.submit(train(1, 2))
+    running.settle()
+    assert running.out == [2]
+    assert running.device("matcher")["properties"]["counters"]["modules_mandatory_missing"] == 1  # type: ignore[index]
+    with pytest.raises(SettingRejected, match="among"):
+        running.pipeline.registry["matcher"].change({"mandatory_modules": [7]})
