@@ -6,6 +6,7 @@ Every train that was sent is accounted for: appended, shed, or lost.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -131,6 +132,7 @@ def measure(load: Load) -> EndToEnd:
         counters = pipeline.corrected.output.counters
         problems = pipeline.daq.problems()
         shed = pipeline.corrected.gate.counters["shed"]
+    gc.collect()  # a pipeline's memory is in circles of references, and the next measurement wants it
     measured = [ms for train_id, ms in latencies if train_id >= sent["first"] + round(10 * WARM_UP_S)]
     if not measured:
         raise BenchFailed("no train came through after the warm-up; the problems were: " + str(problems))

@@ -21,6 +21,7 @@ from pipeline.daq.control_sources import ControlSources
 from pipeline.daq.order import TrainOrder
 from pipeline.daq.packets import packets_for
 from pipeline.daq.queues import BoundedQueue, Policy
+from pipeline.daq.rates import Rate
 from pipeline.daq.receiver import ModuleLink, Receiver, bind, dropped_datagrams, receive_buffer_bytes
 from pipeline.daq.recorder import Recorder
 from pipeline.daq.recording import Gatherer, RecordingPlan, RunWriter
@@ -80,6 +81,9 @@ class Acquisition:
         self.trains_received: Final[Counter[int]] = Counter(dict.fromkeys(plan.modules, 0))
         self.flags: Final[dict[int, Counter[str]]] = {m: Counter() for m in plan.modules}
         self.counters: Final[Counter[str]] = Counter()
+        self.unusable = Rate()
+        """Module trains that came and could not be used, over the last seconds."""
+        self.usable = Rate()
         self._before: Counter[str] = Counter()
         self._pools: dict[int, SlotPool] = {}
         self.links: list[ModuleLink] = []
@@ -331,7 +335,7 @@ class Acquisition:
         block = frame.slot.bytes[: frame.block_bytes]
         if frame.flags & TrainFlag.INCOMPLETE:
             self._count(module, frame.flags)
-            self.counters["trains_unusable"] += 1
+            self._note_unusable()
             if frame.has_first:
                 self._orders[module].lost(read_header(block).train_id)
             return None
@@ -341,9 +345,13 @@ class Acquisition:
             self.counters["malformed_frames"] += 1
             return None
 
+    def _note_unusable(self) -> None:
+        self.counters["trains_unusable"] += 1
+        self.unusable.add()
+
     def _let_go(self, train: ModuleTrain) -> None:
         self._count(train.module, train.flags)
-        self.counters["trains_unusable"] += 1
+        self._note_unusable()
         train.release()
 
     def _onward(self, train: ModuleTrain | None) -> None:
@@ -356,6 +364,7 @@ class Acquisition:
         self._count(train.module, train.flags)
         self.trains_received[train.module] += 1
         self._last_seen_ns[train.module] = time.monotonic_ns()
+        self.usable.add()
         self.last_train_id = max(self.last_train_id, train.train_id)
         queue = self._record_queue
         if queue is not None:

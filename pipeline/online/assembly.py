@@ -49,7 +49,10 @@ class OnlinePipeline:
         self._table, self._train_clock = table, train_clock
         self._proposal_folder = data_dir / table.instrument / table.cycle / f"p{table.proposal:06d}"
         self.splitter = Splitter(
-            table.memory_cells, table.splitter.pulse_filter, table.splitter.every_nth_train
+            table.memory_cells,
+            table.splitter.pulse_filter,
+            table.splitter.every_nth_train,
+            table.conditions.acquisition_rate_mhz,
         )
         plan = RecordingPlan(
             detector=table.detector,
@@ -147,6 +150,16 @@ class OnlinePipeline:
                 return
             pause.wait(CORRECTION_POLL_S)
 
+    def _data_status(self) -> str:
+        """One sentence: good, or whether data are malformed or the detector is not set as the table says."""
+        bad, good = self.daq.unusable.per_second, self.daq.usable.per_second
+        if bad:
+            share = 100 * bad / (bad + good)
+            return (
+                f"{share:.0f} % of the module trains of the last five seconds are malformed; see daq.problems"
+            )
+        return self.splitter.status()
+
     def _splitter_device(self) -> Device:
         splitter = self.splitter
 
@@ -164,7 +177,7 @@ class OnlinePipeline:
                 Property(
                     "every_nth_train", "trains that go on", lambda: splitter.every_nth_train, set_stride, int
                 ),
-                Property("status", "whether the data fit the settings", splitter.status),
+                Property("status", "whether the data are good and fit the settings", self._data_status),
                 Property("counters", "trains passed and not", splitter.describe, type=dict),
                 Property(
                     "feed",

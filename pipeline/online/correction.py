@@ -16,8 +16,8 @@ import structlog
 
 from pipeline.correct import Buffers, ModuleCorrection, Recipe
 from pipeline.daq.queues import BoundedQueue, Policy
+from pipeline.daq.rates import Rate
 from pipeline.model import CorrectedModule, ModuleTrain
-from pipeline.online.rates import Rate
 
 MAX_FREE: Final = 64
 PAUSE_TIMEOUT_S: Final = 30.0

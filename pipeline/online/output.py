@@ -11,9 +11,9 @@ from typing import Final, Generic
 import structlog
 
 from pipeline.daq.queues import BoundedQueue, Policy
+from pipeline.daq.rates import Histogram, Rate
 from pipeline.model import MatchedTrain, PartT
 from pipeline.online.matcher import Dropped, Matcher
-from pipeline.online.rates import Histogram, Rate
 
 QUEUE_DEPTH: Final = 64
 PERIOD_S: Final = 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -77,14 +78,23 @@ def _as_range(numbers: list[int]) -> range | tuple[int, ...]:
 class Splitter:
     """Let every nth train pass, by its id so that all modules agree, and of it the chosen frames.
 
+    acquisition_rate_mhz  what the operating conditions say, where they do: `status` compares
+
     Evenly spaced frames are views of the train that came in; an uneven list copies the chosen frames.
     """
 
-    def __init__(self, memory_cells: int, pulse_filter: str = "", every_nth_train: int = 1) -> None:
-        self._memory_cells = memory_cells
+    def __init__(
+        self,
+        memory_cells: int,
+        pulse_filter: str = "",
+        every_nth_train: int = 1,
+        acquisition_rate_mhz: float | None = None,
+    ) -> None:
+        self._memory_cells, self._rate_mhz = memory_cells, acquisition_rate_mhz
         self._filter = PulseFilter.parse(pulse_filter)
         self._every_nth_train = every_nth_train
         self._frames_seen: dict[int, int] = {}
+        self._pulse_step = 0
         self.counters: Final[Counter[str]] = Counter()
 
     @property
@@ -114,6 +124,8 @@ class Splitter:
     def split(self, train: ModuleTrain) -> ModuleTrain | None:
         """The part of the train that goes on, with the same `release`; None when nothing does, then it is released."""
         self._frames_seen[train.module] = len(train.data)
+        if len(train.pulse_id) > 1:
+            self._pulse_step = int(train.pulse_id[1]) - int(train.pulse_id[0])
         if train.train_id % self._every_nth_train:
             self.counters["trains_skipped"] += 1
             train.release()
@@ -151,6 +163,13 @@ class Splitter:
             return (
                 f"trains have {count} frames, memory_cells says {self._memory_cells}; one of the two is wrong"
             )
+        if self._pulse_step > 0 and self._rate_mhz is not None:
+            rate = math.floor(45 / self._pulse_step) / 10  # as EXtra-data, components.py, has it
+            if rate != self._rate_mhz:
+                return (
+                    f"pulses come every {self._pulse_step} ticks, {rate} MHz, but the conditions say "
+                    f"{self._rate_mhz} MHz: constants would be those of another rate"
+                )
         return "good"
 
     def describe(self) -> dict[str, Any]:
