@@ -64,7 +64,13 @@ def plot(growth: Growth, path: Path) -> None:
         chosen = [point for point in growth.points if point.load.modules == modules]
         x = [point.load.frames * point.load.modules for point in chosen]
         y = [100 * sum(point.cores.values()) for point in chosen]
-        axes.plot(x, y, markers[number % len(markers)], label=f"{modules} modules", alpha=0.85)
+        axes.plot(
+            x,
+            y,
+            markers[number % len(markers)],
+            label=f"{modules} module{'s' if modules > 1 else ''}",
+            alpha=0.85,
+        )
     span = np.array(axes.get_xlim()).clip(0)
     axes.plot(span, growth.per_train_ms + growth.per_module_image_ms * span, color="0.4", linewidth=1)
     axes.set(xlabel="module images in a train", ylabel="core-milliseconds for each train")

@@ -95,12 +95,13 @@ class Preview:
         return picture
 
     def _images(self, train: MatchedTrain[CorrectedModule], modules: int) -> F32:
-        """One image of each module, (modules, slow, fast); NaN where a module is missing."""
+        """One image of each module, (modules, slow, fast); NaN where a module is missing or a pixel is bad."""
         first = next(iter(train.modules.values()))
         images = np.full((modules, *first.data.shape[1:]), np.nan, np.float32)
         for module, part in train.modules.items():
             if module < modules and len(part.data):
                 images[module] = _one_image(part.data, self.frame)
+                images[module][part.mask[0] != 0] = np.nan
         return images
 
     def latest(self) -> tuple[int, F32] | None:
