@@ -48,7 +48,7 @@ class PixelMap:
         library = getattr(extra_geom, GEOMETRIES["AGIPD500K" if "AGIPD500K" in detector else kind])
         try:
             geometry = library.from_crystfel_geom(geometry_file) if geometry_file else library.example()
-        except (OSError, ValueError, KeyError, AssertionError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, AssertionError) as error:
             raise SettingRejected(
                 "preview.geometry_file", geometry_file, f"a geometry of {kind} ({error})"
             ) from None
