@@ -21,12 +21,11 @@ raw = component(raw_run, raw=True, min_modules=1, **options).get_array("image.da
 detector = component(corrected_run, raw=False, min_modules=1)
 corrected = detector["image.data"].ndarray(fill_value=np.nan)
 good = detector["image.mask"].ndarray() == 0
-geometry = getattr(
-    extra_geom, {"AGIPD1M": "AGIPD_1MGeometry", "LPD1M": "LPD_1MGeometry", "DSSC1M": "DSSC_1MGeometry"}[name]
-)
-whole = np.full((16, *corrected.shape[-2:]), np.nan, np.float32)
+classes = {"AGIPD500K": "AGIPD_500K2GGeometry"}
+geometry = getattr(extra_geom, classes.get(name, name.replace("1M", "_1MGeometry"))).example()
+whole = np.full(geometry.expected_data_shape, np.nan, np.float32)
 whole[: len(corrected)] = corrected[:, 0]
-picture, _ = geometry.example().position_modules(whole)
+picture, _ = geometry.position_modules(whole)
 json.dump(
     {
         "trains": [int(t) for t in raw_run.train_ids],

@@ -59,6 +59,7 @@ class Case:
 
 CASES = {
     "agipd": Case("agipd", "SPB_DET_AGIPD1M-1", "AGIPD1M", (512, 128)),
+    "agipd 500k": Case("agipd", "HED_DET_AGIPD500K2G", "AGIPD500K", (512, 128)),
     "lpd": Case("lpd", "FXE_DET_LPD1M-1", "LPD1M", (256, 256)),
     "lpd parallel": Case(
         "lpd", "FXE_DET_LPD1M-1", "LPD1M", (256, 256), "parallel_gain = true", "parallel_gain = true", ("adaptive",)
