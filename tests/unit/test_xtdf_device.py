@@ -20,6 +20,8 @@ TABLE = AgipdTable(modules=[2, 9], memory_cells=1, first_train_id=FIRST)
 class Log:
     """A link that notes train ids."""
 
+    datagrams_sent = bytes_sent = 0
+
     def __init__(self, refused: int = 0) -> None:
         self.trains: list[int] = []
         self.refused = refused

@@ -24,6 +24,8 @@ TRAIN = 1_000_000_050
 class Tape:
     """A link that keeps what was sent."""
 
+    datagrams_sent = bytes_sent = 0
+
     def __init__(self) -> None:
         self.datagrams: list[bytes] = []
 
@@ -65,7 +67,7 @@ def send(
     sender = ModuleSender(AgipdModule(truth, 1, channel, 20.0), TABLE, 1, tape, board)
     for train_id in range(TRAIN, TRAIN + trains):
         sender.send_train(train_id, "adaptive", "dark")
-    sender.send_held()
+    sender.end("adaptive", "dark", TRAIN + trains - 1)
     return tape
 
 
@@ -180,7 +182,7 @@ def test_a_late_module_sends_later(truth: ModuleTruth) -> None:
     board.switch_on("module_late", trains=9)
     sender.send_train(5, "adaptive", "dark")
     assert train_ids(tape)[-1] == 4
-    sender.send_held()
+    sender.end("adaptive", "dark", 5)
     assert train_ids(tape)[-1] == 5
 
 
@@ -206,6 +208,17 @@ def test_faults_add_up(truth: ModuleTruth, good: Tape) -> None:
     assert 0 not in spoiled.numbers
     assert len(spoiled.numbers) == PACKETS
     assert spoiled.block != good.block[8184:]
+
+
+def test_a_reset_train_id_counts_from_a_small_number(truth: ModuleTruth) -> None:
+    assert train_ids(send(truth, {"train_id_reset": {}})) == [TRAIN % 1_000_000 + 1]
+
+
+def test_an_unasked_train_comes_after_the_last(truth: ModuleTruth) -> None:
+    asked, unasked = send(truth, {}, trains=2), send(truth, {"unasked_train": {}}, trains=2)
+    assert train_ids(unasked) == [TRAIN, TRAIN + 1, TRAIN + 1]
+    assert unasked.datagrams[: len(asked.datagrams)] == asked.datagrams
+    assert unasked.datagrams[len(asked.datagrams) :] == asked.datagrams[PACKETS:]
 
 
 def test_every_fault_is_tested_here() -> None:
