@@ -146,6 +146,11 @@ async def test_control_shows_sets_starts_and_stops(control: httpx.AsyncClient, c
                 "Gain setting": 0.0,
                 "Source energy": 9.2,
             },
+            "frames": 1,
+            "links": {
+                channel: {"datagrams": 0, "bytes": 0, "refused": 0, "block_bytes": 267_776}
+                for channel in ("2", "9")
+            },
         }
         changed = await control.put("/", json={"gain_mode": "fixed_low"})
         assert (changed.json()["gain_mode"], changed.json()["illumination"]) == ("fixed_low", "dark")
