@@ -69,7 +69,7 @@ class Recorder:
 
     def _write(self, ready: list[GatheredTrain]) -> None:
         for gathered in ready:
-            if self.problem is None:
+            if self.problem is None and gathered.parts:
                 self._guard(lambda train=gathered: self._writer.write(train))  # type: ignore[misc]
             if self.problem is not None:
                 self.trains_lost += 1

@@ -22,6 +22,10 @@ from pipeline.model import ModuleTrain, TrainClock
 log = structlog.get_logger()
 
 
+FAR_AHEAD: Final = 8
+"""Trains by which modules of one train may be apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingPlan:
     """What does not change from run to run."""
@@ -56,10 +60,12 @@ class Gatherer:
         self._modules, self._deadline_ns, self._max_waiting = modules, deadline_ns, max_waiting
         self._waiting: dict[int, GatheredTrain] = {}
         self._last_out = 0
+        self._arrivals: dict[int, tuple[int, int]] = {}
         self.counters: Final[Counter[str]] = Counter()
 
     def feed(self, train: ModuleTrain, now_ns: int) -> tuple[list[GatheredTrain], ModuleTrain | None]:
         """Trains that are ready now, and the part that was refused, if it was."""
+        self._arrivals[train.module] = train.train_id, now_ns
         if train.train_id <= self._last_out:
             self.counters["modules_late"] += 1
             return self.due(now_ns), train
@@ -73,6 +79,9 @@ class Gatherer:
     def due(self, now_ns: int) -> list[GatheredTrain]:
         """Trains that need not or cannot wait any more."""
         ready: list[GatheredTrain] = []
+        for train_id in sorted(self._waiting, reverse=True):  # wrong ids must not push right ones out
+            if len(self._waiting) > self._max_waiting and self._is_ahead(train_id, self._waiting[train_id]):
+                ready.append(self._left_out(train_id))  # noqa: PERF401 - each that leaves changes the condition
         for train_id in sorted(self._waiting):
             gathered = self._waiting[train_id]
             complete = len(gathered.parts) == self._modules
@@ -81,8 +90,31 @@ class Gatherer:
             )
             if not complete and not overdue:
                 break  # later trains wait too: the order is by train id
-            ready.append(self._out(train_id))
+            if not complete and self._is_ahead(train_id, gathered):
+                ready.append(self._left_out(train_id))
+            else:
+                ready.append(self._out(train_id))
         return ready
+
+    def _is_ahead(self, train_id: int, gathered: GatheredTrain) -> bool:
+        """Whether the other modules went on with much lower ids since this train began: then its id is wrong.
+
+        If such a train were written, all that the others bring up to its id would come too late.
+        """
+        others = [
+            brought
+            for module, (brought, at_ns) in self._arrivals.items()
+            if module not in gathered.parts and at_ns > gathered.began_ns
+        ]
+        return bool(others) and all(brought + FAR_AHEAD < train_id for brought in others)
+
+    def _left_out(self, train_id: int) -> GatheredTrain:
+        """A train of which nothing is written."""
+        gathered = self._waiting.pop(train_id)
+        self.counters["modules_ahead"] += len(gathered.parts)
+        gathered.left_out = list(gathered.parts.values())
+        gathered.parts = {}
+        return gathered
 
     def flush(self) -> list[GatheredTrain]:
         """All that wait, complete or not."""

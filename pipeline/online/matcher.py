@@ -24,6 +24,8 @@ class DropReason(StrEnum):
     """Its pulse or cell ids are not those of most modules."""
     TOO_FEW_MODULES = "too_few_modules"
     """Its train had fewer modules than the least number when its deadline came."""
+    AHEAD = "ahead"
+    """Its train id is far ahead of those that the other modules bring at the same time: the id is wrong."""
     MANDATORY_MISSING = "mandatory_missing"
     """Its train lacked a module without which no train goes on."""
 
@@ -60,10 +62,12 @@ class Matcher(Generic[PartT]):
         self.mandatory: frozenset[int] = frozenset()
         self._waiting: dict[int, _Waiting[PartT]] = {}
         self._last_out = -1
+        self._arrivals: dict[int, tuple[int, float]] = {}
         self.counters: Final[Counter[str]] = Counter()
 
     def feed(self, part: PartT, now_s: float) -> list[MatchedTrain[PartT] | Dropped[PartT]]:
         """Take a module part; what is settled by it, in the order of train ids."""
+        self._arrivals[part.module] = part.train_id, now_s
         if part.train_id <= self._last_out:
             return [self._drop(part, DropReason.LATE), *self.due(now_s)]
         waiting = self._waiting.setdefault(part.train_id, _Waiting(now_s))
@@ -75,19 +79,42 @@ class Matcher(Generic[PartT]):
     def due(self, now_s: float) -> list[MatchedTrain[PartT] | Dropped[PartT]]:
         """What need not, or cannot, wait any longer. Later trains wait for earlier ones."""
         settled: list[MatchedTrain[PartT] | Dropped[PartT]] = []
+        for train_id in sorted(self._waiting, reverse=True):  # wrong ids must not push right ones out
+            if len(self._waiting) > self._max_waiting and self._is_ahead(train_id, self._waiting[train_id]):
+                settled += self._give_up_ahead(train_id)
         for train_id in sorted(self._waiting):
             waiting = self._waiting[train_id]
             complete = len(waiting.parts) == self.modules
             overdue = now_s - waiting.since_s >= self.deadline_s or len(self._waiting) > self._max_waiting
             if not complete and not overdue:
                 break
-            settled += self._settle(train_id)
+            if not complete and self._is_ahead(train_id, waiting):
+                settled += self._give_up_ahead(train_id)
+            else:
+                settled += self._settle(train_id)
         return settled
+
+    def _give_up_ahead(self, train_id: int) -> list[MatchedTrain[PartT] | Dropped[PartT]]:
+        parts = self._waiting.pop(train_id).parts.values()
+        return [self._drop(part, DropReason.AHEAD) for part in parts]
+
+    def _is_ahead(self, train_id: int, waiting: _Waiting[PartT]) -> bool:
+        """Whether the other modules went on with much lower ids since this train began.
+
+        If such a train went out, all that the others bring up to its id would count as late.
+        """
+        others = [
+            brought
+            for module, (brought, at_s) in self._arrivals.items()
+            if module not in waiting.parts and at_s > waiting.since_s
+        ]
+        return bool(others) and all(brought + self._max_waiting < train_id for brought in others)
 
     def flush(self) -> list[MatchedTrain[PartT] | Dropped[PartT]]:
         """Settle all that wait; afterwards train ids may begin anew."""
         settled = [item for train_id in sorted(self._waiting) for item in self._settle(train_id)]
         self._last_out = -1
+        self._arrivals.clear()
         return settled
 
     @property

@@ -73,3 +73,31 @@ def test_a_module_with_other_pulses_is_left_out() -> None:
     assert differing.reason is DropReason.PULSES_DIFFER
     assert isinstance(train, MatchedTrain)
     assert sorted(train.modules) == [0, 2]
+
+
+def test_one_module_with_wrong_ids_does_not_stop_the_others() -> None:
+    """Its trains run 100 ahead for a while; the other modules' trains go out as if it were missing."""
+    matcher = Matcher(3, 1, 1.0, CLOCK)
+    out: list[MatchedTrain[CorrectedModule] | Dropped[CorrectedModule]] = []
+    for train in range(1, 61):
+        now = train / 10
+        wrong = 10 <= train < 16
+        for module in (0, 1, 2):
+            out += matcher.feed(part(train + 100 if wrong and module == 0 else train, module), now)
+        out += matcher.due(now)
+    out += matcher.flush()
+    trains = [item for item in out if isinstance(item, MatchedTrain)]
+    assert [train.train_id for train in trains] == list(range(1, 61))
+    assert sum(len(train.modules) for train in trains) == 3 * 60 - 6
+    assert matcher.counters["modules_ahead"] == 6
+
+
+def test_a_module_that_is_missing_for_long_does_not_make_the_others_look_ahead() -> None:
+    matcher = Matcher(2, 1, 0.3, CLOCK)
+    out: list[MatchedTrain[CorrectedModule] | Dropped[CorrectedModule]] = []
+    for train in range(1, 61):
+        modules = (0, 1) if train < 5 or train > 50 else (0,)
+        for module in modules:
+            out += matcher.feed(part(train, module), train / 10)
+    out += matcher.flush()
+    assert [item.train_id for item in out if isinstance(item, MatchedTrain)] == list(range(1, 61))
