@@ -79,7 +79,8 @@ class OutputStage(Generic[PartT]):
     @property
     def busy(self) -> bool:
         """Whether anything is queued or worked on. Trains that wait for their last modules do not count."""
-        return self._queue.busy
+        # The lock is held while trains whose deadline has passed are handed on: these are in no queue any more.
+        return self._queue.busy or self._lock.locked()
 
     def flush(self) -> None:
         """Take in what is queued, then settle all trains that wait for modules."""
