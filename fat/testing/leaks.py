@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ GRACE_S = 3.0
 
 SEGMENTS = Path("/dev/shm")
 """Where Linux shows shared-memory segments."""
+
+
+NAMED_AFTER = re.compile(r"-([0-9]+)-")
+"""Process id in the name of a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,21 @@ def leaked(before: Snapshot) -> list[str]:
     new_segments = now.segments - before.segments
     if new_segments:
         new_segments -= _mapped_by_others()
+        # What is gone by now was somebody's for a moment only; a name may tell that its maker is none of ours.
+        new_segments = frozenset(
+            name for name in new_segments if (SEGMENTS / name).exists() and not _made_by_others(name)
+        )
     left += [f"shared-memory segment {name}" for name in sorted(new_segments)]
     return left
+
+
+def _made_by_others(name: str) -> bool:
+    """Whether a segment's name bears the id of a process outside our own tree, as `sem.loky-4591-l5gl554u` does."""
+    found = NAMED_AFTER.search(name)
+    if found is None or not psutil.pid_exists(int(found[1])):
+        return False
+    me = psutil.Process()
+    return int(found[1]) not in {me.pid, *(child.pid for child in me.children(recursive=True))}
 
 
 def _mapped_by_others() -> set[str]:

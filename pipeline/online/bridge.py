@@ -18,6 +18,7 @@ from pipeline.online.bridge_messages import BAD_REQUEST
 Mode = Literal["REP", "PUB", "PUSH"]
 _SOCKETS: Final = {"REP": zmq.REP, "PUB": zmq.PUB, "PUSH": zmq.PUSH}
 Parts = list[Any]
+MOST_REQUEST_BYTES: Final = 4096
 BACKLOG: Final = 2
 """Trains that wait for somebody to take them: a client that takes every train needs a moment for each."""
 
@@ -68,6 +69,8 @@ class BridgeServer:
         self._socket = self._context.socket(_SOCKETS[self._mode])
         self._socket.set_hwm(1)
         self._socket.linger = 0
+        # Clients send `next` or subscriptions; nobody may fill our memory with a request.
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MOST_REQUEST_BYTES)
         try:
             self._socket.bind(f"tcp://127.0.0.1:{self._port or '*'}")
         except zmq.ZMQError as error:

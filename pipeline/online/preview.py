@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import PreviewTable
 from pipeline.errors import SettingRejected
-from pipeline.model import F32, CorrectedModule, MatchedTrain
+from pipeline.model import F32, U32, CorrectedModule, MatchedTrain
 
 GEOMETRIES: Final = {
     "AGIPD500K": "AGIPD_500K2GGeometry",
@@ -100,8 +100,9 @@ class Preview:
         images = np.full((modules, *first.data.shape[1:]), np.nan, np.float32)
         for module, part in train.modules.items():
             if module < modules and len(part.data):
-                images[module] = _one_image(part.data, self.frame)
-                images[module][part.mask[0] != 0] = np.nan
+                images[module] = np.where(
+                    _bad(part.mask, self.frame), np.nan, _one_image(part.data, self.frame)
+                )
         return images
 
     def latest(self) -> tuple[int, F32] | None:
@@ -122,6 +123,13 @@ def _one_image(frames: F32, which: int | str) -> Any:
     if which == "max":
         return frames.max(axis=0)
     return frames[min(int(which), len(frames) - 1)]
+
+
+def _bad(masks: U32, which: int | str) -> NDArray[np.bool_]:
+    """Pixels that are bad in the frame that is shown, or in any of those that are projected."""
+    if isinstance(which, str):
+        return np.asarray(np.bitwise_or.reduce(masks, axis=0) != 0)
+    return np.asarray(masks[min(which, len(masks) - 1)] != 0)
 
 
 def as_png(picture: F32, scale: Scale) -> bytes:
