@@ -168,7 +168,13 @@ def offline(
         prepared = {module: recipe.prepare(module, found.module(module)) for module in modules}
         target = out or run.parent.parent / "proc" / run.name
         executor: Executor = (
-            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+            # Ctrl-C reaches the whole group: this process alone decides what is still begun.
+            ProcessPoolExecutor(
+                workers,
+                multiprocessing.get_context("spawn"),
+                initializer=signal.signal,
+                initargs=(signal.SIGINT, signal.SIG_IGN),
+            )
             if processes
             else ThreadPoolExecutor(workers)
         )

@@ -110,5 +110,5 @@ def _array(payload: Any, dtype: Any, shape: Any) -> NDArray[Any]:
         if flat.size != math.prod(extents):
             raise ValueError(f"{flat.size} values for shape {extents}")
         return flat.reshape(extents)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, SyntaxError, TypeError, ValueError) as error:
         raise BridgeMessageMalformed(f"an array that is none ({error})") from None

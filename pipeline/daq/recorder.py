@@ -79,6 +79,11 @@ class Recorder:
     def _guard(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except (OSError, RuntimeError, ValueError) as error:  # h5py reports a full disk as any of these
+        except (
+            OSError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:  # h5py reports what it cannot write as any
             self.problem = f"run {self._writer.run} cannot be written: {error}"
             log.error("recording stopped", run=self._writer.run, reason=str(error))
