@@ -207,9 +207,9 @@ class LpdTable(XtdfTable):
 
     @model_validator(mode="after")
     def _three_fit(self) -> Self:
-        if self.frames > self.max_cells:
+        if self.constant_cells > self.max_cells:
             raise ValueError(
-                f"parallel gain needs {self.frames} memory cells, the detector has {self.max_cells}"
+                f"parallel gain needs {self.constant_cells} memory cells, the detector has {self.max_cells}"
             )
         return self
 
