@@ -19,9 +19,10 @@ from pipeline.constants import AgipdConditions
 from pipeline.daq.assembler import FrameAssembler
 from pipeline.daq.packets import DATAGRAM_BYTES, END_OF_FRAME, PAYLOAD_BYTES, START_OF_FRAME
 from pipeline.daq.receiver import ModuleLink, bind
-from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.slots import SlotPool
 from pipeline.daq.xtdf import FORMATS, MAGIC_BEGIN, MAGIC_END, decode, layout
+from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 
 CELLS, MODULES, ROUNDS, TRAINS = 4, 16, 8, 8
@@ -127,8 +128,8 @@ def write_run(block: bytes) -> float:
     parts: dict[int, ModuleTrain] = dict.fromkeys(range(MODULES), train)
     with tempfile.TemporaryDirectory() as folder:
         writer = RunWriter(Path(folder) / "r0001", plan, 1, "", conditions)
-        writer.write(GatheredTrain(1, 0, parts))
-        took = min(timed(lambda k=k: writer.write(GatheredTrain(k, 0, parts))) for k in range(2, 2 + TRAINS))
+        writer.write(Gathered(1, 0.0, parts))
+        took = min(timed(lambda k=k: writer.write(Gathered(k, 0.0, parts))) for k in range(2, 2 + TRAINS))
         writer.close()
     return took
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from pipeline.bench import made_data
 from pipeline.constants import AgipdConditions
-from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS
+from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 from pipeline.offline.correct import correct_run
 
@@ -90,6 +91,6 @@ def _recorded(folder: Path, modules: int, trains: int, frames: int) -> Path:
             )
             for module in range(modules)
         }
-        writer.write(GatheredTrain(train_id, 0, parts))
+        writer.write(Gathered(train_id, 0.0, parts))
     writer.close()
     return folder

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pipeline.control.device import Registry
+from pipeline.control.metrics import exposition, text_of
 from pipeline.errors import NotInThisState, PipelineError, SettingRejected, UnknownName
 
 MAX_BODY_BYTES: Final = 64 * 1024
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
-COUNTERS: Final = frozenset({"counters", "trains_received", "flags", "accounting", "pictures"})
-"""Properties that count events."""
 Scale = Literal["linear", "log"]
 
 
@@ -38,6 +37,8 @@ def control_app(
 
     preview  gives the newest picture of the detector as PNG
     """
+
+    collectors = exposition(registry)
 
     async def every_device(_: Request) -> Response:
         return JSONResponse(await run_in_threadpool(registry.describe))
@@ -65,8 +66,7 @@ def control_app(
         return JSONResponse(registry[request.path_params["name"]].schema())
 
     async def metrics(_: Request) -> Response:
-        text = await run_in_threadpool(lambda: "".join(prometheus_lines(registry)))
-        return PlainTextResponse(text, media_type=PROMETHEUS)
+        return Response(await run_in_threadpool(text_of, collectors), media_type=PROMETHEUS)
 
     async def picture(request: Request) -> Response:
         scale: Scale = "log" if request.query_params.get("scale") == "log" else "linear"
@@ -88,58 +88,6 @@ def control_app(
         ],
         exception_handlers={_Refused: _answer_refusal, PipelineError: _answer_error},
     )
-
-
-def prometheus_lines(registry: Registry) -> Iterator[str]:
-    """All numbers among the properties in Prometheus' text format; what lies inside an object becomes a label.
-
-    A device of many alike, such as `daq.AGIPD00`, becomes the label `device` of a metric of all of them. Counts of
-    events are counters and end in `_total`; everything else is a gauge.
-    """
-    families: dict[str, tuple[str, str, list[str]]] = {}
-    for name, device in registry.items():
-        described, about = device.describe(), device.schema()["properties"]
-        stage, _, one = name.partition(".")
-        for key, value in described["properties"].items():
-            counts = key in COUNTERS
-            metric = f"stellwerk_{stage}_{key}" + ("_total" if counts else "")
-            labels = [f'device="{one}"'] if one else []
-            samples = [
-                f"{metric}{_labelled([*labels, *of])} {_number(number)}\n" for of, number in _samples(value)
-            ]
-            if samples:
-                kind = "counter" if counts else "gauge"
-                families.setdefault(metric, (about[key]["about"], kind, []))[2].extend(samples)
-        up = families.setdefault("stellwerk_state", ("1 for the state that a device is in", "gauge", []))
-        up[2].append(f'stellwerk_state{{device="{name}",state="{described["state"]}"}} 1\n')
-    for metric, (help_text, kind, samples) in families.items():
-        yield f"# HELP {metric} {help_text}\n# TYPE {metric} {kind}\n"
-        yield from samples
-
-
-def _samples(value: Any) -> Iterator[tuple[list[str], bool | int | float]]:
-    if isinstance(value, bool | int | float):
-        yield [], value
-    elif isinstance(value, dict):
-        for label, part in _leaves(value):
-            yield [f'of="{label}"'], part
-
-
-def _labelled(labels: list[str]) -> str:
-    return "{" + ",".join(labels) + "}" if labels else ""
-
-
-def _leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool | int | float]]:
-    for key, part in value.items():
-        where = f"{path}{key}".replace("\\", "").replace('"', "").replace("\n", "")
-        if isinstance(part, dict):
-            yield from _leaves(part, f"{where}.")
-        elif isinstance(part, bool | int | float):
-            yield where, part
-
-
-def _number(value: bool | int | float) -> str:
-    return str(int(value)) if isinstance(value, bool) else repr(value)
 
 
 def _check_may_change(request: Request, token: str) -> None:

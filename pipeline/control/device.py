@@ -93,7 +93,10 @@ class Device:
         return {"properties": {name: _schema(p) for name, p in self._properties.items()}, "slots": slots}
 
     def change(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Write properties; all of them afterwards. Raises UnknownName, SettingRejected."""
+        """Write properties, or none when one is refused; their values afterwards.
+
+        Raises UnknownName, SettingRejected.
+        """
         for name, value in values.items():
             prop = self._properties.get(name)
             if prop is None:
@@ -102,11 +105,22 @@ class Device:
                 raise SettingRejected(f"{self.name}.{name}", value, "left alone, it can only be read")
             _check_type(f"{self.name}.{name}", value, prop.type)
         with self._lock:
-            for name, value in values.items():
-                write = self._properties[name].write
-                if write is not None:
-                    write(value)
+            self._write_all_or_none(values)
         return {name: p.read() for name, p in self._properties.items()}
+
+    def _write_all_or_none(self, values: Mapping[str, Any]) -> None:
+        written: list[tuple[Callable[[Any], None], Any]] = []
+        try:
+            for name, value in values.items():
+                prop = self._properties[name]
+                assert prop.write is not None, "checked before"
+                before = prop.read()
+                prop.write(value)
+                written.append((prop.write, before))
+        except Exception:
+            for write, before in reversed(written):
+                write(before)
+            raise
 
     def call(self, slot_name: str, arguments: Mapping[str, Any]) -> Any:
         """Call a slot. Raises UnknownName, NotInThisState, SettingRejected, and what the slot raises."""

@@ -18,13 +18,14 @@ from pipeline.config import DaqTable
 from pipeline.constants.conditions import Conditions
 from pipeline.daq.assembler import Frame, FrameAssembler
 from pipeline.daq.control_sources import ControlSources
+from pipeline.daq.gatherer import Gatherer
 from pipeline.daq.order import TrainOrder
 from pipeline.daq.packets import packets_for
 from pipeline.daq.queues import BoundedQueue, Policy
 from pipeline.daq.rates import Rate
 from pipeline.daq.receiver import ModuleLink, Receiver, bind, dropped_datagrams, receive_buffer_bytes
 from pipeline.daq.recorder import Recorder
-from pipeline.daq.recording import Gatherer, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.slots import SharedRelease, SlotPool
 from pipeline.daq.xtdf import MAGIC_BEGIN, decode, layout, read_header
 from pipeline.errors import NotInThisState, PipelineError, SettingRejected, TrainMalformed
@@ -244,7 +245,7 @@ class Acquisition:
         )
         gatherer = Gatherer(
             len(self.active_modules),
-            round(self._table.train_deadline_s * 1e9),
+            self._table.train_deadline_s,
             max(1, self._table.slots_per_module // 2),
         )
         writer = RunWriter(folder, self._plan, run, run_type, conditions, self.slow, self.active_modules)

@@ -2,6 +2,8 @@
 
 A single wrong id far ahead would make all later trains look late. So the first train, and one that jumps far, is held
 back: when the next train goes on from it, it was right; when the next one goes on from before, its id was wrong.
+Several trains that ascend behind the others mean that the time server was set back, or that a jump ended that had been
+taken for right: from then on their ids are the good ones.
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ from pipeline.model import ModuleTrain, TrainFlag
 REMEMBERED_TRAINS: Final = 1024
 TRUSTED_STRIDES: Final = 10
 """A jump of so many strides is flagged but not held back: were it wrong, it would cost only as many trains."""
+
+
+FOLLOWED_AFTER: Final = 3
+"""So many ascending trains in a row that go backward or repeat are followed, from the last of them on."""
 
 
 @dataclass(slots=True)
@@ -41,6 +47,8 @@ class TrainOrder:
         self._highest: int | None = None
         self._held: ModuleTrain | None = None
         self._held_since_ns = 0
+        self._behind: list[int] = []
+        """Ids of the latest trains, as long as they ascend and lie behind the highest."""
 
     @property
     def holds(self) -> bool:
@@ -62,13 +70,12 @@ class TrainOrder:
             else:
                 held.flags |= TrainFlag.TRAIN_ID_JUMP
                 result.wrong = held
-        if train.train_id in self._seen:
-            train.flags |= TrainFlag.TRAIN_ID_REPEATED
-        elif self._highest is None:
+        if self._highest is None:
             return self._hold(train, now_ns, result)
-        elif train.train_id < self._highest:
-            train.flags |= TrainFlag.TRAIN_ID_BACKWARD
+        if train.train_id in self._seen or train.train_id < self._highest:
+            self._flag_behind(train)
         else:
+            self._behind = []
             ahead = train.train_id - self._highest
             # A train whose id was wrong stands for one that is missing here.
             if ahead > self._stride * (1 if result.wrong is None else 2):
@@ -78,6 +85,20 @@ class TrainOrder:
             self._accept(train.train_id)
         result.onward.append(train)
         return result
+
+    def _flag_behind(self, train: ModuleTrain) -> None:
+        """Flag a train as repeated or backward, or follow it when it goes on from others that were."""
+        before = self._behind[-1] if self._behind else 0
+        goes_on = 0 < train.train_id - before <= TRUSTED_STRIDES * self._stride
+        self._behind = [*self._behind, train.train_id] if goes_on else [train.train_id]
+        if len(self._behind) >= FOLLOWED_AFTER:
+            self.forget()
+            self._accept(train.train_id)
+            train.flags |= TrainFlag.TRAIN_ID_JUMP
+        elif train.train_id in self._seen:
+            train.flags |= TrainFlag.TRAIN_ID_REPEATED
+        else:
+            train.flags |= TrainFlag.TRAIN_ID_BACKWARD
 
     def _hold(self, train: ModuleTrain, now_ns: int, result: Ordered) -> Ordered:
         self._held, self._held_since_ns = train, now_ns
@@ -106,6 +127,7 @@ class TrainOrder:
         held, self._held = self._held, None
         self._order.clear()
         self._seen.clear()
+        self._behind = []
         self._highest = None
         return held
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 WINDOW_S: Final = 5.0
 BUCKETS_S: Final = (0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0)
@@ -53,6 +54,14 @@ class Histogram:
         self.counts[bucket] += 1
         self.sum_s += seconds
         self._recent.append(seconds)
+
+    def buckets(self) -> dict[str, Any]:
+        """Counts up to each limit, and the sum of all times in seconds, since the start."""
+        limits = [*(str(limit) for limit in BUCKETS_S), "+Inf"]
+        return {
+            "buckets": list(zip(limits, itertools.accumulate(self.counts), strict=True)),
+            "sum": round(self.sum_s, 6),
+        }
 
     def describe(self) -> dict[str, float]:
         """Quantiles of the last 600 times, in milliseconds."""

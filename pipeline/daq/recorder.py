@@ -9,8 +9,10 @@ from typing import Final
 
 import structlog
 
+from pipeline.daq.gatherer import Gatherer, Settled
 from pipeline.daq.queues import BoundedQueue
-from pipeline.daq.recording import GatheredTrain, Gatherer, RunWriter
+from pipeline.daq.recording import RunWriter
+from pipeline.gathering import Refused
 from pipeline.model import ModuleTrain
 
 log = structlog.get_logger()
@@ -57,23 +59,23 @@ class Recorder:
         while not (self._finishing.is_set() and len(self._queue) == 0):
             train = self._queue.get(DEADLINE_CHECK_S)
             if train is None:
-                self._write(self._gatherer.due(time.monotonic_ns()))
+                self._settle(self._gatherer.due(time.monotonic()))
                 continue
-            ready, refused = self._gatherer.feed(train, time.monotonic_ns())
-            if refused is not None:
-                refused.release()
-            self._write(ready)
+            self._settle(self._gatherer.feed(train, time.monotonic()))
             self._queue.done()
-        self._write(self._gatherer.flush())
+        self._settle(self._gatherer.flush())
         self._guard(self._writer.close)
 
-    def _write(self, ready: list[GatheredTrain]) -> None:
-        for gathered in ready:
-            if self.problem is None and gathered.parts:
-                self._guard(lambda train=gathered: self._writer.write(train))  # type: ignore[misc]
+    def _settle(self, settled: Settled) -> None:
+        for item in settled:
+            if isinstance(item, Refused):
+                item.part.release()
+                continue
+            if self.problem is None:
+                self._guard(lambda train=item: self._writer.write(train))  # type: ignore[misc]
             if self.problem is not None:
                 self.trains_lost += 1
-            for part in (*gathered.parts.values(), *gathered.left_out):
+            for part in item.parts.values():
                 part.release()
 
     def _guard(self, work: Callable[[], None]) -> None:

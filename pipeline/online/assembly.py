@@ -10,7 +10,7 @@ from typing import Any, Final
 from pipeline.config import PipelineTable
 from pipeline.constants import Conditions, conditions_of
 from pipeline.control.app import control_app
-from pipeline.control.device import Device, Property, Registry, State
+from pipeline.control.device import Registry
 from pipeline.control.server import ControlServer
 from pipeline.daq.acquisition import Acquisition
 from pipeline.daq.control_sources import ControlSources
@@ -23,6 +23,7 @@ from pipeline.online.daq_device import daq_devices
 from pipeline.online.feed import Feed
 from pipeline.online.raw import RawBranch
 from pipeline.online.splitter import Splitter
+from pipeline.online.splitter_device import splitter_device
 
 CORRECTION_TIMEOUT_S: Final = 10.0
 CORRECTION_POLL_S: Final = 0.005
@@ -67,7 +68,9 @@ class OnlinePipeline:
         self.daq = Acquisition(
             plan, table.memory_cells, table.daq, self._raw_folder, self._on_train, slow=self.slow
         )
-        self.corrected = CorrectedBranch(table, endpoints, train_clock, self._proposal_folder / "proc")
+        self.corrected = CorrectedBranch(
+            table, endpoints, train_clock, self._proposal_folder / "proc", self.splitter
+        )
         self.raw = RawBranch(table, train_clock, 8 if "500K" in table.detector else 16)
         self.raw_splitter = Splitter(
             table.memory_cells, table.splitter.raw_pulse_filter, table.splitter.raw_every_nth_train
@@ -79,7 +82,8 @@ class OnlinePipeline:
         )
         devices = [
             *daq_devices(self.daq, self._conditions, self._idle, self._let_correction_finish),
-            self._splitter_device(),
+            splitter_device("splitter", self.splitter, self._data_status, self._feed_counters),
+            splitter_device("raw_splitter", self.raw_splitter, self.raw_splitter.status),
             self.raw.device(table.modules),
             *self.corrected.devices(),
         ]
@@ -150,6 +154,9 @@ class OnlinePipeline:
                 return
             pause.wait(CORRECTION_POLL_S)
 
+    def _feed_counters(self) -> dict[str, int]:
+        return {} if self.feed is None else self.feed.describe()
+
     def _data_status(self) -> str:
         """One sentence: good, or whether data are malformed or the detector is not set as the table says."""
         bad, good = self.daq.unusable.per_second, self.daq.usable.per_second
@@ -159,34 +166,6 @@ class OnlinePipeline:
                 f"{share:.0f} % of the module trains of the last five seconds are malformed; see daq.problems"
             )
         return self.splitter.status()
-
-    def _splitter_device(self) -> Device:
-        splitter = self.splitter
-
-        def set_filter(text: str) -> None:
-            splitter.pulse_filter = text
-
-        def set_stride(value: int) -> None:
-            splitter.every_nth_train = value
-
-        return Device(
-            "splitter",
-            lambda: State.ACTIVE,
-            [
-                Property("pulse_filter", "frames that go on", lambda: splitter.pulse_filter, set_filter),
-                Property(
-                    "every_nth_train", "trains that go on", lambda: splitter.every_nth_train, set_stride, int
-                ),
-                Property("status", "whether the data are good and fit the settings", self._data_status),
-                Property("counters", "trains passed and not", splitter.describe, type=dict),
-                Property(
-                    "feed",
-                    "trains from a bridge",
-                    lambda: {} if self.feed is None else self.feed.describe(),
-                    type=dict,
-                ),
-            ],
-        )
 
 
 def _control_sources(table: PipelineTable, endpoints: Mapping[str, Any]) -> ControlSources | None:

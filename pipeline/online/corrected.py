@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from pipeline.config import PipelineTable
 from pipeline.constants import Catalogue, CatalogueRest, Conditions, ConstantSet, conditions_of
 from pipeline.control.device import Device, Property, Slot, State
 from pipeline.correct import recipe_of
+from pipeline.daq.rates import Rate
 from pipeline.errors import NotInThisState, SettingRejected
 from pipeline.model import CorrectedModule, MatchedTrain, ModuleTrain, TrainClock
 from pipeline.online.appender import Appender
@@ -22,18 +24,27 @@ from pipeline.online.matcher import Matcher
 from pipeline.online.output import OutputStage
 from pipeline.online.output_device import output_device
 from pipeline.online.preview import Preview
+from pipeline.online.splitter import Splitter
 
 
 class CorrectedBranch:
     """From split module trains to corrected files and live viewers.
 
-    folder  corrected runs are written below it
+    folder    corrected runs are written below it
+    splitter  is before this branch: what it lets through is told when it is too much
     """
 
     def __init__(
-        self, table: PipelineTable, endpoints: Mapping[str, Any], train_clock: TrainClock, folder: Path
+        self,
+        table: PipelineTable,
+        endpoints: Mapping[str, Any],
+        train_clock: TrainClock,
+        folder: Path,
+        splitter: Splitter,
     ) -> None:
-        self._table, self._endpoints = table, endpoints
+        self._table, self._endpoints, self._splitter = table, endpoints, splitter
+        self.arriving = Rate()
+        """Module images that the splitter lets through."""
         self.matcher = Matcher[CorrectedModule](
             len(table.modules), table.matcher.min_modules, table.matcher.deadline_s, train_clock
         )
@@ -52,13 +63,17 @@ class CorrectedBranch:
         self.preview = Preview(table.detector, table.type, table.preview)
         self.preview_bridge = BridgeServer("bridge.preview", table.bridge.mode, table.bridge.preview_port)
         self.output = OutputStage[CorrectedModule](
-            "output", self.matcher, [self.appender.write, self._serve, self._show], self.gate.settled
+            "output", self.matcher, [self.appender.write, self._serve, self._show], self.gate.begin_anew
         )
         depth = table.daq.online_queue_depth
         if correction.overload == "shed":  # the gate decides, before a queue is full
             depth = max(depth, correction.high_water_trains * len(table.modules))
         self.correction = CorrectionStage(
-            depth, table.daq.online_policy, correction.threads, self.output.submit
+            depth,
+            table.daq.online_policy,
+            correction.threads,
+            self._match,
+            lambda train: self.gate.left(train.train_id),
         )
         self._every_nth = table.bridge.every_nth_train
         self._rooms = Rooms()
@@ -88,10 +103,22 @@ class CorrectedBranch:
 
     def submit(self, part: ModuleTrain) -> None:
         """Take a module's split train; the gate decides whether its train goes on."""
-        if self.correction.ready and not self.gate.admit(part.train_id):
+        self.arriving.add(len(part.data))
+        if not self.gate.admit(part.train_id):
             part.release()
             return
         self.correction.submit(part)
+
+    def _match(self, part: CorrectedModule) -> None:
+        """Give a corrected part to the matcher; when its memory is given back, it has left, whatever became of it."""
+        give_back = part.release
+
+        def leave() -> None:
+            give_back()
+            self.gate.left(part.train_id)
+
+        part.release = leave
+        self.output.submit(part)
 
     @property
     def busy(self) -> bool:
@@ -157,15 +184,28 @@ class CorrectedBranch:
         metadata = train_metadata(name, train.train_id, train.timestamp_ns)
         bridge.publish(serialize({name: content}, {name: metadata}, self._table.bridge.protocol))
 
+    def accounting(self) -> dict[str, int]:
+        """Trains by what became of them, and module parts; see `Gate.accounting`.
+
+        corrected  trains that were handed on, complete or not
+        lost       trains that were admitted and left without being handed on; counters of stages say why
+        """
+        gate, out = self.gate.accounting(), self.output.counters["trains_out"]
+        in_work = gate.pop("in_work")
+        return {**gate, "corrected": out, "lost": max(0, gate["admitted"] - in_work - out)}
+
     def status(self) -> str:
         """One sentence: coupled, or what is asked for, what is held, and what to do."""
         if not self.gate.decoupled:
             return "coupled"
-        frames, nth = self._table.memory_cells, 2
+        comes, holds = self.arriving.per_second, self.correction.images.per_second
+        times = max(2, math.ceil(comes / holds)) if holds else 2
+        splitter = self._splitter
+        frames = max(1, splitter.frames_passed // times)
         return (
-            f"decoupled: {self.gate.in_work} trains in work, the oldest for {self.gate.oldest_s:.1f} s; the correction "
-            f"holds {self.correction.images.per_second:.0f} module images/s. Let fewer through the splitter: "
-            f"every_nth_train = {nth} or pulse_filter = range({max(1, frames // 2)})"
+            f"decoupled: {self.gate.in_work} trains in work, the oldest for {self.gate.oldest_s:.1f} s; "
+            f"{comes:.0f} module images/s come and the correction holds {holds:.0f}. Let fewer through the splitter: "
+            f"every_nth_train = {splitter.every_nth_train * times} or pulse_filter = range({frames})"
         )
 
     def _correction_device(self) -> Device:
@@ -199,14 +239,15 @@ class CorrectedBranch:
                     "steps",
                     "taken in their fixed order",
                     lambda: list(self._table.correction.steps_of(self._table.type)),
+                    type=list,
                 ),
-                Property("constants", "begin of each, by calibration and module", self._begins),
+                Property("constants", "begin of each, by calibration and module", self._begins, type=dict),
                 Property("timing", "cost so far", stage.timing, type=dict),
                 Property(
                     "module_images_per_s", "over five seconds", lambda: stage.images.per_second, type=float
                 ),
-                Property("counters", "trains", lambda: dict(stage.counters)),
-                Property("queue", "before the workers", stage.queue_counters),
+                Property("counters", "trains", lambda: dict(stage.counters), type=dict),
+                Property("queue", "before the workers", stage.queue_counters, type=dict),
                 Property("problem", "why the state is ERROR", lambda: stage.problem),
             ],
             [
@@ -254,7 +295,7 @@ class CorrectedBranch:
             state,
             [
                 Property("folder", "of the run", lambda: str(appender.folder or "")),
-                Property("trains", "written", lambda: appender.trains),
+                Property("trains", "written", lambda: appender.trains, type=int),
                 Property("problem", "why the state is ERROR", lambda: appender.problem),
             ],
             [
@@ -322,8 +363,10 @@ class CorrectedBranch:
                 Property("status", "coupled, or why not and what to do", self.status),
                 Property("decoupled", "more comes than is worked off", lambda: gate.decoupled, type=bool),
                 Property(
-                    "accounting", "every train that came, by what became of it", gate.accounting, type=dict
+                    "accounting", "every train that came, by what became of it", self.accounting, type=dict
                 ),
+                Property("in_work", "trains", lambda: gate.in_work, type=int),
+                Property("parts_in_work", "module parts", lambda: gate.parts_in_work, type=int),
                 Property("overload", "block or shed", lambda: gate.policy, set_policy),
             ],
         )

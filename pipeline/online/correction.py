@@ -61,15 +61,20 @@ class CorrectionStage:
     """Corrects module trains on threads that hold no lock while they compute.
 
     on_output  called from a worker's thread with every corrected module
+    on_gone    called with every module train that is let go and not corrected
     """
 
     def __init__(
-        self, depth: int, policy: str, threads: int, on_output: Callable[[CorrectedModule], None]
+        self,
+        depth: int,
+        policy: str,
+        threads: int,
+        on_output: Callable[[CorrectedModule], None],
+        on_gone: Callable[[ModuleTrain], None] = lambda _: None,
     ) -> None:
+        self._on_gone = on_gone
         self._queues = [
-            BoundedQueue[ModuleTrain](
-                f"online {number}", depth, Policy(policy), lambda train: train.release()
-            )
+            BoundedQueue[ModuleTrain](f"online {number}", depth, Policy(policy), self._let_go)
             for number in range(threads)
         ]
         self._on_output = on_output
@@ -148,7 +153,7 @@ class CorrectionStage:
         """Queue a module's train; a full queue does what its policy says."""
         if not self.ready:
             self.counters["parts_not_running" if self._prepared else "trains_without_constants"] += 1
-            train.release()
+            self._let_go(train)
             return
         self._queues[train.module % len(self._queues)].put(train)
 
@@ -166,37 +171,46 @@ class CorrectionStage:
         waiting = sum(len(queue) for queue in self._queues)
         return {"length": waiting, "policy": self._queues[0].policy.value, **counted}
 
+    def _let_go(self, train: ModuleTrain) -> None:
+        train.release()
+        self._on_gone(train)
+
     def _work(self, queue: BoundedQueue[ModuleTrain]) -> None:
         while not (queue.closed and not len(queue)):
             train = queue.get(0.5)
             if train is None:
                 continue
             try:
-                self._correct(train)
-            except Exception as error:  # a thread's border: one train must not end the stage
-                log.exception("a train could not be corrected", train_id=train.train_id, module=train.module)
-                self.problem = f"module {train.module}: {type(error).__name__}: {error}"
-                self.counters["trains_failed"] += 1
+                part = self._correct(train)
+                if part is not None:
+                    self._on_output(part)
             finally:
                 queue.done()
 
-    def _correct(self, train: ModuleTrain) -> None:
+    def _correct(self, train: ModuleTrain) -> CorrectedModule | None:
+        """The corrected part of a train; None when there is none, and the train has been let go."""
         correction = self._prepared.get(train.module)
         if correction is None:
             self.counters["trains_without_constants"] += 1
-            train.release()
-            return
+            self._let_go(train)
+            return None
+        room, give_back = self._pool.take(correction.frames_out(len(train.data)), correction.image)
+        began = time.thread_time()
         try:
-            room, give_back = self._pool.take(correction.frames_out(len(train.data)), correction.image)
-            began = time.thread_time()
             part = correction.correct(train, room)
-            took = time.thread_time() - began
-        finally:
-            train.release()
+        except Exception as error:  # a thread's border: one train must not end the stage
+            log.exception("a train could not be corrected", train_id=train.train_id, module=train.module)
+            self.problem = f"module {train.module}: {type(error).__name__}: {error}"
+            self.counters["trains_failed"] += 1
+            give_back()
+            self._let_go(train)
+            return None
+        took = time.thread_time() - began
+        train.release()
         part.release = give_back
         with self._lock:
             self._seconds += took
             self._images += len(part.data)
         self.counters["trains_corrected"] += 1
         self.images.add(len(part.data))
-        self._on_output(part)
+        return part

@@ -12,8 +12,9 @@ import structlog
 
 from pipeline.daq.queues import BoundedQueue, Policy
 from pipeline.daq.rates import Histogram, Rate
+from pipeline.gathering import Refused
 from pipeline.model import MatchedTrain, PartT
-from pipeline.online.matcher import Dropped, Matcher
+from pipeline.online.matcher import Matcher
 
 QUEUE_DEPTH: Final = 64
 PERIOD_S: Final = 0.05
@@ -24,8 +25,8 @@ log = structlog.get_logger("pipeline.output")
 class OutputStage(Generic[PartT]):
     """Matches modules and hands whole trains on, in the order of their ids.
 
-    outputs     called in turn with each matched train, from this stage's thread
-    on_settled  told the train id up to which all trains have left
+    outputs      called in turn with each matched train, from this stage's thread
+    on_restart   called when train ids began anew, far below those before
     An output that raises is a problem of this stage, and the state ERROR until `reset`; the other outputs go on.
     """
 
@@ -34,13 +35,14 @@ class OutputStage(Generic[PartT]):
         name: str,
         matcher: Matcher[PartT],
         outputs: list[Callable[[MatchedTrain[PartT]], None]],
-        on_settled: Callable[[int], None] = lambda _: None,
+        on_restart: Callable[[], None] = lambda: None,
     ) -> None:
-        self.matcher, self._on_settled = matcher, on_settled
+        self.matcher, self._on_restart = matcher, on_restart
         self._outputs = outputs
         self._queue = BoundedQueue[PartT](name, QUEUE_DEPTH, Policy.BLOCK, lambda part: part.release())
         self._thread = threading.Thread(target=self._work, name=name)
         self._lock = threading.Lock()
+        self._restarts = 0
         self._first_seen: dict[int, float] = {}
         self.counters: Final[Counter[str]] = Counter()
         self.running = True
@@ -106,25 +108,34 @@ class OutputStage(Generic[PartT]):
     def _work(self) -> None:
         while not (self._queue.closed and not len(self._queue)):
             part = self._queue.get(PERIOD_S)
-            with self._lock:
-                if part is None:
-                    self._hand_on(self.matcher.due(time.monotonic()))
-                    continue
-                self._hand_on(self.matcher.feed(part, time.monotonic()))
-            self._queue.done()
+            try:
+                with self._lock:
+                    now = time.monotonic()
+                    settled = self.matcher.due(now) if part is None else self.matcher.feed(part, now)
+                    self._hand_on(settled)
+            except (
+                Exception
+            ) as error:  # a thread's border: whatever fails, the next train must find the stage working
+                log.exception("the stage failed")
+                self.problem = f"{type(error).__name__}: {error}"
+            finally:
+                if part is not None:
+                    self._queue.done()
 
-    def _hand_on(self, settled: list[MatchedTrain[PartT] | Dropped[PartT]]) -> None:
+    def _hand_on(self, settled: list[MatchedTrain[PartT] | Refused[PartT]]) -> None:
         for item in settled:
-            if isinstance(item, Dropped):
+            if isinstance(item, Refused):
                 item.part.release()
                 continue
             for output in self._outputs:
                 self._give(output, item)
             images = len(next(iter(item.modules.values())).pulse_id)
-            item.release()
             self._measure(item, images)
-        if settled:
-            self._on_settled(self.matcher.last_settled)
+            item.release()
+        if self.matcher.counters["restarts"] != self._restarts:
+            self._restarts = self.matcher.counters["restarts"]
+            self._first_seen.clear()
+            self._on_restart()
 
     def _give(self, output: Callable[[MatchedTrain[PartT]], None], train: MatchedTrain[PartT]) -> None:
         try:
@@ -142,5 +153,5 @@ class OutputStage(Generic[PartT]):
         if began is not None:
             self.time_of_flight_s = round(time.monotonic() - began, 4)
         self.latency.add(max(0.0, (time.time_ns() - train.timestamp_ns) / 1e9))
-        for old in [train_id for train_id in self._first_seen if train_id < train.train_id]:
-            del self._first_seen[old]
+        for old in [train_id for train_id in list(self._first_seen) if train_id < train.train_id]:
+            self._first_seen.pop(old, None)

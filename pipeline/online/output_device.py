@@ -80,6 +80,7 @@ def output_device(
                 stage.latency.describe,
                 type=dict,
             ),
+            Property("latency_s", "the same since the start, s", stage.latency.buckets, type=dict),
             Property("problem", "why the state is ERROR", lambda: stage.problem),
             *more,
         ],

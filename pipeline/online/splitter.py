@@ -5,14 +5,21 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections import Counter
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pipeline.daq.rates import Rate
 from pipeline.errors import SettingRejected
 from pipeline.model import ModuleTrain
 
 MAX_FRAMES: Final = 2700
+HALF_SPLIT: Final = 64
+"""Trains of which modules may still come when a setting changes; ids further back began anew."""
+STALE_S: Final = 10.0
+"""What modules sent longer ago says nothing about the present."""
 _RANGE: Final = re.compile(r"range\(([^()]*)\)")
 _EXAMPLES: Final = (
     "a list of frame indices such as 0,2,4, or range(stop), range(start,stop), range(start,stop,step)"
@@ -75,8 +82,27 @@ def _as_range(numbers: list[int]) -> range | tuple[int, ...]:
     return range(numbers[0], numbers[-1] + 1, step)
 
 
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What the splitter lets through; one for all modules of a train."""
+
+    pulse_filter: PulseFilter
+    every_nth_train: int
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The latest train of one module."""
+
+    frames: int
+    highest_cell: int
+    at_s: float
+
+
 class Splitter:
     """Let every nth train pass, by its id so that all modules agree, and of it the chosen frames.
+
+    A changed setting holds from the next train on: the modules of a train that has begun are split like its first.
 
     acquisition_rate_mhz  what the operating conditions say, where they do: `status` compares
 
@@ -89,55 +115,75 @@ class Splitter:
         pulse_filter: str = "",
         every_nth_train: int = 1,
         acquisition_rate_mhz: float | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._memory_cells, self._rate_mhz = memory_cells, acquisition_rate_mhz
-        self._filter = PulseFilter.parse(pulse_filter)
-        self._every_nth_train = every_nth_train
-        self._frames_seen: dict[int, int] = {}
+        self._memory_cells, self._rate_mhz, self._now = memory_cells, acquisition_rate_mhz, now
+        self._setting = _Setting(PulseFilter.parse(pulse_filter), every_nth_train)
+        self._setting_before, self._first_train = self._setting, 0
+        self._highest = 0
+        self._seen: dict[int, _Seen] = {}
         self._pulse_step = 0
+        self.enabled = True
+        self.images: Final[defaultdict[int, Rate]] = defaultdict(Rate)
+        """Images that came, by module."""
         self.counters: Final[Counter[str]] = Counter()
 
     @property
     def pulse_filter(self) -> str:
         """The expression in use."""
-        return self._filter.text
+        return self._setting.pulse_filter.text
 
     @pulse_filter.setter
     def pulse_filter(self, text: str) -> None:
-        self._filter = PulseFilter.parse(text)
+        self._change(replace(self._setting, pulse_filter=PulseFilter.parse(text)))
 
     @property
     def every_nth_train(self) -> int:
         """Trains whose id is a multiple of this go on."""
-        return self._every_nth_train
+        return self._setting.every_nth_train
 
     @every_nth_train.setter
     def every_nth_train(self, value: int) -> None:
         if value < 1:
             raise SettingRejected("every_nth_train", value, "at least 1")
-        self._every_nth_train = value
+        self._change(replace(self._setting, every_nth_train=value))
+
+    def _change(self, setting: _Setting) -> None:
+        if self._first_train <= self._highest:  # else a change follows another within one train
+            self._setting_before = self._setting
+        self._setting, self._first_train = setting, self._highest + 1
+
+    def _setting_of(self, train_id: int) -> _Setting:
+        has_begun = self._first_train - HALF_SPLIT < train_id < self._first_train
+        return self._setting_before if has_begun else self._setting
+
+    @property
+    def frames_passed(self) -> int:
+        """Frames of the fullest train that go on."""
+        frames = max((seen.frames for seen in self._seen.values()), default=self._memory_cells)
+        chosen = self._setting.pulse_filter.within(frames)
+        return len(chosen) if isinstance(chosen, list) else len(range(frames)[chosen])
 
     def wants(self, train: ModuleTrain) -> bool:
         """Whether a train is one of those that go on."""
-        return train.train_id % self._every_nth_train == 0
+        return self.enabled and train.train_id % self._setting_of(train.train_id).every_nth_train == 0
 
     def split(self, train: ModuleTrain) -> ModuleTrain | None:
         """The part of the train that goes on, with the same `release`; None when nothing does, then it is released."""
-        self._frames_seen[train.module] = len(train.data)
-        if len(train.pulse_id) > 1:
-            self._pulse_step = int(train.pulse_id[1]) - int(train.pulse_id[0])
-        if train.train_id % self._every_nth_train:
-            self.counters["trains_skipped"] += 1
+        self._look(train)
+        setting = self._setting_of(train.train_id)
+        if not self.enabled or train.train_id % setting.every_nth_train:
+            self.counters["trains_skipped" if self.enabled else "trains_output_off"] += 1
             train.release()
             return None
-        chosen = self._filter.within(len(train.data))
+        chosen = setting.pulse_filter.within(len(train.data))
         part = train.data[chosen]
         if len(part) == 0:
             self.counters["trains_empty"] += 1
             train.release()
             return None
         self.counters["trains_passed"] += 1
-        if self._filter.frames is None:
+        if setting.pulse_filter.frames is None:
             return train
         return replace(
             train,
@@ -148,20 +194,41 @@ class Splitter:
             length=train.length[chosen],
         )
 
+    def _look(self, train: ModuleTrain) -> None:
+        frames = len(train.data)
+        self._highest = max(self._highest, train.train_id)
+        self.images[train.module].add(frames)
+        highest_cell = int(train.cell_id.max()) if frames else -1
+        self._seen[train.module] = _Seen(frames, highest_cell, self._now())
+        if len(train.pulse_id) > 1:
+            self._pulse_step = int(train.pulse_id[1]) - int(train.pulse_id[0])
+
     def status(self) -> str:
         """One sentence: good, or what about the data does not fit the settings."""
-        seen = self._frames_seen
-        if not seen:
+        if not self._seen:
             return "no train yet"
-        if len(set(seen.values())) > 1:
-            counts = ", ".join(f"module {module}: {count}" for module, count in sorted(seen.items()))
+        since = self._now() - max(seen.at_s for seen in self._seen.values())
+        if since > STALE_S:
+            return f"no train for {since:.0f} s"
+        seen = {module: one for module, one in self._seen.items() if self._now() - one.at_s <= STALE_S}
+        frames = {module: one.frames for module, one in seen.items()}
+        if len(set(frames.values())) > 1:
+            counts = ", ".join(f"module {module}: {count}" for module, count in sorted(frames.items()))
             return f"modules send different numbers of frames ({counts}); check the veto and cell settings"
-        count = next(iter(seen.values()))
-        if self._filter.beyond(count):
-            return f"pulse_filter {self._filter.text} names frames that trains of {count} frames do not have"
+        count = next(iter(frames.values()))
+        pulse_filter = self._setting.pulse_filter
+        if pulse_filter.beyond(count):
+            return f"pulse_filter {pulse_filter.text} names frames that trains of {count} frames do not have"
         if count != self._memory_cells:
             return (
                 f"trains have {count} frames, memory_cells says {self._memory_cells}; one of the two is wrong"
+            )
+        beyond = {module: one.highest_cell for module, one in seen.items()}
+        worst = max(beyond, key=lambda module: beyond[module])
+        if beyond[worst] >= self._memory_cells:
+            return (
+                f"module {worst} sends memory cell {beyond[worst]}, but the constants hold cells 0 to "
+                f"{self._memory_cells - 1}: its frames are flagged; check the cell settings"
             )
         if self._pulse_step > 0 and self._rate_mhz is not None:
             rate = math.floor(45 / self._pulse_step) / 10  # as EXtra-data, components.py, has it
@@ -171,6 +238,10 @@ class Splitter:
                     f"{self._rate_mhz} MHz: constants would be those of another rate"
                 )
         return "good"
+
+    def rates(self) -> dict[str, float]:
+        """Images that come in a second, by module."""
+        return {str(module): round(rate.per_second, 1) for module, rate in sorted(self.images.items())}
 
     def describe(self) -> dict[str, Any]:
         """Counters for the control system."""

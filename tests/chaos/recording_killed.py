@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.constants import AgipdConditions
-from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS, MAGIC_BEGIN, MAGIC_END
+from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 
 form = FORMATS["AGIPD"]
@@ -33,6 +34,6 @@ for train_id in range(1, 10_000):
         )
         for module in (0, 1)
     }
-    writer.write(GatheredTrain(train_id, 0, parts))
+    writer.write(Gathered(train_id, 0.0, parts))
     sys.stdout.write(f"{train_id}\n")
     sys.stdout.flush()

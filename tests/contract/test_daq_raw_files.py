@@ -16,9 +16,10 @@ import pytest
 from pipeline.constants import AgipdConditions
 from pipeline.daq.conditions import recorded_conditions
 from pipeline.daq.inspection import inspect_run
-from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS, MAGIC_BEGIN, MAGIC_END
 from pipeline.errors import RunUnreadable
+from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def record(folder: Path, *, close: bool = True) -> RunWriter:
     writer = RunWriter(folder, plan, 7, "test", CONDITIONS)
     for train_id in range(FIRST, FIRST + 5):
         modules = (0,) if train_id == FIRST + 1 else (0, 1)
-        writer.write(GatheredTrain(train_id, 0, {m: module_train(m, train_id) for m in modules}))
+        writer.write(Gathered(train_id, 0.0, {m: module_train(m, train_id) for m in modules}))
     if close:
         writer.close()
     return writer

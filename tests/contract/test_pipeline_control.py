@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.control.app import MAX_BODY_BYTES, control_app
 from pipeline.control.device import Device, Property, Registry, Slot, State
 from pipeline.control.server import ControlServer
+from pipeline.daq.rates import Histogram
 from pipeline.errors import AddressInUse, SettingRejected
 
 TOKEN = "the-token-of-this-test"
+COUNTERS = {"cups": 3, "of": {"tea": 2}, "7": {'a "name"\\\n': 1}}
 
 
 class Kettle:
@@ -32,13 +36,16 @@ class Kettle:
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    kettle = Kettle()
+    kettle, took = Kettle(), Histogram()
+    took.add(0.04)
+    took.add(9)
     device = Device(
         "kettle",
         lambda: State.ACTIVE if kettle.on else State.PASSIVE,
         [
             Property("target", "°C", lambda: kettle.target, kettle.set_target, int),
-            Property("counters", "by kind", lambda: {"cups": 3, "of": {"tea": 2}}),
+            Property("counters", "by kind", lambda: COUNTERS),
+            Property("took", "to boil, s", took.buckets, type=dict),
         ],
         [Slot("boil", "heat", kettle.boil, allowed=(State.PASSIVE,))],
     )
@@ -53,7 +60,7 @@ def test_reading_needs_no_token(client: httpx.Client) -> None:
     del client.headers["Authorization"]
     described = {
         "state": "PASSIVE",
-        "properties": {"target": 80, "counters": {"cups": 3, "of": {"tea": 2}}},
+        "properties": {"target": 80, "counters": COUNTERS, "took": ANY},
         "slots": ["boil"],
     }
     assert client.get("/devices").json() == {"kettle": described}
@@ -61,19 +68,25 @@ def test_reading_needs_no_token(client: httpx.Client) -> None:
     assert client.get("/status").json() == {"kettle": "PASSIVE"}
 
 
-def test_metrics(client: httpx.Client) -> None:
-    assert client.get("/metrics").text.splitlines() == [
-        "# HELP stellwerk_kettle_target °C",
-        "# TYPE stellwerk_kettle_target gauge",
-        "stellwerk_kettle_target 80",
-        "# HELP stellwerk_kettle_counters_total by kind",
-        "# TYPE stellwerk_kettle_counters_total counter",
-        'stellwerk_kettle_counters_total{of="cups"} 3',
-        'stellwerk_kettle_counters_total{of="of.tea"} 2',
-        "# HELP stellwerk_state 1 for the state that a device is in",
-        "# TYPE stellwerk_state gauge",
-        'stellwerk_state{device="kettle",state="PASSIVE"} 1',
+def test_metrics_are_read_by_prometheus_own_parser(client: httpx.Client) -> None:
+    families = {f.name: f for f in text_string_to_metric_families(client.get("/metrics").text)}
+    counters = families["stellwerk_kettle_counters"]
+    assert (counters.type, counters.documentation) == ("counter", "by kind")
+    assert [(s.name, s.labels, s.value) for s in counters.samples] == [
+        ("stellwerk_kettle_counters_total", {"of": "cups"}, 3),
+        ("stellwerk_kettle_counters_total", {"of": "of.tea"}, 2),
+        ("stellwerk_kettle_counters_total", {"module": "7", "of": 'a "name"\\\n'}, 1),
     ]
+    assert [s.value for s in families["stellwerk_kettle_target"].samples] == [80]
+    (state,) = families["stellwerk_state"].samples
+    assert state.labels == {"device": "kettle", "state": "PASSIVE"}
+    took = families["stellwerk_kettle_took"]
+    assert took.type == "histogram"
+    assert [(s.labels.get("le"), s.value) for s in took.samples if s.name.endswith("_bucket")][-1] == (
+        "+Inf",
+        2,
+    )
+    assert families["process_resident_memory_bytes"].samples[0].value > 1e6
 
 
 def test_a_schema_says_what_may_be_written(client: httpx.Client) -> None:
@@ -110,6 +123,27 @@ def test_refusals_are_one_sentence(
     answer = client.request(method, path, json=body)
     assert answer.status_code == status
     assert words in answer.json()["error"]
+
+
+def test_several_changes_are_all_made_or_none() -> None:
+    kettle = Kettle()
+    lid = {"open": False}
+
+    def set_lid(value: bool) -> None:
+        lid["open"] = value
+
+    device = Device(
+        "kettle",
+        lambda: State.PASSIVE,
+        [
+            Property("lid", "open", lambda: lid["open"], set_lid, bool),
+            Property("target", "°C", lambda: kettle.target, kettle.set_target, int),
+        ],
+    )
+    with pytest.raises(SettingRejected, match="at most 100"):
+        device.change({"lid": True, "target": 101})
+    assert lid == {"open": False}
+    assert device.change({"lid": True, "target": 99}) == {"lid": True, "target": 99}
 
 
 def test_the_wrong_state(client: httpx.Client) -> None:

@@ -13,8 +13,9 @@ import pytest
 from pipeline.config import CorrectionTable, PipelineTable
 from pipeline.constants import AgipdConditions
 from pipeline.correct import recipe_of
-from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS
+from pipeline.gathering import Gathered
 from pipeline.model import CorrectedModule, MatchedTrain, ModuleTrain, TrainClock
 from pipeline.online.assembly import OnlinePipeline
 
@@ -52,7 +53,7 @@ def test_the_fed_trains_are_corrected_as_those_from_datagrams(tmp_path: Path) ->
     plan = RecordingPlan(DETECTOR, FORMATS["AGIPD"], MODULES, "SPB_IRU_AGIPD1M1", 1, 256, TrainClock(1, 0))
     writer = RunWriter(tmp_path / "r0001", plan, 1, "", conditions)
     for train_id in range(1001, 1001 + TRAINS):
-        writer.write(GatheredTrain(train_id, 0, {module: train(module, train_id) for module in MODULES}))
+        writer.write(Gathered(train_id, 0.0, {module: train(module, train_id) for module in MODULES}))
     writer.close()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

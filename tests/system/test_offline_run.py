@@ -14,8 +14,9 @@ import pytest
 from pipeline.config import CorrectionTable
 from pipeline.constants import Conditions, conditions_of
 from pipeline.correct import ModuleCorrection, recipe_of
-from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS
+from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 from pipeline.offline.correct import correct_run
 
@@ -53,7 +54,7 @@ def recorded(folder: Path, kind: str) -> Path:
     writer = RunWriter(folder / "r0003", plan, 3, "", conditions(kind))
     for train_id in range(1, TRAINS + 1):
         parts = {module: train(kind, module, train_id) for module in range(MODULES)}
-        writer.write(GatheredTrain(train_id, 0, parts))
+        writer.write(Gathered(train_id, 0.0, parts))
     writer.close()
     return writer.folder
 

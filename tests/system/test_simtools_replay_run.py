@@ -12,9 +12,10 @@ import pytest
 from pipeline.config import DaqTable
 from pipeline.constants import conditions_of
 from pipeline.daq.acquisition import Acquisition, Aggregator
-from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS, decode
 from pipeline.errors import SettingRejected
+from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 from sim.errors import SimError
 from sim.xtdf.build import make_module
@@ -48,7 +49,7 @@ def recorded(folder: Path, kind: str) -> Path:
     rate = {} if kind == "LPD" else {"acquisition_rate_mhz": 1.1}
     writer = RunWriter(folder / "r0001", plan(kind), 1, "", conditions_of(kind, {"memory_cells": 2, **rate}))
     for train_id in range(FIRST, FIRST + TRAINS):
-        writer.write(GatheredTrain(train_id, 0, {m: train(kind, m, train_id) for m in (0, 1)}))
+        writer.write(Gathered(train_id, 0.0, {m: train(kind, m, train_id) for m in (0, 1)}))
     writer.close()
     return writer.folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,13 +121,23 @@ def test_too_much_is_shed_in_whole_trains_said_and_recovers(running: Running) ->
     running.feed(*range(1, 11))
     shown = running.device("pipeline")["properties"]
     assert shown["decoupled"] is True  # type: ignore[index]
-    assert "every_nth_train = 2" in shown["status"]  # type: ignore[index]
+    advice = re.search("every_nth_train = ([0-9]+) or", shown["status"])  # type: ignore[index]
+    assert advice is not None
+    assert int(advice[1]) >= 2
     running.hold.set()
     running.settle()
     running.feed(11, 12)
     running.settle()
     accounting = running.device("pipeline")["properties"]["accounting"]  # type: ignore[index]
-    assert accounting == {"seen": 12, "admitted": 5, "shed": 7, "settled": 5, "vanished": 0, "in_work": 0}
+    assert accounting == {
+        "seen": 12,
+        "admitted": 5,
+        "shed": 7,
+        "corrected": 5,
+        "lost": 0,
+        "parts_admitted": 10,
+        "parts_left": 10,
+    }
     assert running.out == [1, 2, 3, 11, 12]
     assert running.device("pipeline")["properties"]["status"] == "coupled"  # type: ignore[index]
 

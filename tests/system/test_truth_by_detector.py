@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from pipeline.config import CorrectionTable
 from pipeline.constants import Conditions, DarkRuns, DarkSettings, conditions_of, derive
 from pipeline.correct import recipe_of
-from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS, decode
+from pipeline.gathering import Gathered
 from pipeline.model import CorrectedModule, ModuleTrain, TrainClock
 from sim.xtdf.build import make_module
 from sim.xtdf.codec import encode_block, good_fields
@@ -50,7 +51,7 @@ def dark_run(folder: Path, number: int, model: LitModule, table: AnyTable, mode:
     writer = RunWriter(folder / f"r{number:04d}", plan, number, "", conditions)
     for k in range(DARKS):
         train_id = 1000 * number + k
-        writer.write(GatheredTrain(train_id, 0, {0: train(model, table, train_id, mode, "dark")}))
+        writer.write(Gathered(train_id, 0.0, {0: train(model, table, train_id, mode, "dark")}))
     writer.close()
     return writer.folder
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.daq.recording import Gatherer
+from pipeline.daq.gatherer import Gatherer
+from pipeline.gathering import Gathered, Refused
 from pipeline.model import ModuleTrain
 
 
@@ -17,15 +18,12 @@ def part(train_id: int, module: int) -> ModuleTrain:
 
 
 def test_the_others_are_recorded() -> None:
-    gatherer, out = Gatherer(3, 10**9, 6), []
+    gatherer, out = Gatherer(3, 1.0, 6), []
     for train in range(1, 61):
         for module in (0, 1, 2):
             wrong = 10 <= train < 16 and module == 0
-            ready, refused = gatherer.feed(part(train + 100 if wrong else train, module), train * 10**8)
-            assert refused is None
-            out += ready
+            out += gatherer.feed(part(train + 100 if wrong else train, module), train / 10)
     out += gatherer.flush()
-    written = [gathered for gathered in out if gathered.parts]
-    assert [gathered.train_id for gathered in written] == list(range(1, 61))
+    assert [item.train_id for item in out if isinstance(item, Gathered)] == list(range(1, 61))
     assert gatherer.counters["modules_ahead"] == 6
-    assert sum(len(gathered.left_out) for gathered in out) == 6
+    assert sum(isinstance(item, Refused) for item in out) == 6

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.daq.gatherer import Gatherer
 from pipeline.daq.order import TrainOrder
 from pipeline.daq.queues import BoundedQueue, Policy
-from pipeline.daq.recording import Gatherer
 from pipeline.errors import SettingRejected
+from pipeline.gathering import Gathered, Refused
 from pipeline.model import ModuleTrain, TrainFlag
 from pipeline.online.splitter import PulseFilter, Splitter
 
@@ -72,6 +73,28 @@ def test_repeated_and_backward_ids() -> None:
     assert passed(order, 6, 7) == [(6, TrainFlag.TRAIN_ID_REPEATED), (7, TrainFlag.TRAIN_ID_BACKWARD)]
 
 
+def test_a_jump_that_was_taken_for_right_and_ends_costs_two_trains() -> None:
+    found = passed(TrainOrder(1, 100), 5, 6, 106, 107, 108, 10, 11, 12, 13, 14)
+    assert found[2:] == [
+        (106, TrainFlag.TRAIN_ID_JUMP),
+        (107, TrainFlag(0)),
+        (108, TrainFlag(0)),
+        (10, TrainFlag.TRAIN_ID_BACKWARD),
+        (11, TrainFlag.TRAIN_ID_BACKWARD),
+        (12, TrainFlag.TRAIN_ID_JUMP),
+        (13, TrainFlag(0)),
+        (14, TrainFlag(0)),
+    ]
+
+
+def test_trains_of_two_senders_are_not_followed() -> None:
+    """Each id comes twice: the second ones are repeated for ever."""
+    found = passed(
+        TrainOrder(1, 100), 5, 6, *[one for train_id in range(7, 20) for one in (train_id, train_id)]
+    )
+    assert [train_id for train_id, flags in found if not flags] == list(range(5, 20))
+
+
 def test_a_stride_is_no_jump() -> None:
     assert [flags for _, flags in passed(TrainOrder(2, 100), 10, 12, 14, 17)] == [
         0,
@@ -85,20 +108,23 @@ def test_modules_with_another_number_of_frames_are_left_out() -> None:
     gatherer = Gatherer(3, 100, 4)
     gatherer.feed(train(0, 1), 0)
     gatherer.feed(train(1, 1, frames=3), 0)
-    (gathered,), _ = gatherer.feed(train(2, 1), 0)
+    differing, gathered = gatherer.feed(train(2, 1), 0)
+    assert isinstance(differing, Refused)
+    assert differing.part.module == 1
+    assert isinstance(gathered, Gathered)
     assert sorted(gathered.parts) == [0, 2]
-    assert [part.module for part in gathered.left_out] == [1]
     assert gatherer.counters["frame_counts_differ"] == 1
 
 
 def test_a_train_waits_for_its_modules_until_the_deadline() -> None:
     gatherer = Gatherer(2, 100, 4)
-    assert gatherer.feed(train(0, 1), 0) == ([], None)
+    assert gatherer.feed(train(0, 1), 0) == []
     assert gatherer.due(99) == []
     (gathered,) = gatherer.due(100)
+    assert isinstance(gathered, Gathered)
     assert sorted(gathered.parts) == [0]
-    late = train(1, 1)
-    assert gatherer.feed(late, 101) == ([], late)
+    (late,) = gatherer.feed(train(1, 1), 101)
+    assert isinstance(late, Refused)
     assert dict(gatherer.counters)["modules_late"] == 1
 
 
@@ -106,8 +132,9 @@ def test_too_many_waiting_trains_push_the_oldest_out() -> None:
     gatherer = Gatherer(2, 10**9, 2)
     for train_id in (1, 2):
         gatherer.feed(train(0, train_id), 0)
-    ready, _ = gatherer.feed(train(0, 3), 0)
-    assert [g.train_id for g in ready] == [1]
+    (oldest,) = gatherer.feed(train(0, 3), 0)
+    assert isinstance(oldest, Gathered)
+    assert oldest.train_id == 1
 
 
 @pytest.mark.parametrize(
@@ -156,6 +183,35 @@ def test_pulse_filters_that_cannot_be(text: str) -> None:
         PulseFilter.parse(text)
 
 
+def test_a_changed_setting_holds_from_the_next_train_on() -> None:
+    splitter = Splitter(4)
+    first = splitter.split(train(0, 10))
+    splitter.pulse_filter = "range(2)"
+    splitter.every_nth_train = 11
+    parts = [first, splitter.split(train(1, 10)), splitter.split(train(0, 11)), splitter.split(train(1, 11))]
+    assert [None if part is None else len(part.data) for part in parts] == [4, 4, 2, 2]
+    assert splitter.split(train(0, 12)) is None
+
+
+def test_an_output_that_is_off_passes_nothing() -> None:
+    released: list[int] = []
+    splitter = Splitter(4)
+    splitter.enabled = False
+    assert splitter.split(train(0, 1, released=released)) is None
+    assert released == [1]
+    assert splitter.counters["trains_output_off"] == 1
+
+
+def test_what_modules_sent_long_ago_says_nothing_about_now() -> None:
+    now = [0.0]
+    splitter = Splitter(4, now=lambda: now[0])
+    splitter.split(train(0, 1, frames=3))
+    now[0] = 11
+    assert splitter.status() == "no train for 11 s"
+    splitter.split(train(1, 2))
+    assert splitter.status() == "good"
+
+
 def test_every_nth_train_by_its_id_and_the_memory_goes_back() -> None:
     released: list[int] = []
     splitter = Splitter(4, every_nth_train=3)
@@ -173,6 +229,11 @@ def test_the_splitter_tells_what_does_not_fit() -> None:
     assert "frames that trains of 4 frames do not have" in splitter.status()
     splitter.split(train(1, 1, frames=3))
     assert "different numbers of frames (module 0: 4, module 1: 3)" in splitter.status()
+    beyond = train(0, 2)
+    beyond.cell_id[-1] = 9
+    cells = Splitter(4)
+    cells.split(beyond)
+    assert "module 0 sends memory cell 9" in cells.status()
     other = Splitter(8)
     other.split(train(0, 1))
     assert "memory_cells says 8" in other.status()
