@@ -71,18 +71,19 @@ def soak(
     signal.signal(signal.SIGINT, end_early)
     with _Progress(seconds, shown=not json_output) as progress:
         running.run(file, loaded.data_dir, progress.tell)
-    verdict = judge(running.samples, running.ledger, seconds)
+    verdict = judge(running.samples, running.ledger, seconds, running.problems)
     about = {"bench": loaded.bench.name, "seconds": seconds, "seed": seed, "interrupted": running.interrupted}
-    found = report.summary(running.samples, running.ledger, verdict, running.script, about)
-    page = report.write(out or loaded.data_dir, found, running.samples, running.ledger, running.script)
+    found = report.summary(running, verdict, about)
+    page = report.write(out or loaded.data_dir, found, running)
     if json_output:
         typer.echo(json.dumps({**found, "report": str(page)}))
     else:
         typer.echo(found["verdict"])
         for sentence in verdict.sentences:
             typer.echo(f"  {sentence}")
-        for reason, lost in running.ledger.reasons.items():
-            typer.echo(f"  {lost:6d}  {reason}")
+        for book in (running.ledger.acquisition, running.ledger.correction):
+            for reason, lost in book.reasons.items():
+                typer.echo(f"  {lost:6d}  {reason}")
         typer.echo(f"  report: {page}")
     if running.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)

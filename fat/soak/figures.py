@@ -20,9 +20,9 @@ COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e
 
 def over_time(samples: Sequence[Sample], script: Sequence[Strike]) -> bytes:
     """Four rows with one time axis: rate, latency, memory, faults."""
-    figure = Figure(figsize=(10, 9), layout="constrained")
+    figure = Figure(figsize=(10, 10), layout="constrained")
     rate, latency, memory, faults = figure.subplots(
-        4, 1, sharex=True, gridspec_kw={"height_ratios": [2, 2, 2, 2.4]}
+        4, 1, sharex=True, gridspec_kw={"height_ratios": [2, 2, 2, 3.4]}
     )
     at = [sample.at_s for sample in samples]
     rate.plot(at, [s.trains_per_s for s in samples], color=COLOURS[0])
@@ -47,18 +47,23 @@ def over_time(samples: Sequence[Sample], script: Sequence[Strike]) -> bytes:
 
 def _draw_faults(axes: Axes, script: Sequence[Strike], end_s: float) -> None:
     names = sorted({strike.fault for strike in script})
-    for strike in script:
-        if strike.at_s <= end_s:
-            row = names.index(strike.fault)
-            axes.barh(row, max(0.3, strike.times * 0.1), left=strike.at_s, color=COLOURS[1], height=0.7)
-    axes.set_yticks(range(len(names)), names, fontsize=7)
+    struck = [strike for strike in script if strike.at_s <= end_s]
+    axes.scatter(
+        [strike.at_s for strike in struck],
+        [names.index(strike.fault) for strike in struck],
+        s=[10 + 8 * strike.times for strike in struck],
+        marker="v",
+        color=COLOURS[1],
+        linewidths=0,
+    )
+    axes.set_yticks(range(len(names)), names, fontsize=6)
     axes.set_ylim(-0.7, max(0.7, len(names) - 0.3))
     axes.grid(axis="x", alpha=0.3)
 
 
 def losses(ledger: Ledger) -> bytes:
     """Lost module trains by reason."""
-    reasons = {**ledger.reasons, "no reason": ledger.unexplained}
+    reasons = {**ledger.acquisition.reasons, **ledger.correction.reasons, "no reason": ledger.unexplained}
     figure = Figure(figsize=(7, 0.8 + 0.45 * len(reasons)), layout="constrained")
     axes = figure.subplots()
     colours = [COLOURS[1] if name == "no reason" else COLOURS[0] for name in reasons]

@@ -20,10 +20,10 @@ from fat.bench.owned import OwnedBench
 from fat.errors import BenchError
 from fat.instruments.detector import DetectorControl
 from fat.instruments.online_pipeline import OnlinePipeline
-from fat.soak.ledger import Ledger, reasons_for
+from fat.soak.ledger import Counted, Ledger, reasons_for
 from fat.soak.script import Strike, draw_script
 from fat.soak.verdict import Sample
-from fat.soak.watch import acquisition_counters, look
+from fat.soak.watch import counted, look, problems
 
 SEGMENT_TRAINS: Final = 100
 RING: Final = 3
@@ -31,6 +31,7 @@ RING: Final = 3
 LOOK_S: Final = 1.0
 SETTLE_S: Final = 20.0
 DETECTOR: Final = "agipd"
+SOURCES: Final = "sources"
 
 Tell = Callable[[float, Sample, Ledger, str], None]
 """Told the time so far, the newest sample, the ledger, and what strikes."""
@@ -46,21 +47,29 @@ class Soak:
     script: list[Strike] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
+    segments: list[dict[str, Any]] = field(default_factory=list)
+    """What each segment sent, what came, and what struck: where a loss without a reason is looked for."""
+    problems: list[str] = field(default_factory=list)
+    """Stages that were in ERROR at the end of a segment, and why."""
     interrupted: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     """Set to end early."""
 
     def run(self, bench_file: Path, data_dir: Path, tell: Tell) -> None:
         """Soak the bench of a file, with its data below *data_dir*. Raises BenchError."""
-        modules = load(bench_file).sim.devices[DETECTOR].modules
+        devices = load(bench_file).sim.devices
+        modules = devices[DETECTOR].modules
         count = modules if isinstance(modules, int) else len(modules)
-        self.script = draw_script(self.seed, self.seconds, DETECTOR, known_faults("agipd"), count)
+        faults = {DETECTOR: known_faults("agipd")}
+        if SOURCES in devices:
+            faults[SOURCES] = known_faults("control_sources")
+        self.script = draw_script(self.seed, self.seconds, faults, count)
         with OwnedBench(bench_file, data_dir=data_dir, log=data_dir / "soak-bench.log") as bench:
             control = ControlClient(bench.endpoints["control"], bench.token)
             detector = DetectorControl(bench.endpoints[f"{DETECTOR}.control"])
             pipeline = OnlinePipeline(bench.endpoints["pipeline"], bench.token)
             try:
-                _Running(self, bench, control, detector, pipeline, count, tell).go()
+                _Running(self, bench, control, detector, pipeline, count, data_dir, tell).go()
             finally:
                 for peer in (control, detector, pipeline):
                     peer.close()
@@ -77,11 +86,12 @@ class _Running:
         detector: DetectorControl,
         pipeline: OnlinePipeline,
         modules: int,
+        folder: Path,
         tell: Tell,
     ) -> None:
         self._soak, self._bench, self._control = soak, bench, control
         self._detector, self._pipeline = detector, pipeline
-        self._modules, self._tell = modules, tell
+        self._modules, self._folder, self._tell = modules, folder, tell
         pids = control.status()["processes"]
         self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
         self._to_strike = list(soak.script)
@@ -108,22 +118,30 @@ class _Running:
         self._pipeline.call("correction", "load_constants", event_at=moment, conditions=conditions)
 
     def _segment(self, number: int) -> None:
-        before, struck = acquisition_counters(self._pipeline), self._struck()
+        before, struck_before = counted(self._pipeline), self._struck()
         if self._soak.record:
             self._pipeline.call("daq", "record", run=number % RING + 1, run_type="soak", replace=True)
         elif number == 0:
             self._pipeline.call("daq", "monitor")
         left = max(1, round(10 * (self._soak.seconds - self._elapsed())))
         span = self._detector.start(min(SEGMENT_TRAINS, left))
-        sent_trains = self._watch()
+        sent_trains = self._watch() or span.last - span.first + 1
         self._settle()
         if self._soak.record:
             self._pipeline.call("daq", "stop")
-        after = acquisition_counters(self._pipeline)
-        counted = {name: after[name] - before[name] for name in after}
-        news = {name: count - struck.get(name, 0) for name, count in self._struck().items()}
-        trains = sent_trains or span.last - span.first + 1
-        self._soak.ledger.enter(trains * self._modules, counted.pop("received"), reasons_for(counted, news))
+        gained = counted(self._pipeline).since(before)
+        struck = {name: count - struck_before.get(name, 0) for name, count in self._struck().items()}
+        self._enter(sent_trains * self._modules, gained, {name: n for name, n in struck.items() if n})
+
+    def _enter(self, sent: int, gained: Counted, struck: dict[str, int]) -> None:
+        """Balance both books, and note what stands in ERROR."""
+        soak, reasons = self._soak, reasons_for(gained.unusable, struck)
+        soak.ledger.acquisition.enter(sent, gained.received, reasons)
+        dropped = {name: count for name, count in gained.dropped.items() if count}
+        soak.ledger.correction.enter(gained.received, gained.came_out, dropped)
+        segment = {"sent": sent, "received": gained.received, "came_out": gained.came_out, "struck": struck}
+        soak.segments.append({**segment, "reasons": reasons, "dropped": dropped})
+        soak.problems += [found for found in problems(self._pipeline) if found not in soak.problems]
 
     def _watch(self) -> int:
         """Look every second, and strike when it is time, until the detector is PASSIVE; trains that it sent."""
@@ -133,7 +151,7 @@ class _Running:
             self._strike_what_is_due()
             state = self._detector.state()
             sending = state["state"] != "PASSIVE"
-            sample = look(self._elapsed(), self._pipeline, self._processes, sending)
+            sample = look(self._elapsed(), self._pipeline, self._processes, self._folder, sending)
             self._soak.samples.append(sample)
             self._tell(self._elapsed(), sample, self._soak.ledger, self._striking)
             if not sending:

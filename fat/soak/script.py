@@ -30,18 +30,18 @@ class Strike:
 
 
 def draw_script(
-    seed: int, seconds: float, device: str, faults: Mapping[str, Mapping[str, Any]], modules: int
+    seed: int, seconds: float, faults: Mapping[str, Mapping[str, Mapping[str, Any]]], modules: int
 ) -> list[Strike]:
     """Faults over *seconds*, with calm between them, the same for the same seed.
 
-    faults  the device's faults by name, with their parameters' defaults
+    faults  by device and name, with their parameters' defaults
     """
     rng = random.Random(seed)
-    names = sorted(set(faults) - LEFT_OUT)
+    known = [(device, name) for device in sorted(faults) for name in sorted(set(faults[device]) - LEFT_OUT)]
     script, at = [], FIRST_S
     while at < seconds - CALM_S[1]:
-        name = rng.choice(names)
-        parameters = {"module": rng.randrange(modules)} if "module" in faults[name] else {}
+        device, name = rng.choice(known)
+        parameters = {"module": rng.randrange(modules)} if "module" in faults[device][name] else {}
         script.append(Strike(round(at, 2), device, name, rng.randint(*STRIKES), parameters))
         at += rng.uniform(*CALM_S)
     return script

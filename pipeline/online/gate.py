@@ -41,7 +41,7 @@ class Gate:
         self._decided: OrderedDict[int, bool] = OrderedDict()
         self._overfull = False
         self.counters: Final[Counter[str]] = Counter(
-            seen=0, admitted=0, shed=0, parts_admitted=0, parts_left=0
+            seen=0, admitted=0, shed=0, parts_admitted=0, parts_shed=0, parts_left=0
         )
 
     def admit(self, train_id: int) -> bool:
@@ -54,6 +54,8 @@ class Gate:
                 self._in_work.setdefault(train_id, _Train(self._now())).parts += 1
                 self.counters["parts_admitted"] += 1
                 self._look()
+            else:
+                self.counters["parts_shed"] += 1
             return passes
 
     def _decide(self, train_id: int) -> bool:

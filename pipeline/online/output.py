@@ -147,6 +147,7 @@ class OutputStage(Generic[PartT]):
 
     def _measure(self, train: MatchedTrain[PartT], images: int) -> None:
         self.counters["trains_out"] += 1
+        self.counters["modules_out"] += len(train.modules)
         self.trains.add()
         self.images.add(images)
         began = self._first_seen.pop(train.train_id, None)

@@ -137,6 +137,7 @@ def test_too_much_is_shed_in_whole_trains_said_and_recovers(running: Running) ->
         "lost": 0,
         "parts_admitted": 10,
         "parts_left": 10,
+        "parts_shed": 14,
     }
     assert running.out == [1, 2, 3, 11, 12]
     assert running.device("pipeline")["properties"]["status"] == "coupled"  # type: ignore[index]
