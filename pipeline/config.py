@@ -155,6 +155,14 @@ class CorrectionTable(_Table):
             raise ValueError("low_water_trains must be less than high_water_trains")
         return self
 
+    def check_steps(self, detector: str) -> None:
+        """Raises ValueError where a step is none of this type of detector."""
+        known = STEPS[detector]
+        if unknown := sorted(set(self.steps) - set(known)):
+            raise ValueError(
+                f"correction.steps: {detector} has no step {unknown[0]!r}; it has {', '.join(known)}"
+            )
+
     def steps_of(self, detector: str) -> tuple[str, ...]:
         """The steps that are taken for a type of detector, in their order."""
         known = STEPS[detector]
@@ -295,11 +303,7 @@ class PipelineTable(_Table):
             raise ValueError(
                 f"memory_cells cannot be {self.memory_cells}; {self.type} has {MAX_CELLS[self.type]}"
             )
-        known = STEPS[self.type]
-        if unknown := sorted(set(self.correction.steps) - set(known)):
-            raise ValueError(
-                f"correction.steps: {self.type} has no step {unknown[0]!r}; it has {', '.join(known)}"
-            )
+        self.correction.check_steps(self.type)
         if self.matcher.min_modules > len(self.modules):
             raise ValueError(
                 f"matcher.min_modules is {self.matcher.min_modules}, but there are {len(self.modules)} modules"

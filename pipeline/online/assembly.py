@@ -19,6 +19,7 @@ from pipeline.daq.slots import SharedRelease
 from pipeline.daq.xtdf import FORMATS
 from pipeline.model import ModuleTrain, TrainClock
 from pipeline.online.corrected import CorrectedBranch
+from pipeline.online.corrected_devices import corrected_devices
 from pipeline.online.daq_device import daq_devices
 from pipeline.online.feed import Feed
 from pipeline.online.raw import RawBranch
@@ -85,7 +86,7 @@ class OnlinePipeline:
             splitter_device("splitter", self.splitter, self._data_status, self._feed_counters),
             splitter_device("raw_splitter", self.raw_splitter, self.raw_splitter.status),
             self.raw.device(table.modules),
-            *self.corrected.devices(),
+            *corrected_devices(self.corrected),
         ]
         self.registry = Registry(devices)
         self._control = ControlServer(

@@ -1,19 +1,18 @@
-"""Everything behind the splitter, put together: correction, matcher, appender, bridge, and their control devices."""
+"""Everything behind the splitter, put together: correction, matcher, appender, bridge, preview."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import PipelineTable
-from pipeline.constants import Catalogue, CatalogueRest, Conditions, ConstantSet, conditions_of
-from pipeline.control.device import Device, Property, Slot, State
+from pipeline.constants import Catalogue, CatalogueRest, Conditions, ConstantSet
 from pipeline.correct import recipe_of
 from pipeline.daq.rates import Rate
-from pipeline.errors import NotInThisState, SettingRejected
+from pipeline.errors import SettingRejected
 from pipeline.model import CorrectedModule, MatchedTrain, ModuleTrain, TrainClock
 from pipeline.online.appender import Appender
 from pipeline.online.bridge import BridgeServer, Rooms
@@ -22,7 +21,6 @@ from pipeline.online.correction import CorrectionStage
 from pipeline.online.gate import Gate
 from pipeline.online.matcher import Matcher
 from pipeline.online.output import OutputStage
-from pipeline.online.output_device import output_device
 from pipeline.online.preview import Preview
 from pipeline.online.splitter import Splitter
 
@@ -42,7 +40,7 @@ class CorrectedBranch:
         folder: Path,
         splitter: Splitter,
     ) -> None:
-        self._table, self._endpoints, self._splitter = table, endpoints, splitter
+        self.table, self._endpoints, self._splitter = table, endpoints, splitter
         self.arriving = Rate()
         """Module images that the splitter lets through."""
         self.matcher = Matcher[CorrectedModule](
@@ -75,15 +73,21 @@ class CorrectedBranch:
             self._match,
             lambda train: self.gate.left(train.train_id),
         )
-        self._every_nth = table.bridge.every_nth_train
+        self.every_nth_train = table.bridge.every_nth_train
         self._rooms = Rooms()
-        self._axes, self._keys = table.bridge.axes, table.bridge.keys
+        self.axes, self.keys = table.bridge.axes, table.bridge.keys
         self._modules = 8 if "500K" in table.detector else 16
-        self._constants: ConstantSet | None = None
+        self.settings = table.correction
+        """What the next `load_constants` makes a recipe of."""
+        self.serving = True
+        """Whether trains go to the bridge."""
+        self.showing = table.preview.enabled
+        """Whether pictures are made."""
+        self.constants: ConstantSet | None = None
 
     def start(self) -> dict[str, str]:
         """Start the stages, last first; the addresses of the bridges. Raises AddressInUse, SettingRejected."""
-        if self._table.preview.enabled:
+        if self.table.preview.enabled:
             self.preview.prepare()
         addresses = {
             "bridge.corrected": self.bridge.start(),
@@ -125,17 +129,6 @@ class CorrectedBranch:
         """Whether a stage has work; upstream first."""
         return self.correction.busy or self.output.busy
 
-    def devices(self) -> list[Device]:
-        """What the control system sees."""
-        return [
-            self._correction_device(),
-            output_device("matcher", self.output, self._table.modules),
-            self._appender_device(),
-            self._bridge_device(),
-            self._preview_device(),
-            self._pipeline_device(),
-        ]
-
     def load_constants(self, event_at: datetime, conditions: Conditions) -> ConstantSet:
         """Fetch and prepare what is in force at a moment. Raises ConstantMissing, CatalogueError and others."""
         for key in ("caldb.rest", "caldb.store"):
@@ -143,46 +136,46 @@ class CorrectedBranch:
                 raise SettingRejected(
                     "endpoints", key, "the address of a catalogue; this pipeline was given none"
                 )
-        recipe = recipe_of(self._table.correction, conditions)
+        recipe = recipe_of(self.settings, conditions)
         rest = CatalogueRest(str(self._endpoints["caldb.rest"]))
         try:
             store = Path(str(self._endpoints["caldb.store"]))
-            catalogue = Catalogue(rest, store, self._table.detector)
+            catalogue = Catalogue(rest, store, self.table.detector)
             found = catalogue.fetch(
-                conditions, recipe.needed, self._table.modules, event_at, welcome=recipe.welcome
+                conditions, recipe.needed, self.table.modules, event_at, welcome=recipe.welcome
             )
         finally:
             rest.close()
-        prepared = {m: recipe.prepare(m, found.module(m)) for m in self._table.modules}
-        self.correction.load(recipe, prepared, self._table.memory_cells)
-        self._constants = found
+        prepared = {m: recipe.prepare(m, found.module(m)) for m in self.table.modules}
+        self.correction.load(recipe, prepared, self.table.memory_cells)
+        self.constants = found
         return found
 
     def _serve(self, matched: MatchedTrain[CorrectedModule]) -> None:
-        if matched.train_id % self._every_nth:
+        if not self.serving or matched.train_id % self.every_nth_train:
             return
         first = next(iter(matched.modules.values()))
         name, content = combined_source(
-            self._table.detector,
+            self.table.detector,
             matched,
             self._modules,
-            online_axes=self._axes == "online",
-            keys=self._keys,
+            online_axes=self.axes == "online",
+            keys=self.keys,
             room=self._rooms.take((len(first.data), self._modules, *first.data.shape[1:])),
         )
         self._publish(self.bridge, name, content, matched)
 
     def _show(self, matched: MatchedTrain[CorrectedModule]) -> None:
-        picture = self.preview.take(matched)
+        picture = self.preview.take(matched) if self.showing else None
         if picture is not None:
-            name = f"{self._table.detector}/CAL/PREVIEW"
+            name = f"{self.table.detector}/CAL/PREVIEW"
             self._publish(self.preview_bridge, name, {"image.data": picture}, matched)
 
     def _publish(
         self, bridge: BridgeServer, name: str, content: dict[str, Any], train: MatchedTrain[CorrectedModule]
     ) -> None:
         metadata = train_metadata(name, train.train_id, train.timestamp_ns)
-        bridge.publish(serialize({name: content}, {name: metadata}, self._table.bridge.protocol))
+        bridge.publish(serialize({name: content}, {name: metadata}, self.table.bridge.protocol))
 
     def accounting(self) -> dict[str, int]:
         """Trains by what became of them, and module parts; see `Gate.accounting`.
@@ -207,171 +200,3 @@ class CorrectedBranch:
             f"{comes:.0f} module images/s come and the correction holds {holds:.0f}. Let fewer through the splitter: "
             f"every_nth_train = {splitter.every_nth_train * times} or pulse_filter = range({frames})"
         )
-
-    def _correction_device(self) -> Device:
-        stage = self.correction
-
-        def state() -> State:
-            if stage.problem:
-                return State.ERROR
-            return State.ACTIVE if stage.ready else State.PASSIVE
-
-        def load_constants(event_at: str, conditions: dict[str, Any]) -> dict[str, Any]:
-            try:
-                moment = datetime.fromisoformat(event_at)
-            except ValueError:
-                raise SettingRejected("event_at", event_at, "a moment in ISO 8601") from None
-            if moment.tzinfo is None:
-                raise SettingRejected("event_at", event_at, "a moment with its time zone")
-            found = self.load_constants(moment, conditions_of(self._table.type, conditions))
-            return {"constants": found.begin_at(), "versions": len(found.versions())}
-
-        def unload() -> dict[str, Any]:
-            stage.unload()
-            self._constants = None
-            return {}
-
-        return Device(
-            "correction",
-            state,
-            [
-                Property(
-                    "steps",
-                    "taken in their fixed order",
-                    lambda: list(self._table.correction.steps_of(self._table.type)),
-                    type=list,
-                ),
-                Property("constants", "begin of each, by calibration and module", self._begins, type=dict),
-                Property("timing", "cost so far", stage.timing, type=dict),
-                Property(
-                    "module_images_per_s", "over five seconds", lambda: stage.images.per_second, type=float
-                ),
-                Property("counters", "trains", lambda: dict(stage.counters), type=dict),
-                Property("queue", "before the workers", stage.queue_counters, type=dict),
-                Property("problem", "why the state is ERROR", lambda: stage.problem),
-            ],
-            [
-                Slot("load_constants", "fetch and use the constants in force at a moment", load_constants),
-                Slot("unload", "forget the constants and stop correcting", unload),
-                Slot("start", "take trains in", lambda: _after(stage.resume, state)),
-                Slot(
-                    "stop",
-                    "take nothing in any more; what is queued comes out",
-                    lambda: _after(stage.pause, state),
-                ),
-                Slot("reset", "forget the problem", lambda: _after(stage.reset, state)),
-            ],
-        )
-
-    def _begins(self) -> dict[str, dict[str, str]]:
-        if self._constants is None:
-            return {}
-        return {
-            name: {str(module): begin for module, begin in of_modules.items()}
-            for name, of_modules in self._constants.begin_at().items()
-        }
-
-    def _appender_device(self) -> Device:
-        appender = self.appender
-
-        def state() -> State:
-            if appender.problem:
-                return State.ERROR
-            return State.ACTIVE if appender.writing else State.PASSIVE
-
-        def start_file(run: int, replace: bool = False) -> dict[str, Any]:
-            if not self.correction.loaded:
-                raise NotInThisState(
-                    "correction", "start_file", "without constants", "loaded; call load_constants"
-                )
-            return {"folder": str(appender.start_file(run, replace))}
-
-        def stop_file() -> dict[str, Any]:
-            self.output.flush()
-            return {"trains": appender.stop_file(), "folder": str(appender.folder or "")}
-
-        return Device(
-            "appender",
-            state,
-            [
-                Property("folder", "of the run", lambda: str(appender.folder or "")),
-                Property("trains", "written", lambda: appender.trains, type=int),
-                Property("problem", "why the state is ERROR", lambda: appender.problem),
-            ],
-            [
-                Slot("start_file", "open a corrected run", start_file),
-                Slot("stop_file", "settle waiting trains and close the run", stop_file),
-            ],
-        )
-
-    def _bridge_device(self) -> Device:
-        def set_every(value: int) -> None:
-            if value < 1:
-                raise SettingRejected("every_nth_train", value, "at least 1")
-            self._every_nth = value
-
-        def set_axes(value: str) -> None:
-            if value not in ("file", "online"):
-                raise SettingRejected("axes", value, "file or online")
-            self._axes = "file" if value == "file" else "online"
-
-        def set_keys(value: list[str]) -> None:
-            self._keys = tuple(str(key) for key in value)
-
-        return Device(
-            "bridge",
-            lambda: State.ACTIVE,
-            [
-                Property("every_nth_train", "trains served", lambda: self._every_nth, set_every, int),
-                Property("axes", "order of the axes: file or online", lambda: self._axes, set_axes),
-                Property("keys", "that are sent; none: all", lambda: list(self._keys), set_keys, list),
-                Property("protocol", "of the bridge", lambda: self._table.bridge.protocol),
-                Property("counters", "requests and trains", lambda: dict(self.bridge.counters), type=dict),
-            ],
-        )
-
-    def _preview_device(self) -> Device:
-        preview = self.preview
-
-        def set_every(value: int) -> None:
-            if value < 1:
-                raise SettingRejected("every_nth_train", value, "at least 1")
-            preview.every_nth_train = value
-
-        return Device(
-            "preview",
-            lambda: State.ACTIVE if self._table.preview.enabled else State.PASSIVE,
-            [
-                Property("every_nth_train", "trains shown", lambda: preview.every_nth_train, set_every, int),
-                Property("frame", "that is shown, or mean or max", lambda: str(preview.frame)),
-                Property("pictures", "made so far", lambda: preview.pictures, type=int),
-            ],
-        )
-
-    def _pipeline_device(self) -> Device:
-        gate = self.gate
-
-        def set_policy(value: str) -> None:
-            if value not in ("block", "shed"):
-                raise SettingRejected("overload", value, "block or shed")
-            gate.policy = "shed" if value == "shed" else "block"
-
-        return Device(
-            "pipeline",
-            lambda: State.ACTIVE,
-            [
-                Property("status", "coupled, or why not and what to do", self.status),
-                Property("decoupled", "more comes than is worked off", lambda: gate.decoupled, type=bool),
-                Property(
-                    "accounting", "every train that came, by what became of it", self.accounting, type=dict
-                ),
-                Property("in_work", "trains", lambda: gate.in_work, type=int),
-                Property("parts_in_work", "module parts", lambda: gate.parts_in_work, type=int),
-                Property("overload", "block or shed", lambda: gate.policy, set_policy),
-            ],
-        )
-
-
-def _after(call: Callable[[], None], state: Callable[[], State]) -> dict[str, str]:
-    call()
-    return {"state": state().value}
