@@ -178,6 +178,11 @@ def test_the_checksum_of_pulse_ids_is_the_documented_one() -> None:
         (AgipdTable, {"memory_cells": 353}, "the detector has 352"),
         (AgipdTable, {"detector": "HED_DET_AGIPD500K2G", "modules": [8]}, "channels 0 to 7"),
         (DsscTable, {"memory_cells": 800, "pulse_step": 4}, "a train ends at 2699"),
+        (
+            DsscTable,
+            {"memory_cells": 764, "pulse_step": 1},
+            "checksum of 764 pulses with pulse_step 1 is no number",
+        ),
     ],
 )
 def test_what_no_detector_can_do_is_refused(table: type, options: dict[str, object], words: str) -> None:
