@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import weakref
 from collections import Counter, deque
 from typing import Any, Final, Literal
 
-import numpy as np
 import zmq
-from numpy.typing import NDArray
 
 from pipeline.errors import AddressInUse
 from pipeline.online.bridge_messages import BAD_REQUEST
+from pipeline.online.rooms import Rooms as Rooms
 
 Mode = Literal["REP", "PUB", "PUSH"]
 _SOCKETS: Final = {"REP": zmq.REP, "PUB": zmq.PUB, "PUSH": zmq.PUSH}
@@ -21,25 +19,6 @@ Parts = list[Any]
 MOST_REQUEST_BYTES: Final = 4096
 BACKLOG: Final = 2
 """Trains that wait for somebody to take them: a client that takes every train needs a moment for each."""
-
-
-class Rooms:
-    """Memory for messages that is used again once a message is gone: the first touch of memory is slow."""
-
-    def __init__(self, most: int = 4) -> None:
-        self._free: deque[NDArray[np.float32]] = deque(maxlen=most)
-
-    def take(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Room of that shape, f4, with any content. It comes back by itself when nobody holds it any more."""
-        try:
-            base = self._free.popleft()
-        except IndexError:
-            base = None
-        if base is None or base.shape != shape:
-            base = np.empty(shape, np.float32)
-        room = base.view()
-        weakref.finalize(room, self._free.append, base)
-        return room
 
 
 class BridgeServer:
