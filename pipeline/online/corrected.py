@@ -57,7 +57,12 @@ class CorrectedBranch:
         self.bridge = BridgeServer("bridge.corrected", table.bridge.mode, table.bridge.corrected_port)
         self.matcher.mandatory = frozenset(table.matcher.mandatory_modules)
         correction = table.correction
-        self.gate = Gate(correction.overload, correction.high_water_trains, correction.low_water_trains)
+        self.gate = Gate(
+            correction.overload,
+            correction.high_water_trains,
+            correction.low_water_trains,
+            lambda: len(self.matcher),
+        )
         self.preview = Preview(table.detector, table.type, table.preview)
         self.preview_bridge = BridgeServer("bridge.preview", table.bridge.mode, table.bridge.preview_port)
         self.output = OutputStage[CorrectedModule](
