@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.correct import ModuleCorrection
 from pipeline.daq.growing import RunIdentity
 from pipeline.errors import OutputUnwritable, RunUnreadable, WorkersLost
-from pipeline.offline.output import FAILED, discard, finish, only_writer, unfinished_name, writing
+from pipeline.offline.output import Sink, discard, finish, only_writer, unfinished_name
 from pipeline.offline.rawrun import RawFile, raw_files
 from pipeline.offline.sequence import RawSequence, raw_sequence
 from pipeline.online.corrected_file import CorrectedFile, corrected_name
@@ -138,7 +137,7 @@ def correct_file(file: RawFile, out: Path, detector: str, correction: ModuleCorr
     target = _target(out, file)
     try:
         with raw_sequence(file, detector) as source:
-            trains = _write(source, file, unfinished_name(target), detector, correction)
+            trains = _write(source, file, target, detector, correction)
         finish(target)
     except MemoryError as error:
         discard(target)
@@ -151,25 +150,20 @@ def correct_file(file: RawFile, out: Path, detector: str, correction: ModuleCorr
     return trains
 
 
-def _write(
-    source: RawSequence, file: RawFile, path: Path, detector: str, correction: ModuleCorrection
-) -> int:
+def _write(source: RawSequence, file: RawFile, target: Path, detector: str, made: ModuleCorrection) -> int:
     identity = RunIdentity(source.proposal, file.run, "corrected")
-    with writing(path):
-        writer = CorrectedFile(path, detector, file.module, identity, file.sequence, correction.image)
     trains = 0
-    try:
-        for train_id, timestamp_ns, train in source.trains():
-            part = None if train is None else correction.correct(train)
-            with writing(path):
-                writer.append(train_id, timestamp_ns, part)
-            trains += 1
-        with writing(path):
-            writer.close()
-    except BaseException:
-        with suppress(*FAILED):  # what is half is thrown away, whatever becomes of its last bytes
-            writer.close()
-        raise
+    with Sink(target) as sink:
+        writer = CorrectedFile(sink, detector, file.module, identity, file.sequence, made.image)
+        try:
+            for train_id, timestamp_ns, train in source.trains():
+                part = None if train is None else made.correct(train)
+                with sink.blaming():
+                    writer.append(train_id, timestamp_ns, part)
+                trains += 1
+        finally:
+            with sink.blaming():
+                writer.close()
     return trains
 
 

@@ -4,29 +4,116 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pipeline.errors import OutputUnwritable
 
-FAILED: Final = (OSError, RuntimeError, ValueError)
-"""What h5py raises when the system refuses a write: which of them depends on the part of the file."""
-_HDF5_SAYS: Final = re.compile(r"error message = '([^']*)'")
-GO_ON: Final = "make room, then give the same command again: it goes on with the files that lack"
-_ADVICE: Final = {errno.ENOSPC: GO_ON, errno.EDQUOT: GO_ON, errno.EFBIG: GO_ON}
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+KEPT_BYTES: Final = 64 * 1024
+"""Largest piece that HDF5 may want to read again while it closes a file; frames are larger."""
+
+
+class Sink(io.RawIOBase):
+    """The file below HDF5, which must not hear of a full disk: it would not close the file, and crash at the exit.
+
+    Once a write has failed all others are swallowed; `blaming` tells. HDF5 then closes a file that is thrown away.
+    """
+
+    def __init__(self, target: Path) -> None:
+        """Begin the file that is to be *target*. Raises OutputUnwritable."""
+        self._target = target
+        self._error: OSError | None = None
+        self._at = self._size = 0
+        self._swallowed: list[tuple[int, bytes]] = []
+        with writing(target):
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            self._descriptor = os.open(unfinished_name(target), flags, 0o666)
+
+    @contextmanager
+    def blaming(self) -> Iterator[None]:
+        """What HDF5 does in here reaches the disk. Raises OutputUnwritable."""
+        try:
+            yield
+        finally:
+            if self._error is not None:
+                raise _unwritable(self._target, self._error)
+
+    def seekable(self) -> bool:
+        """Yes; it can be read and written, too."""
+        return True
+
+    readable = writable = seekable
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a byte."""
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """The byte at which it is."""
+        return self._at
+
+    def write(self, data: Any) -> int:
+        """Write all of *data*."""
+        view = memoryview(data).cast("B")
+        if self._error is None:
+            try:
+                self._put(view)
+            except OSError as error:
+                self._error = error
+        if self._error is not None and len(view) <= KEPT_BYTES:
+            self._swallowed.append((self._at, bytes(view)))
+        self._at += len(view)
+        self._size = max(self._size, self._at)
+        return len(view)
+
+    def _put(self, view: memoryview) -> None:
+        done = 0
+        while done < len(view):
+            done += os.pwrite(self._descriptor, view[done:], self._at + done)
+
+    def readinto(self, room: Any) -> int:
+        """Read what was written; zeros where nothing was."""
+        view = memoryview(room).cast("B")
+        found = bytearray(os.pread(self._descriptor, len(view), self._at).ljust(len(view), b"\0"))
+        for begin, piece in self._swallowed:
+            first, last = max(begin, self._at), min(begin + len(piece), self._at + len(view))
+            if first < last:
+                found[first - self._at : last - self._at] = piece[first - begin : last - begin]
+        view[:] = found
+        self._at += len(view)
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut the file, or make it longer."""
+        self._size = self._at if size is None else size
+        if self._error is None:
+            try:
+                os.ftruncate(self._descriptor, self._size)
+            except OSError as error:
+                self._error = error
+        return self._size
+
+    def close(self) -> None:
+        """Close it; may be called twice."""
+        if not self.closed:
+            super().close()
+            with suppress(OSError):  # `finish` asks whether the bytes are on the disk
+                os.close(self._descriptor)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """What fails in here is the fault of the place that is written to. Raises OutputUnwritable."""
+    """What the system refuses in here is the fault of the place that is written to. Raises OutputUnwritable."""
     try:
         yield
-    except FAILED as error:
-        raise OutputUnwritable(path, _reason(error)) from error
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 @contextmanager
@@ -73,10 +160,9 @@ def discard(target: Path) -> None:
         unfinished_name(target).unlink(missing_ok=True)
 
 
-def _reason(error: Exception) -> str:
-    """The system's own words where HDF5 wraps them, and what to do where that is known."""
-    found = _HDF5_SAYS.search(str(error))
-    number = error.errno if isinstance(error, OSError) else None
-    words = found[1] if found else (error.strerror if isinstance(error, OSError) and number else None)
-    advice = next((a for n, a in _ADVICE.items() if n == number or os.strerror(n) == words), None)
-    return "; ".join(part for part in (words or str(error), advice) if part)
+def _unwritable(path: Path, error: OSError) -> OutputUnwritable:
+    """With the system's own words, and what to do where that is known."""
+    words = error.strerror or str(error)
+    if error.errno in NO_ROOM:
+        words += "; make room, then give the same command again: it goes on with the files that lack"
+    return OutputUnwritable(path, words)
