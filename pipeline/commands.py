@@ -127,6 +127,12 @@ def offline(
     ] = None,
     detector: Annotated[str, typer.Option(help="Name of the detector.")] = "SPB_DET_AGIPD1M-1",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Files that are corrected at a time.")] = 2,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with a [pipeline] table: steps and numbers of the recipe; conditions where the run has none."
+        ),
+    ] = None,
     processes: Annotated[
         bool, typer.Option("--processes", help="Processes instead of threads: for machines with many cores.")
     ] = False,
@@ -134,9 +140,9 @@ def offline(
 ) -> None:
     """Correct a recorded run with the constants that were in force when it was taken.
 
-    The detector's type and its operating conditions come from the run's own control data. A second start goes on where
-    the first was stopped. Ctrl-C lets the files that are being written finish and exits with 75. Files that cannot be
-    read and modules without constants are named, the others are corrected, and the exit code is 1.
+    The detector's type and its operating conditions come from the run's own control data, or from --table. A second
+    start goes on where the first was stopped. Ctrl-C lets the files that are being written finish and exits with 75.
+    Files that cannot be read and modules without constants are named, the others are corrected, and the exit code is 1.
 
     Example: stellwerk pipe offline runs/demo/SPB/202601/p900001/raw/r0004 --catalogue http://127.0.0.1:8080
     --store runs/demo/caldb
@@ -148,7 +154,7 @@ def offline(
     from pipeline.config import CorrectionTable
     from pipeline.constants import Catalogue, CatalogueRest
     from pipeline.correct import recipe_of
-    from pipeline.daq.conditions import recorded_conditions
+    from pipeline.daq.conditions import conditions_for
     from pipeline.errors import PipelineError
     from pipeline.offline.correct import correct_run
     from pipeline.offline.metadata import write_metadata
@@ -163,8 +169,9 @@ def offline(
     run = run.absolute()
     try:
         modules = sorted({file.module for file in raw_files(run)})
-        conditions = recorded_conditions(run)
-        recipe = recipe_of(CorrectionTable(), conditions)
+        given = None if table is None else read_table(table)
+        conditions = conditions_for(run, given)
+        recipe = recipe_of(CorrectionTable() if given is None else given.correction, conditions)
         ready = prepare(Catalogue(rest, store, detector), recipe, conditions, modules, run_begin(run))
         target = out or run.parent.parent / "proc" / run.name
         with (

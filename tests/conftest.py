@@ -14,8 +14,9 @@ import pytest
 from pipeline.config import CorrectionTable
 from pipeline.constants import AgipdConditions
 from pipeline.correct import ModuleCorrection, recipe_of
-from pipeline.daq.recording import GatheredTrain, RecordingPlan, RunWriter
+from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS
+from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 
 FRAMES = 2
@@ -99,7 +100,7 @@ def record_run() -> Callable[..., RecordedRun]:
         writer = RunWriter(run.raw, plan, 3, "", run.conditions)
         for train_id in range(1, sequences * trains + 1):
             parts = {module: _train(module, train_id) for module in range(modules)}
-            writer.write(GatheredTrain(train_id, 0, parts))
+            writer.write(Gathered(train_id, 0.0, parts))
         writer.close()
         return run
 

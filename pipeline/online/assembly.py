@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.config import PipelineTable
-from pipeline.constants import Conditions, conditions_of
+from pipeline.constants import Conditions
 from pipeline.control.app import control_app
 from pipeline.control.device import Registry
 from pipeline.control.server import ControlServer
 from pipeline.daq.acquisition import Acquisition
+from pipeline.daq.conditions import table_conditions
 from pipeline.daq.control_sources import ControlSources
 from pipeline.daq.recording import RecordingPlan
 from pipeline.daq.slots import SharedRelease
@@ -135,11 +136,7 @@ class OnlinePipeline:
             self.raw.submit(part)
 
     def _conditions(self, given: Mapping[str, Any]) -> Conditions:
-        """Conditions of the table, replaced by those that are given. Raises SettingRejected."""
-        table = self._table
-        usual = {"acquisition_rate_mhz": 1.1} if table.type != "LPD" else {}
-        named = {**usual, **table.conditions.given, "memory_cells": table.memory_cells, **given}
-        return conditions_of(table.type, named)
+        return table_conditions(self._table, given)
 
     def _idle(self) -> dict[str, Any]:
         received = {str(module): count for module, count in self.daq.trains_received.items()}
