@@ -151,6 +151,9 @@ def offline(
     import threading
     from dataclasses import asdict
 
+    asked = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: asked.set())
+
     from pipeline.config import CorrectionTable
     from pipeline.constants import Catalogue, CatalogueRest
     from pipeline.correct import recipe_of
@@ -163,8 +166,6 @@ def offline(
     from pipeline.offline.rawrun import raw_files, run_begin
     from pipeline.offline.workers import executor_of
 
-    asked = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: asked.set())
     rest = CatalogueRest(catalogue)
     run = run.absolute()
     try:

@@ -28,6 +28,16 @@ GIVE_THEM: Final = "give a file with a [pipeline] table that names them"
 OURS: Final = "BENCH/CONDITIONS"
 DSSC_CYCLE: Final = 4.5 * 22
 """Rate in MHz times the sequencer's cycle length."""
+DAMAGED: Final = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SettingRejected,
+)
+"""What a damaged control file raises: h5py's errors, and those of values that are none."""
 Devices = dict[str, dict[str, Any]]
 """Values by control device and key."""
 
@@ -110,7 +120,7 @@ def recorded_conditions(folder: Path) -> Conditions:
                 return _ours(ours)
             if _device(run, "MDL/FPGA_COMP") is not None:
                 return _agipd(run)
-    except (OSError, KeyError, IndexError, ValueError, SettingRejected) as error:
+    except DAMAGED as error:
         raise RunUnreadable(
             paths[0], f"lacks the operating conditions of the detector ({error!r}); {GIVE_THEM}"
         ) from error

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.constants import ConstantSet, ConstantVersion
-from pipeline.offline.output import finish, unfinished_name, writing
+from pipeline.errors import OutputUnwritable
+from pipeline.offline.output import discard, finish, unfinished_name, writing
 
 NAME = "calibration_metadata.yml"
 
@@ -28,9 +29,13 @@ def write_metadata(folder: Path, detector: str, steps: tuple[str, ...], constant
         "runtime-summary": {"pipeline-steps": {"request-time": datetime.now(UTC).isoformat()}},
     }
     path = folder / NAME
-    with writing(path):
-        unfinished_name(path).write_text(json.dumps(content, indent=1), encoding="utf-8")
-    finish(path)
+    try:
+        with writing(path):
+            unfinished_name(path).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        finish(path)
+    except OutputUnwritable:
+        discard(path)
+        raise
     return path
 
 

@@ -197,6 +197,16 @@ def test_an_output_that_is_a_file_is_a_sentence(tmp_path: Path, scene: Scene) ->
     assert (done.code, done.stderr) == (3, f"{tmp_path / 'out'} cannot be written: File exists\n")
 
 
+def test_metadata_that_cannot_be_written_are_a_sentence(tmp_path: Path, scene: Scene) -> None:
+    blocking = tmp_path / "calibration_metadata.yml"
+    blocking.mkdir()
+    done = scene.offline(tmp_path, "--json")
+    assert (done.code, done.stderr) == (3, f"{blocking} cannot be written: Is a directory\n")
+    assert json.loads(done.stdout) == {"error": done.stderr.strip()}
+    blocking.rmdir()
+    assert scene.ends_with_the_same(tmp_path)["skipped"] == FILES
+
+
 def test_a_damaged_file_and_a_module_without_constants_exit_with_1(
     tmp_path: Path, scene: Scene, record_run: Callable[..., Any]
 ) -> None:

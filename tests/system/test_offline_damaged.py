@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline.correct import ModuleCorrection
+from pipeline.daq.conditions import recorded_conditions
 from pipeline.errors import RunUnreadable
 from pipeline.offline.correct import correct_file, correct_run
 from pipeline.offline.rawrun import raw_files, run_begin
@@ -188,6 +189,19 @@ def test_the_other_files_go_on(tmp_path: Path, made: Made, kind: Callable[[], Ex
         "CORR-R0003-AGIPD00-S00001.h5",
         "CORR-R0003-AGIPD01-S00000.h5",
     }
+
+
+@pytest.mark.parametrize(
+    "name", ["RUN", "RUN/SPB_IRU_AGIPD1M1", "RUN/SPB_IRU_AGIPD1M1/BENCH/CONDITIONS/detector"]
+)
+@pytest.mark.parametrize("value", [5, np.array([], "u4"), b"?"])
+def test_a_control_file_that_lies_is_named(tmp_path: Path, made: Made, name: str, value: Any) -> None:
+    control = "RAW-R0003-DA01-S00000.h5"
+    shutil.copy(made.raw / control, tmp_path)
+    with h5py.File(tmp_path / control, "r+") as file:
+        put(name, value)(file)
+    with pytest.raises(RunUnreadable, match=f"{control}: lacks the operating conditions"):
+        recorded_conditions(tmp_path)
 
 
 def test_modules_without_correction_are_named(tmp_path: Path, made: Made) -> None:
