@@ -94,16 +94,25 @@ STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "offset",
         "medium_baseline",
         "relative_gain",
+        "baseline",
         "common_mode",
         "photon_gain",
         "mask",
+        "round_photons",
+        "zero_out_of_range",
+        "zero_nans",
     ),
     "LPD": ("offset", "relative_gain", "amplifier_map", "photon_gain", "mask"),
     "DSSC": ("offset", "mask"),
 }
 """The steps that each detector's correction knows, in the order in which they are taken."""
 
-OPTIONAL_STEPS: Final = frozenset({"force_medium", "force_high", "medium_baseline", "common_mode"})
+OPTIONAL_STEPS: Final = frozenset(
+    {
+        *("force_medium", "force_high", "medium_baseline", "baseline", "common_mode"),
+        *("round_photons", "zero_out_of_range", "zero_nans"),
+    }
+)
 """Taken only where they are named."""
 
 
@@ -117,6 +126,12 @@ class CorrectionTable(_Table):
     """AGIPD: a pixel in low gain whose signal over the medium-gain offset is below this was in medium gain."""
     force_high_below_adu: float = 1000.0
     """AGIPD: the same for high gain and the high-gain offset."""
+    baseline_range_adu: int = Field(default=200, ge=2, le=4096)
+    """AGIPD: the noise peak of an ASIC is looked for within ± this, high-gain equivalent."""
+    baseline_least_pixels: int = Field(default=312, ge=1, le=4096)
+    """AGIPD: least pixels in the peak for an ASIC to be shifted; 5000 for a module in the public configuration."""
+    rounding_threshold: float = Field(default=0.5, gt=0, lt=1)
+    """AGIPD: a fraction of a photon from which on it counts as one."""
     common_mode_range_adu: tuple[float, float] = (-30.0, 30.0)
     """AGIPD: pixels of an ASIC within this range, high-gain equivalent, are taken as dark."""
     common_mode_fraction: float = Field(default=0.15, gt=0, le=1)
