@@ -84,7 +84,7 @@ def _train(module: int, train_id: int) -> ModuleTrain:
 
 @pytest.fixture(scope="session")
 def record_run() -> Callable[..., RecordedRun]:
-    """Record a run below a folder: `record_run(folder, modules=2, sequences=2, trains=2)`, trains in a sequence."""
+    """Record a run below a folder: `record_run(folder, modules=2, sequences=2, trains=2)`, trains in each."""
 
     def record(folder: Path, modules: int = 2, sequences: int = 2, trains: int = 2) -> RecordedRun:
         run = RecordedRun(folder / "raw" / "r0003")

@@ -81,9 +81,9 @@ def correct_run(
     executor  threads, processes, or any other executor of `concurrent.futures`; each job is one sequence file
     stopping  asked before and after each file: files that have not begun are left for the next start
 
-    A file gets its name when it is complete, so that a second start goes on where the first was stopped. A file that
-    cannot be read is told of, and the others are corrected. Raises RunUnreadable for a folder that is no run,
-    OutputUnwritable when results find no place, WorkersLost when somebody killed a worker process.
+    A file gets its name when it is complete, so that a second start goes on where the first was stopped.
+    A file that cannot be read is told of, and the others are corrected. Raises RunUnreadable for a folder that
+    is no run, OutputUnwritable when results find no place, WorkersLost when somebody killed a worker process.
     """
     files = raw_files(raw)
     wanted = [file for file in files if file.module in corrections]

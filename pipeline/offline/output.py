@@ -1,4 +1,4 @@
-"""The folder and files of a corrected run: names that only complete files get, one writer, and whom to blame."""
+"""The output of a correction: names that only complete files get, one writer, and whom to blame."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ KEPT_BYTES: Final = 64 * 1024
 
 
 class Sink(io.RawIOBase):
-    """The file below HDF5, which must not hear of a full disk: it would not close the file, and crash at the exit.
+    """The file below HDF5, which must not hear of a full disk: it would not close the file, and crash at exit.
 
-    Once a write has failed all others are swallowed; `blaming` tells. HDF5 then closes a file that is thrown away.
+    Once a write has failed all others are swallowed; `blaming` tells. HDF5 closes a file that is thrown away.
     """
 
     def __init__(self, target: Path) -> None:
@@ -109,7 +109,7 @@ class Sink(io.RawIOBase):
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """What the system refuses in here is the fault of the place that is written to. Raises OutputUnwritable."""
+    """What the system refuses in here is the fault of the output. Raises OutputUnwritable."""
     try:
         yield
     except OSError as error:
@@ -123,7 +123,7 @@ def only_writer(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # The lock ends with the process, however that ends. Some network file systems lock no folders: then without.
+        # The lock ends with the process, however that ends. Some network file systems lock no folders.
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -1,4 +1,4 @@
-"""The corrections of a run's modules, from the constants that were in force; modules that lack any are left out."""
+"""The corrections of a run's modules from the constants in force; modules that lack any are left out."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def raw_files(folder: Path) -> list[RawFile]:
 def run_begin(folder: Path) -> datetime:
     """Time of the first train that can be read, UTC. Raises RunUnreadable when there is none.
 
-    Unlike `pipeline.constants.run_start`, a damaged file is passed over: it is told of when it cannot be corrected.
+    Unlike `pipeline.constants.run_start`, a damaged file is passed over: correcting it will tell.
     """
     starts: list[int] = []
     for path in folder.glob("RAW-*.h5"):

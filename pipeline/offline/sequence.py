@@ -1,4 +1,4 @@
-"""A sequence file of a raw module as trains. All that its index says is held against the datasets when it is opened."""
+"""A sequence file of a raw module as trains. Its index is held against its datasets when it is opened."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Index:
 
 
 class RawSequence:
-    """One open sequence file. Raises RunUnreadable, from its making on, with the file and the dataset at fault."""
+    """One open sequence file. All of it raises RunUnreadable, with the file and the dataset at fault."""
 
     def __init__(self, file: StoredFile, raw: RawFile, detector: str) -> None:
         self._file, self._raw = file, raw

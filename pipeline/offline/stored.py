@@ -1,6 +1,6 @@
-"""HDF5 files that may be damaged: a read gives what was asked for, or says which dataset of which file is bad.
+"""HDF5 files that may be damaged: a read gives what was asked for, or says which dataset is bad.
 
-A length is looked at before anything of that length is allocated: the numbers in a damaged file may be anything.
+A length is looked at before anything of that length is allocated: numbers in a damaged file may be anything.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class WorkerProcesses(ProcessPoolExecutor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """As any executor's; the processes start in here.
 
-        Ctrl-C reaches the whole process group. While a new process imports it would end there with a traceback, so it
-        inherits a blocked signal. The parent hears the signal when this returns.
+        Ctrl-C reaches the whole process group. While a new process imports it would end there with a
+        traceback, so it inherits a blocked signal. The parent hears the signal when this returns.
         """
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:

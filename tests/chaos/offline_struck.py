@@ -2,8 +2,9 @@
 
 python offline_struck.py MOMENT COUNT SIGNAL WHOM ARGUMENTS…    WHOM: self, parent, or group
 The signal falls when a moment comes for the COUNTth time in a process:
-  import   a worker begins        begun   a corrected file was begun         bytes  half of a write is in the file
-  train    before a train         closed  a file is closed and has no name   named  a file got its name
+  import  a worker begins           begun  a corrected file was begun
+  train   before a train            bytes  half of a write is in the file
+  closed  a file has no name yet    named  a file got its name
 Worker processes import this file under another name, and are struck like the command itself.
 """
 

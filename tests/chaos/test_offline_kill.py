@@ -1,4 +1,4 @@
-"""`stellwerk pipe offline` killed, interrupted, without room: one sentence; the next start ends with the same bits."""
+"""`stellwerk pipe offline` killed, interrupted, without room: a sentence; the next start ends with the same."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Scene:
     whole: dict[str, dict[str, bytes]]
 
     def offline(self, out: Path, *more: str, struck: tuple[str, ...] = (), raw: Path | None = None) -> Done:
-        """Call the command; *struck* as offline_struck.py takes it. Returns when nobody holds its output any more."""
+        """Call the command; *struck* as offline_struck.py takes it. Returns when nobody holds its output."""
         program = [str(STRUCK), *struck] if struck else ["-m", "fat", "pipe", "offline"]
         return self.call([*program, str(raw or self.run.raw), *self.options, "--out", str(out), *more])
 
@@ -50,7 +50,7 @@ class Scene:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def holds_only_whole_files(self, out: Path) -> int:
-        """Compare files that have their names with those of an uninterrupted correction; how many there are."""
+        """Compare files that have their names with those of an uninterrupted correction; how many."""
         found = self.run.content(out)
         assert found.items() <= self.whole.items()
         return len(found)
@@ -123,7 +123,7 @@ def test_killed_again_and_again_it_ends_with_the_same(tmp_path: Path, scene: Sce
 
 
 def test_workers_end_with_their_killed_parent(tmp_path: Path, scene: Scene) -> None:
-    """The call returns when the last worker has closed its stdout: a worker that lived on would hold it for ever."""
+    """The call returns when the last worker has closed its stdout: one that lived on would hold it."""
     struck = ("train", "2", "SIGKILL", "parent")
     done = scene.offline(tmp_path / "out", "--processes", struck=struck)
     assert done.code == -9

@@ -1,4 +1,4 @@
-"""Offline correction of damaged files: each is refused with the file and the dataset, nothing absurd is allocated."""
+"""Offline correction of damaged files: each is refused with the file and the dataset."""
 
 from __future__ import annotations
 
