@@ -216,7 +216,7 @@ class BridgeTable(_Table):
     every_nth_train: int = Field(default=1, ge=1)
     protocol: Literal["2.2", "1.0"] = "2.2"
     keys: tuple[str, ...] = ()
-    """Keys of the corrected source that are sent, e.g. `["image.data"]`; empty = all."""
+    """Keys of the corrected and raw sources that are sent, e.g. `["image.data"]`; empty = all."""
     raw_module: int | None = Field(default=None, ge=0, le=15)
     """Send the raw data of this module alone, as soon as they come; not given: of the first module."""
     raw_combined: bool = False
@@ -224,7 +224,8 @@ class BridgeTable(_Table):
     raw_layout: Literal["file", "live"] = "file"
     """AGIPD raw data: one array of signal and gain level, as in files; or image.data and image.gain, as live."""
     axes: Literal["file", "online"] = "file"
-    """file: (pulse, module, slow, fast). online: (module, fast, slow, pulse), as older pipelines served it."""
+    """Of combined trains. file: (pulse, module, slow, fast). online: (module, fast, slow, pulse), as older pipelines
+    served it."""
 
     @field_validator("keys", mode="before")
     @classmethod
