@@ -91,7 +91,8 @@ class OnlinePipeline:
         ]
         self.registry = Registry(devices)
         self._control = ControlServer(
-            control_app(self.registry, token, self.corrected.preview.png), port=table.control_port
+            control_app(self.registry, token, self.corrected.preview.png, self.raw.preview.png),
+            port=table.control_port,
         )
 
     def start(self) -> dict[str, str]:

@@ -11,7 +11,6 @@ import zmq
 
 from pipeline.errors import AddressInUse
 from pipeline.online.bridge_messages import BAD_REQUEST
-from pipeline.online.rooms import Rooms as Rooms
 
 Mode = Literal["REP", "PUB", "PUSH"]
 # A ROUTER is a REP that hears a request while another one waits, and is told when the one who asked has gone.

@@ -15,13 +15,14 @@ from pipeline.daq.rates import Rate
 from pipeline.errors import SettingRejected
 from pipeline.model import CorrectedModule, MatchedTrain, ModuleTrain, TrainClock
 from pipeline.online.appender import Appender
-from pipeline.online.bridge import BridgeServer, Rooms
+from pipeline.online.bridge import BridgeServer
 from pipeline.online.bridge_messages import combined_source, serialize, train_metadata
 from pipeline.online.correction import CorrectionStage
 from pipeline.online.gate import Gate
 from pipeline.online.matcher import Matcher
 from pipeline.online.output import OutputStage
 from pipeline.online.preview import Preview
+from pipeline.online.rooms import Rooms
 from pipeline.online.splitter import Splitter
 
 

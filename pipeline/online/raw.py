@@ -19,6 +19,7 @@ from pipeline.online.bridge_messages import (
 from pipeline.online.matcher import Matcher
 from pipeline.online.output import OutputStage
 from pipeline.online.output_device import output_device
+from pipeline.online.preview import Preview
 from pipeline.online.rooms import Rooms
 
 MAX_WAITING: Final = 2
@@ -47,10 +48,13 @@ class RawBranch:
             MAX_WAITING,
         )
         matcher.mandatory = frozenset(table.matcher.mandatory_modules)
-        self.output = OutputStage[ModuleTrain]("raw output", matcher, [self._serve_combined])
+        self.preview = Preview(table.detector, table.type, table.preview)
+        self.output = OutputStage[ModuleTrain]("raw output", matcher, [self._serve_combined, self._show])
 
     def start(self) -> str:
-        """Start; the bridge's address. Raises AddressInUse."""
+        """Start; the bridge's address. Raises AddressInUse, SettingRejected."""
+        if self.combined and self._table.preview.enabled:
+            self.preview.prepare()
         address = self.bridge.start()
         self.output.start()
         return address
@@ -116,6 +120,9 @@ class RawBranch:
             room_of=self._rooms.take,
         )
         self._publish(name, content, train.train_id, train.timestamp_ns)
+
+    def _show(self, train: MatchedTrain[ModuleTrain]) -> None:
+        self.preview.take(train)
 
     def _publish(self, name: str, content: dict[str, Any], train_id: int, timestamp_ns: int) -> None:
         metadata = train_metadata(name, train_id, timestamp_ns)
