@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, insert, select
 
 from sim.caldb import seeds
 from sim.caldb.config import DetectorTable
-from sim.caldb.store import insert_values
+from sim.caldb.store import insert_values, settle_ids
 from sim.caldb.tables import (
     CALIBRATIONS,
     DETECTOR_TYPES,
@@ -39,6 +39,7 @@ def seed(db: Connection, detectors: list[DetectorTable], now_ms: int) -> None:
     ):
         for row_id, name in names.items():
             _ensure(db, table, "name", {"id": row_id, "name": name})
+        settle_ids(db, table)
     for name in seeds.INSTRUMENTS:
         _ensure(db, INSTRUMENTS, "identifier", {"name": name, "identifier": name})
     for detector in detectors:
