@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -105,6 +107,30 @@ def write_constant(
         part.unlink(missing_ok=True)
 
 
+def copy_whole(source: Path, path: Path, step: Step = nothing) -> None:
+    """Copy a file; it appears under *path* only when it is complete and on disk. Raises ConstantFileBad."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    try:
+        shutil.copyfile(source, part)
+        step("copied")
+        _flush(part)
+        step("flushed")
+        part.replace(path)
+        step("renamed")
+        _flush(path.parent)
+    except OSError as error:
+        raise ConstantFileBad(source, f"cannot be copied to {path} ({error.strerror})") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _chunks(data: NDArray[Any]) -> tuple[int, ...]:
     """Whole rows of the first axis, so many that a chunk is at most 4 MiB."""
     row = max(1, data.nbytes // data.shape[0])
@@ -119,13 +145,11 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def find_fault(
-    path: Path, data_set: str, shape: tuple[int, ...] | None, *, content: bool = True
-) -> str | None:
+def find_fault(path: Path, data_set: str, lengths: Sequence[int], *, content: bool = True) -> str | None:
     """What is wrong with a version's file, in words that follow its name, or None.
 
-    shape    what its axes must be, whatever their order; None: nothing is known of it
-    content  whether all data are read: to find what is truncated or was changed, its checksum may tell
+    lengths  what its axes must have among their lengths: memory cells and pixels of the conditions
+    content  whether all data are read, and compared with the checksum that their writer left
     """
     name = f"{data_set.rstrip('/')}/data"
     if not path.exists():
@@ -135,17 +159,17 @@ def find_fault(
             stored = file.get(name)
             if not isinstance(stored, h5py.Dataset):
                 return f"holds no dataset {name}"
-            return _fault_of(stored, shape, content=content)
+            return _fault_of(stored, lengths, content=content)
     except OSError as error:
         return f"cannot be read as HDF5 ({_short(error)}); it is truncated or damaged"
 
 
-def _fault_of(stored: h5py.Dataset, shape: tuple[int, ...] | None, *, content: bool) -> str | None:
+def _fault_of(stored: h5py.Dataset, lengths: Sequence[int], *, content: bool) -> str | None:
     labels = stored.attrs.get("dims")
     if labels is not None and (np.ndim(labels) != 1 or len(labels) != stored.ndim):
         return f"has {stored.ndim} axes, but its attribute dims is {labels!r}"
-    if shape is not None and sorted(stored.shape) != sorted(shape):
-        return f"has shape {stored.shape}, but its conditions ask for {shape}"
+    if Counter(lengths) - Counter(stored.shape):
+        return f"has shape {stored.shape}, but its conditions ask for axes of {', '.join(map(str, lengths))}"
     if not content:
         return None
     digest = stored.attrs.get("sha256")

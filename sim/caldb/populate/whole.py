@@ -96,7 +96,7 @@ def _add(
     name = _file_name(constant, given)
     dataset = f"/{unit}/{constant.calibration}/0"
     path = path_inside(root, folder, name)
-    if missing and not path.exists():
+    if not path.exists():
         cells = int(float(values["Memory cells"]))
         data = generate(constant, unit, cells, plan.seed)
         attributes = {
