@@ -8,14 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="The calibration catalogue: serve one, list what it holds.")
+from sim.caldb.store_commands import DatabaseOption, register
+
+app = typer.Typer(
+    no_args_is_help=True, help="The calibration catalogue: serve one, fill one, and look after its store."
+)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 
 
 @app.callback()
 def caldb() -> None:
-    """The calibration catalogue: serve one, list what it holds."""
+    """The calibration catalogue: serve one, fill one, and look after its store."""
 
 
 @app.command()
@@ -25,6 +29,7 @@ def serve(
     ),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = 0,
+    database: DatabaseOption = "",
     json_output: JsonOption = False,
 ) -> None:
     """Serve a catalogue until Ctrl-C. The folder keeps everything for the next time.
@@ -33,7 +38,7 @@ def serve(
     """
     import asyncio
 
-    asyncio.run(_serve(store.absolute(), host, port, json_output=json_output))
+    asyncio.run(_serve(store.absolute(), host, port, database, json_output=json_output))
 
 
 @app.command(name="list")
@@ -68,13 +73,16 @@ def list_versions(
         typer.echo("the catalogue holds no versions yet")
 
 
+register(app)
+
+
 def _line(version: dict[str, Any]) -> str:
     unit = version["physical_detector_unit"]["physical_name"]
     constant = version["calibration_constant"]["name"]
     return f"{version['begin_at']}  {unit:<18} {constant:<44} {version['file_name']}"
 
 
-async def _serve(store: Path, host: str, port: int, *, json_output: bool) -> None:
+async def _serve(store: Path, host: str, port: int, database: str, *, json_output: bool) -> None:
     import asyncio
     import signal
 
@@ -96,7 +104,7 @@ async def _serve(store: Path, host: str, port: int, *, json_output: bool) -> Non
         faults=FaultBoard(store.name, KIND.faults),
         transcript=Transcript(None, lambda: clock.now),
     )
-    servers = KIND.build(surroundings, KIND.config(host=host, port=port))
+    servers = KIND.build(surroundings, KIND.config(host=host, port=port, database=database))
     try:
         addresses = {name: await server.start() for name, server in servers.items()}
         if json_output:

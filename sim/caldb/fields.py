@@ -83,6 +83,8 @@ def _read_text(value: Any) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise ValueError("is not valid text") from None
+    if "\x00" in value:
+        raise ValueError("is not valid text")
     return value
 
 
@@ -138,6 +140,8 @@ def render(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as a JSON object: times in Berlin, absent descriptions as empty texts."""
     shown: dict[str, Any] = {}
     for column in table.columns:
+        if column.info.get("hidden"):
+            continue
         value = row[column.name]
         if column.info.get("kind") == "time":
             value = format_time(value)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sim.caldb.calls import Answer, Call, Handler, paged
 from sim.caldb.conditions import create_condition, find_expected, find_possible, read_request, show_condition
 from sim.caldb.fields import Invalid, NotFound, read_value, render
-from sim.caldb.matching import Strategy, choose
+from sim.caldb.matching import Strategy
 from sim.caldb.resources import RESOURCES, show_detector, show_report
 from sim.caldb.store import all_rows, change, create, page_of, remove, row_by_id
 from sim.caldb.tables import CONDITIONS, CONSTANTS, DETECTORS, DETECTORS_INSTRUMENTS, PDUS, REPORTS, VERSIONS
@@ -22,10 +22,10 @@ from sim.caldb.units import (
     units_of_detector,
 )
 from sim.caldb.versions import (
-    Candidate,
     Moment,
     by_detector_conditions,
     candidates,
+    choose_version,
     closest,
     create_version,
     show_version,
@@ -168,9 +168,10 @@ def _moment(call: Call) -> Moment:
     return Moment(call.time("event_at"), call.time("snapshot_at"))
 
 
-def _candidates(call: Call, moment: Moment) -> list[Candidate]:
+def _asked(call: Call) -> tuple[list[int], int]:
+    """The constants and the unit that a lookup is about."""
     constant_ids = call.ids("calibration_constant_ids") or [call.path["id"]]
-    return candidates(call.db, constant_ids, [call.needed("integer", "physical_detector_unit_id")], moment)
+    return constant_ids, call.needed("integer", "physical_detector_unit_id")
 
 
 def _one_version(call: Call, row: dict[str, Any] | None) -> Answer:
@@ -195,8 +196,7 @@ def chosen_version(strategy: Strategy) -> Handler:
 
     def handler(call: Call) -> Answer:
         moment = _moment(call)
-        candidate = choose(_candidates(call, moment), moment.event_at, strategy)
-        return _one_version(call, None if candidate is None else dict(candidate.row))
+        return _one_version(call, choose_version(call.db, *_asked(call), moment, strategy))
 
     return handler
 
@@ -205,7 +205,7 @@ def all_versions(call: Call) -> Answer:
     """All versions of a constant and unit, by closeness of their begin."""
     moment = _moment(call)
     show = show_version(call.db, call.base_url, call.now_ms)
-    return Answer([show(row) for row in closest(_candidates(call, moment), moment)])
+    return Answer([show(row) for row in closest(candidates(call.db, *_asked(call), moment), moment)])
 
 
 def list_versions(call: Call) -> Answer:
@@ -275,7 +275,8 @@ def _strategy(call: Call) -> Strategy:
 def read_report(call: Call) -> Answer:
     """One report with its versions."""
     report = row_by_id(call.db, REPORTS, call.path["id"])
-    rows = all_rows(call.db, select(VERSIONS).where(VERSIONS.c.report_id == report["id"]))
+    of_report = select(VERSIONS).where(VERSIONS.c.report_id == report["id"])
+    rows = all_rows(call.db, of_report.order_by(VERSIONS.c.id))
     show = show_version(call.db, call.base_url, call.now_ms)
     return Answer({**show_report(call, report), "calibration_constant_versions": [show(row) for row in rows]})
 
