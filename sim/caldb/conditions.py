@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from sim.caldb.fields import BLANK, Invalid, read_value, render
 from sim.caldb.finding import expected_conditions, possible_conditions
-from sim.caldb.matching import Given, fingerprint, parameter_set
-from sim.caldb.seeds import TEXT_PARAMETERS
+from sim.caldb.matching import Given, Stored, bounds, fingerprint, parameter_set
 from sim.caldb.store import all_rows, insert_row
 from sim.caldb.tables import CONDITIONS, MAX_NAME, PARAMETERS, PARAMETERS_CONDITIONS
 
@@ -47,7 +46,7 @@ def _read_parameter(known: Sequence[Mapping[str, Any]], entry: object) -> Given:
         raise ValueError("is not an object")
     parameter = _find_parameter(known, entry)
     value = entry.get("value")
-    if parameter["id"] in TEXT_PARAMETERS:
+    if parameter["flg_text"]:
         text = entry.get("txt_value") or value
         return Given(parameter["id"], 0.0, read_value("text", text if text is not None else ""))
     number = read_value("number", value)
@@ -122,6 +121,26 @@ def parameter_rows(condition_id: int, given: Iterable[Given], now_ms: int) -> li
         }
         for one in given
     ]
+
+
+def complete_conditions(db: Connection) -> None:
+    """Work out how conditions are found that were written as plain rows, such as fixtures."""
+    query = select(CONDITIONS.c.id).where(CONDITIONS.c.fingerprint.is_(None))
+    for condition_id in db.execute(query).scalars().all():
+        parameters = []
+        of_condition = PARAMETERS_CONDITIONS.c.condition_id == condition_id
+        for row in all_rows(db, select(PARAMETERS_CONDITIONS).where(of_condition)):
+            sides = (row["lower_deviation_value"] or 0.0, row["upper_deviation_value"] or 0.0)
+            stored = Stored(row["parameter_id"], row["value"] or 0.0, row["txt_value"], *sides)
+            lowest, highest = bounds(stored)
+            change = update(PARAMETERS_CONDITIONS).where(PARAMETERS_CONDITIONS.c.id == row["id"])
+            db.execute(change.values(lowest=lowest, highest=highest))
+            parameters.append(stored)
+        keys = {
+            "fingerprint": fingerprint(parameters),
+            "parameter_set": parameter_set(p.parameter_id for p in parameters),
+        }
+        db.execute(update(CONDITIONS).where(CONDITIONS.c.id == condition_id).values(**keys))
 
 
 def _read_name(body: Mapping[str, Any]) -> str:

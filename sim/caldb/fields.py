@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Table
 
-from sim.caldb.tables import MAX_TEXT
+from sim.caldb.tables import MAX_TEXT, VERSIONS
 from sim.caldb.times import format_time, parse_time
 
 BLANK = "can't be blank"
@@ -84,7 +84,7 @@ def _read_text(value: Any) -> str:
     except UnicodeEncodeError:
         raise ValueError("is not valid text") from None
     if "\x00" in value:
-        raise ValueError("is not valid text")
+        raise ValueError("holds a NUL")
     return value
 
 
@@ -137,7 +137,7 @@ _READERS = {
 
 
 def render(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as a JSON object: times in Berlin, absent descriptions as empty texts."""
+    """A row as a JSON object: times in Berlin, absent descriptions as empty texts (but those of versions)."""
     shown: dict[str, Any] = {}
     for column in table.columns:
         if column.info.get("hidden"):
@@ -145,7 +145,7 @@ def render(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
         value = row[column.name]
         if column.info.get("kind") == "time":
             value = format_time(value)
-        elif column.name == "description" and value is None:
+        elif column.name == "description" and value is None and table is not VERSIONS:
             value = ""
         shown[column.name] = value
     return shown

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, exists, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, exists, func, select
 
 from sim.caldb.matching import Given, fingerprint, parameter_set
 from sim.caldb.seeds import DETECTOR_UUID
@@ -46,8 +46,11 @@ def _allowing(request: Mapping[int, Given]) -> ColumnElement[bool]:
 
 def _allows(given: Given) -> ColumnElement[bool]:
     of_condition = PARAMETERS_CONDITIONS.alias()
-    if given.text is not None:
-        fits = of_condition.c.txt_value == given.text
+    if given.text:
+        # Not LIKE: it has signs of its own, and SQLite's does not tell cases apart.
+        fits = func.substr(of_condition.c.txt_value, 1, len(given.text)) == given.text
+    elif given.text is not None:
+        fits = of_condition.c.txt_value == ""
     else:
         fits = and_(
             of_condition.c.txt_value.is_(None),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, insert, select, update
 
 from sim.caldb import seeds
+from sim.caldb.conditions import complete_conditions
 from sim.caldb.config import DetectorTable
 from sim.caldb.store import insert_values, settle_ids
 from sim.caldb.tables import (
@@ -40,6 +41,8 @@ def seed(db: Connection, detectors: list[DetectorTable], now_ms: int) -> None:
         for row_id, name in names.items():
             ensure(db, table, "name", {"id": row_id, "name": name})
         settle_ids(db, table)
+    db.execute(update(PARAMETERS).where(PARAMETERS.c.id == seeds.MEMORY_CELL_ORDER).values(flg_text=True))
+    complete_conditions(db)
     for name in seeds.INSTRUMENTS:
         ensure(db, INSTRUMENTS, "identifier", {"name": name, "identifier": name})
     for detector in detectors:

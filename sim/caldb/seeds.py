@@ -47,8 +47,7 @@ CALIBRATIONS: Final = {
 FEEDBACK_CAPACITOR: Final = 15
 DETECTOR_UUID: Final = 12
 MEMORY_CELL_ORDER: Final = 30
-TEXT_PARAMETERS: Final = frozenset({MEMORY_CELL_ORDER, -3})
-"""Parameters that hold a text; -3 is one of the rows of `populate --fixtures conformance`."""
+"""The one parameter of these that holds a text."""
 
 PARAMETERS: Final = {
     1: "Sensor Temperature",

@@ -14,12 +14,15 @@ from sqlalchemy.sql import ColumnElement
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_fields, render
 from sim.caldb.opening import StoreDamaged as StoreDamaged
 from sim.caldb.opening import open_engine as open_engine
-from sim.caldb.tables import CONSTANTS, METADATA, VERSIONS
+from sim.caldb.tables import CALIBRATIONS, CONSTANTS, DETECTORS, METADATA, VERSIONS
 
 Unique: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 """Columns that are unique together, and the fields that the answer names when they are not."""
 
 UNIQUE_GROUPS: Mapping[str, Sequence[Unique]] = {
+    CALIBRATIONS.name: [(("name",), ("name", "unit"))],
+    # Not a constraint of the database: catalogues from before may hold the same name twice.
+    DETECTORS.name: [(("karabo_name",), ("karabo_name",))],
     CONSTANTS.name: [
         (
             ("detector_type_id", "calibration_id", "condition_id"),

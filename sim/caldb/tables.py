@@ -19,11 +19,12 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     and_,
+    false,
 )
 
 METADATA: Final = MetaData()
 MAX_NAME: Final = 60
-"""Longest name that the catalogue accepts."""
+"""Longest name of most models; the others have their own."""
 MAX_TEXT: Final = 4096
 
 INTEGER: Final = BigInteger().with_variant(Integer(), "sqlite")
@@ -105,7 +106,7 @@ INSTRUMENTS = _table(
 DETECTOR_TYPES = _table("detector_types", _name(), *_about())
 DETECTORS = _table(
     "detectors",
-    _name(),
+    _text("name", required=True, longest=64, unique=True),
     _text("identifier", required=True, unique=True),
     _text("karabo_name"),
     _text("karabo_id_control"),
@@ -144,6 +145,8 @@ PARAMETERS = _table(
     _name(),
     Column("unit_id", INTEGER, info={"kind": "integer"}),
     _flag("flg_logarithmic", default=False),
+    # Later than the first catalogues, to which it is added: with a default that the database knows.
+    Column("flg_text", Boolean, nullable=False, default=False, server_default=false(), info={"kind": "flag"}),
     _number("def_value", default=0.0),
     _number("def_lower_deviation_value", default=0.0),
     _number("def_upper_deviation_value", default=0.0),
@@ -187,7 +190,7 @@ PARAMETERS_CONDITIONS = _table(
 """`lowest` and `highest` are value minus and plus deviation, added here and not in SQL, where sums may overflow."""
 CONSTANTS = _table(
     "calibration_constants",
-    _name(),
+    _text("name", required=True, longest=255, unique=True),
     _refers("detector_type_id", "detector_types"),
     _refers("calibration_id", "calibrations"),
     _refers("condition_id", "conditions"),
@@ -200,7 +203,7 @@ CONSTANTS = _table(
 )
 REPORTS = _table(
     "reports",
-    _name(unique=False),
+    _text("name", required=True, longest=64),
     _text("file_path", required=True, unique=True),
     _integer("user_id", default=1),
     *_about(),

@@ -35,7 +35,9 @@ def parameters(draw: st.DrawFn) -> dict[int, Given]:
     request = {}
     for number in draw(st.sets(st.sampled_from([2, 3, DETECTOR_UUID, MEMORY_CELL_ORDER]), max_size=3)):
         if number == MEMORY_CELL_ORDER:
-            request[number] = Given(number, 0.0, draw(st.sampled_from(["", "8,", "8,24,"])))
+            request[number] = Given(
+                number, 0.0, draw(st.sampled_from(["", "8,", "8,24,", "8,2", "%,", "ä,24,", "ä"]))
+            )
         elif number == DETECTOR_UUID:
             request[number] = Given(number, float_uuid(draw(st.integers(1_100_001, 1_100_004))) or 0.0)
         else:

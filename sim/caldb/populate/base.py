@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
 
-from sim.caldb import seeds
 from sim.caldb.conditions import parameter_rows
 from sim.caldb.matching import Given, fingerprint, parameter_set
 from sim.caldb.populate.kinds import Constant, Detector, Value
@@ -71,14 +70,16 @@ def conditions_of(
     db: Connection, detector: Detector, constant: Constant, values: Mapping[str, Value]
 ) -> list[Given]:
     """The parameters of a constant with these values and the detector's deviations."""
-    ids = {row.name: row.id for row in db.execute(select(PARAMETERS.c.id, PARAMETERS.c.name))}
+    known = {
+        row.name: row for row in db.execute(select(PARAMETERS.c.id, PARAMETERS.c.name, PARAMETERS.c.flg_text))
+    }
     given = []
     for name in constant.conditions:
         value, off = values[name], detector.deviations.get(name, 0.0)
-        if ids[name] in seeds.TEXT_PARAMETERS:
-            given.append(Given(ids[name], 0.0, str(value)))
+        if known[name].flg_text:
+            given.append(Given(known[name].id, 0.0, str(value)))
         else:
-            given.append(Given(ids[name], float(value), None, off, off))
+            given.append(Given(known[name].id, float(value), None, off, off))
     return given
 
 

@@ -1,4 +1,4 @@
-"""Conditions and versions are found by indices: fingerprints, bounds, and an index over versions in use."""
+"""Conditions and versions are found by indices (fingerprints, bounds); parameters say whether they hold texts."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ VERSION_KEY = [
 
 def upgrade() -> None:
     """Add the columns, fill them for what is there, then the indices."""
+    op.add_column(
+        "parameters", sa.Column("flg_text", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     op.add_column("conditions", sa.Column("fingerprint", sa.String()))
     op.add_column("conditions", sa.Column("parameter_set", sa.String()))
     op.add_column("parameters_conditions", sa.Column("lowest", sa.Float()))
@@ -70,6 +73,7 @@ def downgrade() -> None:
         ("parameters_conditions", "lowest"),
         ("conditions", "parameter_set"),
         ("conditions", "fingerprint"),
+        ("parameters", "flg_text"),
     ):
         op.drop_column(table, column)
 
