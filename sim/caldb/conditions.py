@@ -9,7 +9,6 @@ from sqlalchemy import Connection, insert, select
 
 from sim.caldb.fields import BLANK, TAKEN, Invalid, read_value, render
 from sim.caldb.matching import Given, Stored, expected, possible
-from sim.caldb.seeds import MEMORY_CELL_ORDER
 from sim.caldb.store import all_rows, insert_values, row_by_id
 from sim.caldb.tables import CONDITIONS, MAX_NAME, PARAMETERS, PARAMETERS_CONDITIONS
 
@@ -46,7 +45,7 @@ def _read_parameter(known: Sequence[Mapping[str, Any]], entry: object) -> Given:
         raise ValueError("is not an object")
     parameter = _find_parameter(known, entry)
     value = entry.get("value")
-    if parameter["id"] == MEMORY_CELL_ORDER:
+    if parameter["flg_text"]:
         text = entry.get("txt_value") or value
         return Given(parameter["id"], 0.0, read_value("text", text if text is not None else ""))
     number = read_value("number", value)

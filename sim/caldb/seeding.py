@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, insert, select, update
 
 from sim.caldb import seeds
 from sim.caldb.config import DetectorTable
@@ -39,6 +39,7 @@ def seed(db: Connection, detectors: list[DetectorTable], now_ms: int) -> None:
     ):
         for row_id, name in names.items():
             _ensure(db, table, "name", {"id": row_id, "name": name})
+    db.execute(update(PARAMETERS).where(PARAMETERS.c.id == seeds.MEMORY_CELL_ORDER).values(flg_text=True))
     for name in seeds.INSTRUMENTS:
         _ensure(db, INSTRUMENTS, "identifier", {"name": name, "identifier": name})
     for detector in detectors:

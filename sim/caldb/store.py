@@ -6,9 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql import ColumnElement
 
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_fields, render
@@ -54,10 +67,23 @@ def open_engine(path: Path) -> Engine:
 
     try:
         METADATA.create_all(engine)
+        _add_new_columns(engine)
     except DatabaseError as error:
         engine.dispose()
         raise StoreDamaged(path, str(error.orig)) from None
     return engine
+
+
+def _add_new_columns(engine: Engine) -> None:
+    """Give an older catalogue the columns that it lacks; each has a default that the database knows."""
+    known = inspect(engine)
+    with engine.begin() as db:
+        for table in METADATA.sorted_tables:
+            there = {column["name"] for column in known.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in there:
+                    wording = CreateColumn(column).compile(dialect=engine.dialect)
+                    db.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {wording}"))
 
 
 def all_rows(db: Connection, query: Any) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 METADATA: Final = MetaData()
@@ -119,6 +120,8 @@ PARAMETERS = _table(
     _name(),
     Column("unit_id", Integer, info={"kind": "integer"}),
     _flag("flg_logarithmic", default=False),
+    # Later than the first catalogues, to which it is added: with a default that the database knows.
+    Column("flg_text", Boolean, nullable=False, default=False, server_default=false(), info={"kind": "flag"}),
     _number("def_value", default=0.0),
     _number("def_lower_deviation_value", default=0.0),
     _number("def_upper_deviation_value", default=0.0),
