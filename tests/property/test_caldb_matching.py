@@ -75,10 +75,13 @@ def test_the_same_values_with_other_deviations_are_another_condition(stored: lis
     assert not expected(stored, wider)
 
 
-def test_texts_must_be_equal() -> None:
+def test_the_stored_text_must_begin_as_the_requested_one() -> None:
     order = Stored(30, 0.0, "8,24,40,", 0.0, 0.0)
     assert possible([order], {30: Given(30, 0.0, "8,24,40,")})
-    assert not possible([order], {30: Given(30, 0.0, "8,24,40")})
+    assert possible([order], {30: Given(30, 0.0, "8,24,")})
+    assert not expected([order], {30: Given(30, 0.0, "8,24,")})
+    for other in ("", "24,40,", "8,24,40,56,", "8,24,4,"):
+        assert not possible([order], {30: Given(30, 0.0, other)})
     assert not possible([order], {30: Given(30, 0.0)})
 
 
