@@ -118,8 +118,10 @@ def create_condition(
     if db.execute(select(CONDITIONS.c.id).where(CONDITIONS.c.name == name)).first() is not None:
         raise Invalid({"name": [TAKEN]})
     values = {"name": name, "num_parameters": len(request), "flg_available": True, "created_at": now_ms}
-    description = body.get("description")
-    values["description"] = description if isinstance(description, str) else ""
+    try:
+        values["description"] = read_value("text", body.get("description")) or ""
+    except ValueError as error:
+        raise Invalid({"description": [str(error)]}) from None
     condition_id = insert_values(db, CONDITIONS, values)
     rows = [
         {

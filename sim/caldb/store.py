@@ -25,13 +25,14 @@ from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql import ColumnElement
 
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_fields, render
-from sim.caldb.tables import CONSTANTS, METADATA, VERSIONS
+from sim.caldb.tables import CALIBRATIONS, CONSTANTS, METADATA, VERSIONS
 from sim.errors import SimError
 
 Unique: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 """Columns that are unique together, and the fields that the answer names when they are not."""
 
 UNIQUE_GROUPS: Mapping[str, Sequence[Unique]] = {
+    CALIBRATIONS.name: [(("name",), ("name", "unit"))],
     CONSTANTS.name: [
         (
             ("detector_type_id", "calibration_id", "condition_id"),

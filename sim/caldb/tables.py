@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 METADATA: Final = MetaData()
 MAX_NAME: Final = 60
-"""Longest name that the catalogue accepts."""
+"""Longest name of most models; the others have their own."""
 MAX_TEXT: Final = 4096
 
 
@@ -83,9 +83,9 @@ INSTRUMENTS = _table(
 DETECTOR_TYPES = _table("detector_types", _name(), *_about())
 DETECTORS = _table(
     "detectors",
-    _name(),
+    _text("name", required=True, longest=64, unique=True),
     _text("identifier", required=True, unique=True),
-    _text("karabo_name"),
+    _text("karabo_name", unique=True),
     _text("karabo_id_control"),
     _text("source_name_pattern"),
     _integer("number_of_modules"),
@@ -150,7 +150,7 @@ PARAMETERS_CONDITIONS = _table(
 )
 CONSTANTS = _table(
     "calibration_constants",
-    _name(),
+    _text("name", required=True, longest=255, unique=True),
     _refers("detector_type_id", "detector_types"),
     _refers("calibration_id", "calibrations"),
     _refers("condition_id", "conditions"),
@@ -162,7 +162,7 @@ CONSTANTS = _table(
 )
 REPORTS = _table(
     "reports",
-    _name(unique=False),
+    _text("name", required=True, longest=64),
     _text("file_path", required=True, unique=True),
     _integer("user_id", default=1),
     *_about(),
