@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from sqlalchemy import Engine
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -28,6 +29,16 @@ NS_PER_MS = 1_000_000
 NOT_FOUND = "Resource not found!"
 
 
+class _RowId(IntegerConvertor):
+    """Ids of rows: the catalogue's own test rows have negative ones."""
+
+    regex = "-?[0-9]{1,40}"
+
+    def to_string(self, value: int) -> str:
+        """As it stands in a path."""
+        return str(value)
+
+
 class CatalogueApi:
     """Answers the catalogue's requests from one database.
 
@@ -40,6 +51,7 @@ class CatalogueApi:
         self._require_token = require_token
         self.engine: Engine | None = None
         """The open database; None while the server is down."""
+        register_url_convertor("row_id", _RowId())
         routes = [Route("/oauth/token", self._issue_token, methods=["POST"])]
         for method, path, handler in ROUTES:
             routes.append(Route(f"/api{path}", self._endpoint(handler), methods=[method]))
@@ -62,12 +74,15 @@ class CatalogueApi:
         return answer
 
     def _handle(self, handler: Handler, request: Request, body: Any, now_ms: int) -> Response:
-        if self.engine is None or any(value > LARGEST for value in request.path_params.values()):
+        if self.engine is None or any(abs(value) > LARGEST for value in request.path_params.values()):
             return _info(404, NOT_FOUND)
         base = str(request.base_url).rstrip("/")
         try:
             with self.engine.begin() as db:
-                answer = handler(Call(db, now_ms, base, request.path_params, request.query_params, body))
+                email = request.headers.get("x-user-email", "")
+                answer = handler(
+                    Call(db, now_ms, base, email, request.path_params, request.query_params, body)
+                )
         except NotFound:
             return _info(404, NOT_FOUND)
         except Invalid as error:

@@ -24,6 +24,8 @@ class Call:
     now_ms: int
     """The bench's time, milliseconds since 1970."""
     base_url: str
+    user_email: str
+    """Whom the client says that it acts for; empty when it does not say."""
     path: Mapping[str, Any]
     query: Mapping[str, str]
     body: Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Table
 
-from sim.caldb.tables import MAX_TEXT
+from sim.caldb.tables import MAX_TEXT, VERSIONS
 from sim.caldb.times import format_time, parse_time
 
 BLANK = "can't be blank"
@@ -46,7 +46,7 @@ def read_fields(table: Table, body: Mapping[str, Any], *, partial: bool = False)
             wrong[column.name] = [str(error)]
             continue
         if value is not None or column.nullable:
-            if value is None and column.default is not None:
+            if value is None and column.default is not None and not partial:
                 continue
             values[column.name] = value
     if wrong:
@@ -83,6 +83,8 @@ def _read_text(value: Any) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise ValueError("is not valid text") from None
+    if "\x00" in value:
+        raise ValueError("holds a NUL")
     return value
 
 
@@ -135,13 +137,13 @@ _READERS = {
 
 
 def render(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as a JSON object: times in Berlin, absent descriptions as empty texts."""
+    """A row as a JSON object: times in Berlin, absent descriptions as empty texts (but those of versions)."""
     shown: dict[str, Any] = {}
     for column in table.columns:
         value = row[column.name]
         if column.info.get("kind") == "time":
             value = format_time(value)
-        elif column.name == "description" and value is None:
+        elif column.name == "description" and value is None and table is not VERSIONS:
             value = ""
         shown[column.name] = value
     return shown
