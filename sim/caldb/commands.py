@@ -8,7 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.caldb.client_commands import app as client_app
+
 app = typer.Typer(no_args_is_help=True, help="The calibration catalogue: serve one, list what it holds.")
+app.add_typer(client_app, name="client")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 
@@ -25,6 +28,8 @@ def serve(
     ),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = 0,
+    require_token: Annotated[bool, typer.Option(help="Answer only requests with a token.")] = False,
+    token_lifetime: Annotated[int, typer.Option(min=1, help="Seconds until a token runs out.")] = 7200,
     json_output: JsonOption = False,
 ) -> None:
     """Serve a catalogue until Ctrl-C. The folder keeps everything for the next time.
@@ -33,7 +38,8 @@ def serve(
     """
     import asyncio
 
-    asyncio.run(_serve(store.absolute(), host, port, json_output=json_output))
+    table = {"host": host, "port": port, "require_token": require_token, "token_lifetime_s": token_lifetime}
+    asyncio.run(_serve(store.absolute(), table, json_output=json_output))
 
 
 @app.command(name="list")
@@ -74,7 +80,7 @@ def _line(version: dict[str, Any]) -> str:
     return f"{version['begin_at']}  {unit:<18} {constant:<44} {version['file_name']}"
 
 
-async def _serve(store: Path, host: str, port: int, *, json_output: bool) -> None:
+async def _serve(store: Path, table: dict[str, Any], *, json_output: bool) -> None:
     import asyncio
     import signal
 
@@ -96,7 +102,7 @@ async def _serve(store: Path, host: str, port: int, *, json_output: bool) -> Non
         faults=FaultBoard(store.name, KIND.faults),
         transcript=Transcript(None, lambda: clock.now),
     )
-    servers = KIND.build(surroundings, KIND.config(host=host, port=port))
+    servers = KIND.build(surroundings, KIND.config(**table))
     try:
         addresses = {name: await server.start() for name, server in servers.items()}
         if json_output:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from sim.caldb.calls import Answer, Call, Handler, paged
+from sim.caldb.calls import Answer, Call, Operation, Query, paged
 from sim.caldb.fields import Invalid, read_fields, render
 from sim.caldb.store import all_rows, change, create, page_of, remove, row_by_id
 from sim.caldb.tables import (
@@ -60,20 +60,21 @@ class Resource:
             return lambda row: show_report(call, row)
         return lambda row: render(self.table, row)
 
-    def handlers(self) -> list[tuple[str, str, Handler]]:
-        """Method, path and handler of every route."""
-        one = f"/{self.path}/{{id:row_id}}"
-        routes: list[tuple[str, str, Handler]] = [
-            ("GET", f"/{self.path}", self._list),
-            ("GET", one, self._read),
+    def operations(self) -> list[Operation]:
+        """What can be done with this model."""
+        every, one, shown = f"/{self.path}", f"/{self.path}/{{id:row_id}}", self.body
+        search = tuple(Query(name, "text") for name in self.search)
+        operations = [
+            Operation("GET", every, self._list, shown, many=True, query=search, paged=True),
+            Operation("GET", one, self._read, shown),
         ]
         if not self.read_only:
-            routes += [
-                ("POST", f"/{self.path}", self._create),
-                ("PUT", one, self._change),
-                ("DELETE", one, self._delete),
+            operations += [
+                Operation("POST", every, self._create, shown, body=f"new_{shown}", statuses=(201,)),
+                Operation("PUT", one, self._change, shown, body=f"changed_{shown}"),
+                Operation("DELETE", one, self._delete, None, statuses=(204,)),
             ]
-        return routes
+        return operations
 
     def _list(self, call: Call) -> Answer:
         wanted = {name: call.value("text", name) for name in self.search}

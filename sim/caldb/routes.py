@@ -10,7 +10,8 @@ from sim.caldb.calls import Answer, Call, Handler, paged
 from sim.caldb.conditions import create_condition, find_expected, find_possible, read_request, show_condition
 from sim.caldb.fields import Invalid, NotFound, read_value, render
 from sim.caldb.matching import Strategy, choose
-from sim.caldb.resources import RESOURCES, show_detector, show_report
+from sim.caldb.paths import check_paths
+from sim.caldb.resources import show_detector, show_report
 from sim.caldb.store import all_rows, change, create, page_of, row_by_id
 from sim.caldb.tables import CONDITIONS, CONSTANTS, DETECTORS, DETECTORS_INSTRUMENTS, PDUS, REPORTS, VERSIONS
 from sim.caldb.units import (
@@ -237,13 +238,16 @@ def read_version(call: Call) -> Answer:
 
 def add_version(call: Call) -> Answer:
     """Register a version."""
-    row = create_version(call.db, call.object("calibration_constant_version"), call.now_ms)
+    fields = call.object("calibration_constant_version")
+    check_paths(fields)
+    row = create_version(call.db, fields, call.now_ms)
     return Answer(show_version(call.db, call.base_url, call.now_ms)(row), 201)
 
 
 def update_version(call: Call) -> Answer:
     """Change a version, for instance to disable a bad one."""
     fields = call.object("calibration_constant_version")
+    check_paths(fields)
     return _one_version(call, change(call.db, VERSIONS, call.path["id"], fields, call.now_ms))
 
 
@@ -301,39 +305,3 @@ def delete_unit(call: Call) -> Answer:
     """Remove a unit that no version needs."""
     remove_unit(call.db, call.path["id"])
     return Answer(None, 204)
-
-
-_UNITS = "/physical_detector_units"
-_VERSIONS = "/calibration_constant_versions"
-_CONSTANT = "/calibration_constants/{id:row_id}"
-
-ROUTES: list[tuple[str, str, Handler]] = [
-    ("GET", "/me", me),
-    ("GET", "/detectors/get_all_by_instrument", detectors_of_instrument),
-    ("GET", _UNITS, list_units),
-    ("POST", _UNITS, add_unit),
-    ("GET", f"{_UNITS}/get_all_by_detector", units_by_detector),
-    ("GET", f"{_UNITS}/{{id:row_id}}", read_unit),
-    ("PUT", f"{_UNITS}/{{id:row_id}}", update_unit),
-    ("DELETE", f"{_UNITS}/{{id:row_id}}", delete_unit),
-    ("GET", "/conditions/get_possible_conditions", possible_conditions),
-    ("GET", "/conditions/get_expected_condition", expected_condition),
-    ("POST", "/conditions/set_expected_condition", set_expected_condition),
-    ("GET", "/conditions/{id:row_id}", read_condition),
-    ("GET", "/calibrations/{id:row_id}/get_calibration_constant", constant_of_calibration),
-    ("GET", "/calibrations/{id:row_id}/get_all_calibration_constants", constants_of_calibration),
-    ("GET", f"{_CONSTANT}/get_version", exact_version),
-    ("GET", f"{_CONSTANT}/get_prior_in_time_version", chosen_version("prior")),
-    ("GET", f"{_CONSTANT}/get_closest_version", chosen_version("closest")),
-    ("GET", f"{_CONSTANT}/get_closest_version_by_detector", closest_by_detector),
-    ("GET", f"{_CONSTANT}/get_all_versions", all_versions),
-    ("GET", _VERSIONS, list_versions),
-    ("POST", _VERSIONS, add_version),
-    ("GET", f"{_VERSIONS}/get_by_detector_conditions", versions_by_detector_conditions),
-    ("GET", f"{_VERSIONS}/{{id:row_id}}", read_version),
-    ("PUT", f"{_VERSIONS}/{{id:row_id}}", update_version),
-    ("POST", "/reports/set", set_report),
-    ("GET", "/reports/{id:row_id}", read_report),
-]
-ROUTES += [route for resource in RESOURCES for route in resource.handlers()]
-"""Method, path below `/api`, handler; the first that fits answers."""
