@@ -92,8 +92,8 @@ def _column_shown(table: Table, column: Column[Any]) -> Schema:
 def _bodies(name: str, *tables: Table) -> dict[str, Schema]:
     """What creates an entry, and what changes one: the object stands under the model's name."""
     columns = [column for table in tables for column in table.columns if _is_taken(column)]
-    fields = {column.name: _column_taken(column) for column in columns}
-    required = [column.name for column in columns if column.info.get("required")]
+    fields = {str(column.name): _column_taken(column) for column in columns}
+    required = [str(column.name) for column in columns if column.info.get("required")]
     new = {"type": "object", "properties": fields, "required": required}
     changed = {"type": "object", "properties": fields}
     return {f"new_{name}": _under(name, new), f"changed_{name}": _under(name, changed)}
@@ -204,12 +204,9 @@ def _errors() -> dict[str, Schema]:
 
 
 def _object(properties: Mapping[str, Schema]) -> Schema:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    # A column's name is a text of a class of its own, which strict readers of the document refuse.
+    plain = {str(name): schema for name, schema in properties.items()}
+    return {"type": "object", "properties": plain, "required": list(plain), "additionalProperties": False}
 
 
 def _with(schema: Schema, more: Mapping[str, Schema]) -> Schema:
