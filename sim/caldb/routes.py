@@ -247,7 +247,8 @@ def add_version(call: Call) -> Answer:
 def update_version(call: Call) -> Answer:
     """Change a version, for instance to disable a bad one."""
     fields = call.object("calibration_constant_version")
-    check_paths(fields)
+    before = row_by_id(call.db, VERSIONS, call.path["id"])
+    check_paths({name: value for name, value in fields.items() if before.get(name) != value})
     return _one_version(call, change(call.db, VERSIONS, call.path["id"], fields, call.now_ms))
 
 
