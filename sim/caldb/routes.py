@@ -259,7 +259,8 @@ def versions_by_detector_conditions(call: Call) -> Answer:
     detector_id = call.db.execute(detector).scalar()
     if detector_id is None:
         raise NotFound
-    units = units_of_detector(call.db, detector_id, call.time("pdu_snapshot_at"))
+    mapped_at = call.time("pdu_snapshot_at")
+    units = units_of_detector(call.db, detector_id, mapped_at)
     karabo_da = call.value("text", "karabo_da")
     units = [unit for unit in units if not karabo_da or unit["karabo_da"] == karabo_da]
     rows = by_detector_conditions(
@@ -270,7 +271,7 @@ def versions_by_detector_conditions(call: Call) -> Answer:
         _moment(call),
         _strategy(call),
     )
-    show = show_version(call.db, call.base_url, call.now_ms)
+    show = show_version(call.db, call.base_url, mapped_at)  # clients go by the aggregators of that time
     return Answer([show(row) for row in rows])
 
 

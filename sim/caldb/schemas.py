@@ -101,11 +101,8 @@ def _bodies(name: str, *tables: Table) -> dict[str, Schema]:
 
 def _is_taken(column: Column[Any]) -> bool:
     known = "kind" in column.info and not column.info.get("own")
-    return (
-        (known
-        and column.name not in ("physical_detector_unit_id", "since"))
-        or (column.table is VERSIONS
-        and known)
+    return (known and column.name not in ("physical_detector_unit_id", "since")) or (
+        column.table is VERSIONS and known
     )
 
 

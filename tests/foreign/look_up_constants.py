@@ -1,5 +1,7 @@
 """Look constants up with the public analysis library and print what it finds, as JSON.
 
+At the end module AGIPD00 is moved, so that times before and after see other places.
+
 arguments: catalogue, client id or "", secret, store, raw run, calibration_metadata.yml, time before the second darks
 """
 
@@ -27,6 +29,9 @@ elsewhere = CalibrationData.from_condition(AGIPDConditions(200, 4, 1.1, 0, 0), N
 corrected = CalibrationData.from_correction(Path(metadata))
 plain = CalibrationData.from_correction(Path(metadata), use_calcat=False)
 offset = from_data["Offset"].xarray()
+client.request("PUT", "physical_detector_units/1", json={"physical_detector_unit": {"karabo_da": "AGIPD20"}})
+moved = CalibrationData.from_condition(conditions, NAME)
+unmoved = CalibrationData.from_condition(conditions, NAME, pdu_snapshot_at=run)
 
 
 def ids(data: CalibrationData) -> dict[str, dict[str, int]]:
@@ -54,6 +59,8 @@ json.dump(
         "dark": ids(dark),
         "before": ids(before),
         "elsewhere": ids(elsewhere),
+        "moved": ids(moved),
+        "unmoved": ids(unmoved),
         "corrected": ids(corrected),
         "plain": ids(plain),
         "modules": [
