@@ -5,27 +5,44 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, Final
 
 from sqlalchemy import Engine
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sim.caldb.calls import BodyMalformed, Call, Handler, read_body
+from sim.caldb.calls import BodyMalformed, Call, Operation, read_body
+from sim.caldb.clients import Clients
 from sim.caldb.fields import LARGEST, Invalid, NotFound
-from sim.caldb.routes import ROUTES
-from sim.caldb.tokens import Tokens, basic_credentials, bearer
+from sim.caldb.oauth import TOKEN_PATH, TokenEndpoint
+from sim.caldb.openapi import describe
+from sim.caldb.operations import OPERATIONS
+from sim.caldb.tokens import Tokens, bearer
 from sim.kernel import FaultBoard
 from sim.kernel.clock import SimClock
 
-MOST_BODY_BYTES = 1 << 20
-NS_PER_MS = 1_000_000
-NOT_FOUND = "Resource not found!"
+MOST_BODY_BYTES: Final = 1 << 20
+BODY_TIMEOUT_S: Final = 10.0
+NS_PER_MS: Final = 1_000_000
+NOT_FOUND: Final = "Resource not found!"
+DESCRIPTION_PATH: Final = "/api/openapi.json"
+
+Answering = Callable[[Request], Awaitable[Response]]
+
+
+class _RowId(IntegerConvertor):
+    """Ids of rows: the catalogue's own test rows have negative ones."""
+
+    regex = "-?[0-9]{1,40}"
+
+    def to_string(self, value: int) -> str:
+        """As it stands in a path."""
+        return str(value)
 
 
 class CatalogueApi:
@@ -35,39 +52,53 @@ class CatalogueApi:
     event loop, each in one transaction: the database is local, and an answer takes milliseconds.
     """
 
-    def __init__(self, clock: SimClock, faults: FaultBoard, tokens: Tokens, *, require_token: bool) -> None:
+    def __init__(
+        self, clock: SimClock, faults: FaultBoard, tokens: Tokens, clients: Clients, *, require_token: bool
+    ) -> None:
         self._clock, self._faults, self._tokens = clock, faults, tokens
         self._require_token = require_token
+        self._token_endpoint = TokenEndpoint(tokens, clients)
+        self._description = describe(OPERATIONS, require_token=require_token)
         self.engine: Engine | None = None
         """The open database; None while the server is down."""
-        routes = [Route("/oauth/token", self._issue_token, methods=["POST"])]
-        for method, path, handler in ROUTES:
-            routes.append(Route(f"/api{path}", self._endpoint(handler), methods=[method]))
-        self.app: ASGIApp = _plain_slashes(
-            Starlette(routes=routes, exception_handlers={HTTPException: _show_http_error})
-        )
+        register_url_convertor("row_id", _RowId())
+        inside = Starlette(routes=self._routes(), exception_handlers={HTTPException: _show_http_error})
+        self.app: ASGIApp = _plain_slashes(self._guarded(inside))
 
-    def _endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _routes(self) -> list[Route]:
+        """One route for each path: a method that it lacks is answered with 405 and all that it has."""
+        by_path: dict[str, dict[str, Operation]] = {}
+        for operation in OPERATIONS:
+            by_path.setdefault(operation.path, {}).setdefault(operation.method, operation)
+        return [
+            Route(TOKEN_PATH, self._issue_token, methods=["POST"]),
+            Route(DESCRIPTION_PATH, self._describe, methods=["GET"]),
+            *(
+                Route(f"/api{path}", self._endpoint(known), methods=list(known))
+                for path, known in by_path.items()
+            ),
+        ]
+
+    def _endpoint(self, operations: dict[str, Operation]) -> Answering:
         async def answer(request: Request) -> Response:
-            refusal = await self._struck() or self._unauthorised(request)
-            if refusal is not None:
-                return refusal
             try:
                 body = read_body(await _bounded_body(request))
             except BodyMalformed as error:
                 return _info(400, str(error))
             now_ms = self._clock.unix_ns(await self._clock.read()) // NS_PER_MS
-            return self._handle(handler, request, body, now_ms)
+            method = "GET" if request.method == "HEAD" else request.method
+            return self._handle(operations[method], request, body, now_ms)
 
         return answer
 
-    def _handle(self, handler: Handler, request: Request, body: Any, now_ms: int) -> Response:
-        if self.engine is None or any(value > LARGEST for value in request.path_params.values()):
+    def _handle(self, operation: Operation, request: Request, body: Any, now_ms: int) -> Response:
+        if self.engine is None or any(abs(value) > LARGEST for value in request.path_params.values()):
             return _info(404, NOT_FOUND)
-        base = str(request.base_url).rstrip("/")
+        base, email = str(request.base_url).rstrip("/"), request.headers.get("x-user-email", "")
         try:
             with self.engine.begin() as db:
-                answer = handler(Call(db, now_ms, base, request.path_params, request.query_params, body))
+                call = Call(db, now_ms, base, email, request.path_params, request.query_params, body)
+                answer = operation.handler(call)
         except NotFound:
             return _info(404, NOT_FOUND)
         except Invalid as error:
@@ -75,6 +106,20 @@ class CatalogueApi:
         if answer.status == 204:
             return Response(status_code=204)
         return JSONResponse(answer.content, answer.status, dict(answer.headers))
+
+    def _guarded(self, inside: ASGIApp) -> ASGIApp:
+        """Faults and tokens come before everything else, so that no path can be forgotten."""
+
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                return
+            request = Request(scope, receive)
+            refusal = await self._struck()
+            if refusal is None and scope["path"] != TOKEN_PATH:
+                refusal = self._unauthorised(request)
+            await (refusal or inside)(scope, receive, send)
+
+        return call
 
     async def _struck(self) -> Response | None:
         """What a fault that strikes now answers; a slow answer only takes its time."""
@@ -90,50 +135,56 @@ class CatalogueApi:
         token = bearer(request.headers.get("authorization", ""))
         if token is None:
             if self._require_token:
-                return _info(401, "a bearer token is needed; get one from oauth/token")
+                return _challenge("a bearer token is needed; get one from oauth/token", "")
             return None
         if self._faults.strike("forget_token"):
             self._tokens.forget(token)
         if not self._tokens.accepts(token):
-            return _info(401, "the token is unknown or has run out; get a new one from oauth/token")
+            sentence = "the token is unknown or has run out; get a new one from oauth/token"
+            return _challenge(sentence, ' error="invalid_token"')
         return None
 
     async def _issue_token(self, request: Request) -> Response:
-        refusal = await self._struck()
-        if refusal is not None:
-            return refusal
-        try:
-            form = parse_qs((await _bounded_body(request)).decode(), max_num_fields=20)
-        except ValueError:
-            return _oauth_error(400, "invalid_request", "the body is no form")
-        if form.get("grant_type") != ["client_credentials"]:
-            return _oauth_error(400, "unsupported_grant_type", "grant_type must be client_credentials")
-        if basic_credentials(request.headers.get("authorization", "")) is None:
-            return _oauth_error(401, "invalid_client", "client id and secret are needed as HTTP Basic")
-        return JSONResponse(self._tokens.issue())
+        return await self._token_endpoint.answer(request, await _bounded_body(request))
+
+    async def _describe(self, _request: Request) -> Response:
+        return JSONResponse(self._description)
 
 
 async def _bounded_body(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BODY_BYTES:
-            raise HTTPException(413, f"the body is longer than {MOST_BODY_BYTES} bytes")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_BODY_BYTES:
+                    raise HTTPException(413, f"the body is longer than {MOST_BODY_BYTES} bytes", _CLOSE)
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not come within {BODY_TIMEOUT_S:g} s", _CLOSE) from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the body ended early", _CLOSE) from None
     return bytes(body)
 
 
-def _info(status: int, info: object) -> Response:
-    return JSONResponse({"info": info}, status)
+_CLOSE: Final = {"Connection": "close"}
+"""What is left of such a body is not read."""
 
 
-def _oauth_error(status: int, error: str, description: str) -> Response:
-    return JSONResponse({"error": error, "error_description": description}, status)
+def _info(status: int, info: object, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"info": info}, status, headers)
+
+
+def _challenge(sentence: str, parameters: str) -> Response:
+    return _info(
+        401, sentence, {"WWW-Authenticate": f'Bearer realm="catalogue"{parameters and ","}{parameters}'}
+    )
 
 
 async def _show_http_error(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = error.detail if isinstance(error, HTTPException) else str(error)
-    return _info(status, NOT_FOUND if status == 404 else detail)
+    if not isinstance(error, HTTPException):
+        return _info(500, "the catalogue failed on this request")
+    headers = dict(error.headers or {})
+    return _info(error.status_code, NOT_FOUND if error.status_code == 404 else error.detail, headers)
 
 
 def _plain_slashes(app: ASGIApp) -> ASGIApp:
@@ -142,7 +193,7 @@ def _plain_slashes(app: ASGIApp) -> ASGIApp:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = re.sub(r"/{2,}", "/", scope["path"]).rstrip("/") or "/"
-            scope = {**scope, "path": path, "raw_path": path.encode()}
+            scope = {**scope, "path": path, "raw_path": path.encode(errors="replace")}
         await app(scope, receive, send)
 
     return call

@@ -24,6 +24,8 @@ class Call:
     now_ms: int
     """The bench's time, milliseconds since 1970."""
     base_url: str
+    user_email: str
+    """Whom the client says that it acts for; empty when it does not say."""
     path: Mapping[str, Any]
     query: Mapping[str, str]
     body: Mapping[str, Any]
@@ -86,6 +88,35 @@ class Answer:
 
 
 Handler = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parameter of the query, with its kind: text, integer, time, or ids (`[1, 2]`)."""
+
+    name: str
+    kind: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method of one path does, and what it takes and answers."""
+
+    method: str
+    path: str
+    """Below `/api`; ids stand as `{id:row_id}`."""
+    handler: Handler
+    answer: str | None
+    """Name of the schema of the answer, or of each entry of it; None: no content."""
+    many: bool = False
+    query: tuple[Query, ...] = ()
+    paged: bool = False
+    body: str | None = None
+    """Name of the schema of the request's body."""
+    statuses: tuple[int, ...] = (200,)
+    missing: bool = False
+    """Whether it answers 404 when nothing is found, besides for an id in the path."""
 
 
 class BodyMalformed(ValueError):

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.caldb.client_commands import app as client_app
 from sim.caldb.store_commands import DatabaseOption, register
 
 app = typer.Typer(
     no_args_is_help=True, help="The calibration catalogue: serve one, fill one, and look after its store."
 )
+app.add_typer(client_app, name="client")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 
@@ -30,6 +32,8 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = 0,
     database: DatabaseOption = "",
+    require_token: Annotated[bool, typer.Option(help="Answer only requests with a token.")] = False,
+    token_lifetime: Annotated[int, typer.Option(min=1, help="Seconds until a token runs out.")] = 7200,
     json_output: JsonOption = False,
 ) -> None:
     """Serve a catalogue until Ctrl-C. The folder keeps everything for the next time.
@@ -38,7 +42,14 @@ def serve(
     """
     import asyncio
 
-    asyncio.run(_serve(store.absolute(), host, port, database, json_output=json_output))
+    table = {
+        "host": host,
+        "port": port,
+        "database": database,
+        "require_token": require_token,
+        "token_lifetime_s": token_lifetime,
+    }
+    asyncio.run(_serve(store.absolute(), table, json_output=json_output))
 
 
 @app.command(name="list")
@@ -82,7 +93,7 @@ def _line(version: dict[str, Any]) -> str:
     return f"{version['begin_at']}  {unit:<18} {constant:<44} {version['file_name']}"
 
 
-async def _serve(store: Path, host: str, port: int, database: str, *, json_output: bool) -> None:
+async def _serve(store: Path, table: dict[str, Any], *, json_output: bool) -> None:
     import asyncio
     import signal
 
@@ -104,7 +115,7 @@ async def _serve(store: Path, host: str, port: int, database: str, *, json_outpu
         faults=FaultBoard(store.name, KIND.faults),
         transcript=Transcript(None, lambda: clock.now),
     )
-    servers = KIND.build(surroundings, KIND.config(host=host, port=port, database=database))
+    servers = KIND.build(surroundings, KIND.config(**table))
     try:
         addresses = {name: await server.start() for name, server in servers.items()}
         if json_output:

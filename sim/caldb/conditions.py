@@ -88,12 +88,15 @@ def create_condition(
     db: Connection, body: Mapping[str, Any], request: Mapping[int, Given], now_ms: int
 ) -> dict[str, Any]:
     """Store a condition. Raises Invalid when its name is taken, too long or missing."""
-    description = body.get("description")
+    try:
+        description = read_value("text", body.get("description")) or ""
+    except ValueError as error:
+        raise Invalid({"description": [str(error)]}) from None
     values = {
         "name": _read_name(body),
         "num_parameters": len(request),
         "flg_available": True,
-        "description": description.replace("\x00", "") if isinstance(description, str) else "",
+        "description": description,
         "fingerprint": fingerprint(request.values()),
         "parameter_set": parameter_set(request),
     }

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sim.caldb.clients import SecretHash
 from sim.caldb.opening import DatabaseUnknown, read_url
 
 ModuleNumber = Annotated[int, Field(ge=0, le=15)]
@@ -37,6 +38,22 @@ class DetectorTable(BaseModel):
         return list(range(self.modules)) if isinstance(self.modules, int) else sorted(self.modules)
 
 
+class ClientTable(BaseModel):
+    """An OAuth client that may ask for tokens."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1, max_length=200, pattern=r"^[^:]+$")
+    secret_hash: str
+    """As `stellwerk caldb client add` prints it. The secret itself stands nowhere."""
+
+    @field_validator("secret_hash")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        SecretHash.read(text)
+        return text
+
+
 class CatalogueTable(BaseModel):
     """The calibration catalogue: its address, how it lets clients in, and what it knows from the start."""
 
@@ -50,6 +67,8 @@ class CatalogueTable(BaseModel):
     require_token: bool = False
     """Whether requests need a bearer token from `oauth/token`. Without, a wrong token is still refused."""
     token_lifetime_s: int = Field(default=7200, ge=1)
+    clients: list[ClientTable] = Field(default_factory=list)
+    """Who may ask for tokens, besides those registered on the store. With nobody at all, everybody may."""
     detectors: list[DetectorTable] = Field(
         default_factory=lambda: [
             DetectorTable(identifier="SPB_DET_AGIPD1M-1", karabo_id_control="SPB_IRU_AGIPD1M1")

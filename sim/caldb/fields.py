@@ -46,7 +46,7 @@ def read_fields(table: Table, body: Mapping[str, Any], *, partial: bool = False)
             wrong[column.name] = [str(error)]
             continue
         if value is not None or column.nullable:
-            if value is None and column.default is not None:
+            if value is None and column.default is not None and not partial:
                 continue
             values[column.name] = value
     if wrong:

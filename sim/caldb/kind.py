@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from sim.caldb.api import CatalogueApi
+from sim.caldb.clients import Clients, SecretHash, read_clients
 from sim.caldb.config import CatalogueTable
 from sim.caldb.server import CatalogueServer, StoreFolder
 from sim.caldb.tokens import Tokens
@@ -44,12 +46,22 @@ def build(surroundings: Surroundings, table: CatalogueTable) -> Mapping[str, Ser
     """A catalogue whose constants, and rows unless another database is named, lie in `{data_dir}/{device}`."""
     folder = surroundings.data_dir / surroundings.name
     tokens = Tokens(table.token_lifetime_s, time.time)
-    api = CatalogueApi(surroundings.clock, surroundings.faults, tokens, require_token=table.require_token)
+    clients = Clients(_clients(folder, table))
+    api = CatalogueApi(
+        surroundings.clock, surroundings.faults, tokens, clients, require_token=table.require_token
+    )
     http = HttpServer(
         surroundings.name, api.app, host=table.host, port=table.port, transcript=surroundings.transcript
     )
     rest = CatalogueServer(api, http, table.database or folder / CATALOGUE_FILE, table, surroundings.clock)
     return {"rest": rest, "store": StoreFolder(folder)}
+
+
+def _clients(store: Path, table: CatalogueTable) -> dict[str, SecretHash] | None:
+    registered = read_clients(store)
+    if registered is None and not table.clients:
+        return None
+    return (registered or {}) | {client.id: SecretHash.read(client.secret_hash) for client in table.clients}
 
 
 KIND: Final = DeviceKind(

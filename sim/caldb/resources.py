@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from sim.caldb.calls import Answer, Call, Handler, paged
-from sim.caldb.fields import Invalid, render
+from sim.caldb.calls import Answer, Call, Operation, Query, paged
+from sim.caldb.fields import Invalid, read_fields, render
 from sim.caldb.store import all_rows, change, create, page_of, remove, row_by_id
 from sim.caldb.tables import (
     CALIBRATIONS,
@@ -60,23 +60,25 @@ class Resource:
             return lambda row: show_report(call, row)
         return lambda row: render(self.table, row)
 
-    def handlers(self) -> list[tuple[str, str, Handler]]:
-        """Method, path and handler of every route."""
-        one = f"/{self.path}/{{id:int}}"
-        routes: list[tuple[str, str, Handler]] = [
-            ("GET", f"/{self.path}", self._list),
-            ("GET", one, self._read),
+    def operations(self) -> list[Operation]:
+        """What can be done with this model."""
+        every, one, shown = f"/{self.path}", f"/{self.path}/{{id:row_id}}", self.body
+        search = tuple(Query(name, "text") for name in self.search)
+        operations = [
+            Operation("GET", every, self._list, shown, many=True, query=search, paged=True),
+            Operation("GET", one, self._read, shown),
         ]
         if not self.read_only:
-            routes += [
-                ("POST", f"/{self.path}", self._create),
-                ("PUT", one, self._change),
-                ("DELETE", one, self._delete),
+            operations += [
+                Operation("POST", every, self._create, shown, body=f"new_{shown}", statuses=(201,)),
+                Operation("PUT", one, self._change, shown, body=f"changed_{shown}"),
+                Operation("DELETE", one, self._delete, None, statuses=(204,)),
             ]
-        return routes
+        return operations
 
     def _list(self, call: Call) -> Answer:
-        where = [self.table.c[name] == call.query[name] for name in self.search if call.query.get(name)]
+        wanted = {name: call.value("text", name) for name in self.search}
+        where = [self.table.c[name] == value for name, value in wanted.items() if value is not None]
         page, size = call.paging()
         rows, total = page_of(call.db, self.table, where, page, size)
         return paged([self.show(call)(row) for row in rows], total, page, size)
@@ -91,10 +93,11 @@ class Resource:
     def _change(self, call: Call) -> Answer:
         fields = call.object(self.body)
         before = row_by_id(call.db, self.table, call.path["id"])
+        wanted = read_fields(self.table, fields, partial=True)
         moved = {
             name: ["cannot be updated"]
             for name in self.fixed
-            if fields.get(name, before[name]) != before[name]
+            if wanted.get(name, before[name]) != before[name]
         }
         if moved:
             raise Invalid(moved)
@@ -109,8 +112,8 @@ RESOURCES = (
     Resource("detectors", DETECTORS, "detector", ("name", "identifier"), fixed=("identifier",)),
     Resource("instruments", INSTRUMENTS, "instrument", ("name", "identifier"), read_only=True),
     Resource("detector_types", DETECTOR_TYPES, "detector_type"),
-    Resource("parameters", PARAMETERS, "parameter"),
-    Resource("calibrations", CALIBRATIONS, "calibration"),
+    Resource("parameters", PARAMETERS, "parameter", fixed=("name", "unit_id", "flg_text")),
+    Resource("calibrations", CALIBRATIONS, "calibration", fixed=("name", "unit_id")),
     Resource("calibration_constants", CONSTANTS, "calibration_constant"),
     Resource("reports", REPORTS, "report", ("name", "file_path")),
 )

@@ -10,17 +10,20 @@ from sim.caldb.calls import Answer, Call, Handler, paged
 from sim.caldb.conditions import create_condition, find_expected, find_possible, read_request, show_condition
 from sim.caldb.fields import Invalid, NotFound, read_value, render
 from sim.caldb.matching import Strategy
-from sim.caldb.resources import RESOURCES, show_detector, show_report
-from sim.caldb.store import all_rows, change, create, page_of, remove, row_by_id
+from sim.caldb.paths import check_paths
+from sim.caldb.resources import show_detector, show_report
+from sim.caldb.store import all_rows, change, create, page_of, row_by_id
 from sim.caldb.tables import CONDITIONS, CONSTANTS, DETECTORS, DETECTORS_INSTRUMENTS, PDUS, REPORTS, VERSIONS
 from sim.caldb.units import (
     change_unit,
     create_unit,
+    remove_unit,
     show_unit,
     show_unit_of_detector,
     unit_by_id,
     units_of_detector,
 )
+from sim.caldb.users import user_of
 from sim.caldb.versions import (
     Moment,
     by_detector_conditions,
@@ -31,26 +34,10 @@ from sim.caldb.versions import (
     show_version,
 )
 
-USER = {
-    "id": 1,
-    "email": "bench@localhost",
-    "provider": "simulator",
-    "contact_email": "bench@localhost",
-    "name": "Bench",
-    "first_name": "Bench",
-    "last_name": "Simulator",
-    "nickname": "bench",
-    "uid": "bench",
-    "ldap_synced_at": None,
-    "flg_service_account": True,
-    "flg_ldap_account_valid": False,
-    "roles": [],
-}
 
-
-def me(_call: Call) -> Answer:
-    """The user behind the request: always the same one."""
-    return Answer(USER)
+def me(call: Call) -> Answer:
+    """The user that the request names by its e-mail address."""
+    return Answer(user_of(call.user_email))
 
 
 def detectors_of_instrument(call: Call) -> Answer:
@@ -67,12 +54,12 @@ def list_units(call: Call) -> Answer:
     detector_id = call.value("integer", "detector_id")
     page, size = call.paging()
     if detector_id is None:
-        name = call.query.get("physical_name")
+        name = call.value("text", "physical_name")
         where = [PDUS.c.physical_name == name] if name else []
         rows, total = page_of(call.db, PDUS, where, page, size)
         return paged([show_unit(unit_by_id(call.db, r["id"], call.now_ms)) for r in rows], total, page, size)
     units = units_of_detector(call.db, detector_id, call.now_ms)
-    karabo_da = call.query.get("karabo_da")
+    karabo_da = call.value("text", "karabo_da")
     units = [unit for unit in units if not karabo_da or unit["karabo_da"] == karabo_da]
     on_page = units[(page - 1) * size : page * size]
     return paged([show_unit(unit) for unit in on_page], len(units), page, size)
@@ -112,9 +99,11 @@ def _condition_event(call: Call) -> int:
 
 
 def possible_conditions(call: Call) -> Answer:
-    """Conditions whose deviations allow the values, by closeness of their creation."""
+    """Conditions whose deviations allow the values, by closeness of their creation. 404 when there are none."""
     request = read_request(call.db, call.object("condition"))
     rows = find_possible(call.db, request, _condition_event(call))
+    if not rows:
+        raise NotFound
     return Answer([show_condition(call.db, row) for row in rows])
 
 
@@ -201,6 +190,24 @@ def chosen_version(strategy: Strategy) -> Handler:
     return handler
 
 
+def closest_by_detector(call: Call) -> Answer:
+    """The closest version for each unit of a detector, or of one aggregator. 404 when there is none."""
+    moment = _moment(call)
+    constant_ids = call.ids("calibration_constant_ids") or [call.path["id"]]
+    units = units_of_detector(call.db, call.needed("integer", "detector_id"), moment.snapshot_at)
+    karabo_da = call.value("text", "karabo_da")
+    found = [
+        choose_version(call.db, constant_ids, unit["id"], moment, "closest")
+        for unit in units
+        if karabo_da in (None, unit["karabo_da"])
+    ]
+    show = show_version(call.db, call.base_url, call.now_ms)
+    shown = [show(row) for row in found if row is not None]
+    if not shown:
+        raise NotFound
+    return Answer(shown)
+
+
 def all_versions(call: Call) -> Answer:
     """All versions of a constant and unit, by closeness of their begin."""
     moment = _moment(call)
@@ -211,12 +218,12 @@ def all_versions(call: Call) -> Answer:
 def list_versions(call: Call) -> Answer:
     """All versions, or those of a report or name."""
     where = []
-    if call.query.get("name"):
-        where.append(VERSIONS.c.name == call.query["name"])
+    if (name := call.value("text", "name")) is not None:
+        where.append(VERSIONS.c.name == name)
     if (report_id := call.value("integer", "report_id")) is not None:
         where.append(VERSIONS.c.report_id == report_id)
-    if call.query.get("report.file_path"):
-        of_path = select(REPORTS.c.id).where(REPORTS.c.file_path == call.query["report.file_path"])
+    if (path := call.value("text", "report.file_path")) is not None:
+        of_path = select(REPORTS.c.id).where(REPORTS.c.file_path == path)
         where.append(VERSIONS.c.report_id.in_(of_path))
     page, size = call.paging()
     rows, total = page_of(call.db, VERSIONS, where, page, size)
@@ -231,13 +238,17 @@ def read_version(call: Call) -> Answer:
 
 def add_version(call: Call) -> Answer:
     """Register a version."""
-    row = create_version(call.db, call.object("calibration_constant_version"), call.now_ms)
+    fields = call.object("calibration_constant_version")
+    check_paths(fields)
+    row = create_version(call.db, fields, call.now_ms)
     return Answer(show_version(call.db, call.base_url, call.now_ms)(row), 201)
 
 
 def update_version(call: Call) -> Answer:
     """Change a version, for instance to disable a bad one."""
     fields = call.object("calibration_constant_version")
+    before = row_by_id(call.db, VERSIONS, call.path["id"])
+    check_paths({name: value for name, value in fields.items() if before.get(name) != value})
     return _one_version(call, change(call.db, VERSIONS, call.path["id"], fields, call.now_ms))
 
 
@@ -248,8 +259,9 @@ def versions_by_detector_conditions(call: Call) -> Answer:
     detector_id = call.db.execute(detector).scalar()
     if detector_id is None:
         raise NotFound
-    units = units_of_detector(call.db, detector_id, call.time("pdu_snapshot_at"))
-    karabo_da = call.query.get("karabo_da")
+    mapped_at = call.time("pdu_snapshot_at")
+    units = units_of_detector(call.db, detector_id, mapped_at)
+    karabo_da = call.value("text", "karabo_da")
     units = [unit for unit in units if not karabo_da or unit["karabo_da"] == karabo_da]
     rows = by_detector_conditions(
         call.db,
@@ -259,7 +271,7 @@ def versions_by_detector_conditions(call: Call) -> Answer:
         _moment(call),
         _strategy(call),
     )
-    show = show_version(call.db, call.base_url, call.now_ms)
+    show = show_version(call.db, call.base_url, mapped_at)  # clients go by the aggregators of that time
     return Answer([show(row) for row in rows])
 
 
@@ -293,41 +305,6 @@ def set_report(call: Call) -> Answer:
 
 
 def delete_unit(call: Call) -> Answer:
-    """Remove a unit that no version and no place needs."""
-    remove(call.db, PDUS, call.path["id"])
+    """Remove a unit that no version needs."""
+    remove_unit(call.db, call.path["id"])
     return Answer(None, 204)
-
-
-_UNITS = "/physical_detector_units"
-_VERSIONS = "/calibration_constant_versions"
-_CONSTANT = "/calibration_constants/{id:int}"
-
-ROUTES: list[tuple[str, str, Handler]] = [
-    ("GET", "/me", me),
-    ("GET", "/detectors/get_all_by_instrument", detectors_of_instrument),
-    ("GET", _UNITS, list_units),
-    ("POST", _UNITS, add_unit),
-    ("GET", f"{_UNITS}/get_all_by_detector", units_by_detector),
-    ("GET", f"{_UNITS}/{{id:int}}", read_unit),
-    ("PUT", f"{_UNITS}/{{id:int}}", update_unit),
-    ("DELETE", f"{_UNITS}/{{id:int}}", delete_unit),
-    ("GET", "/conditions/get_possible_conditions", possible_conditions),
-    ("GET", "/conditions/get_expected_condition", expected_condition),
-    ("POST", "/conditions/set_expected_condition", set_expected_condition),
-    ("GET", "/conditions/{id:int}", read_condition),
-    ("GET", "/calibrations/{id:int}/get_calibration_constant", constant_of_calibration),
-    ("GET", "/calibrations/{id:int}/get_all_calibration_constants", constants_of_calibration),
-    ("GET", f"{_CONSTANT}/get_version", exact_version),
-    ("GET", f"{_CONSTANT}/get_prior_in_time_version", chosen_version("prior")),
-    ("GET", f"{_CONSTANT}/get_closest_version", chosen_version("closest")),
-    ("GET", f"{_CONSTANT}/get_all_versions", all_versions),
-    ("GET", _VERSIONS, list_versions),
-    ("POST", _VERSIONS, add_version),
-    ("GET", f"{_VERSIONS}/get_by_detector_conditions", versions_by_detector_conditions),
-    ("GET", f"{_VERSIONS}/{{id:int}}", read_version),
-    ("PUT", f"{_VERSIONS}/{{id:int}}", update_version),
-    ("POST", "/reports/set", set_report),
-    ("GET", "/reports/{id:int}", read_report),
-]
-ROUTES += [route for resource in RESOURCES for route in resource.handlers()]
-"""Method, path below `/api`, handler; the first that fits answers."""

@@ -12,7 +12,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
-_LOST_PLUS: Final = re.compile(r" (\d\d:?\d\d)$")
+_LOST_PLUS: Final = re.compile(r"(?P<time>[T:]\S+) (?P<offset>\d\d:?\d\d)$")
 
 
 def parse_time(text: str) -> int:
@@ -22,7 +22,7 @@ def parse_time(text: str) -> int:
     UTC, rounded down. Raises ValueError when it is no time, or lies outside 1970 … 2200.
     """
     try:
-        at = datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text.strip()))
+        at = datetime.fromisoformat(_LOST_PLUS.sub(r"\g<time>+\g<offset>", text.strip()))
     except (ValueError, OverflowError):
         raise ValueError("is not a time; write ISO 8601, such as 2026-01-05T09:00:00+01:00") from None
     if not EARLIEST.year < at.year < LATEST.year:

@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_fields, render
-from sim.caldb.store import all_rows, change, create, row_by_id
+from sim.caldb.store import all_rows, change, create, remove, row_by_id
 from sim.caldb.tables import DETECTOR_TYPES, DETECTORS, MAPPINGS, PDUS
 
 PLACE = ("detector_id", "karabo_da", "virtual_device_name", "module_number")
@@ -82,11 +82,21 @@ def unit_by_id(db: Connection, pdu_id: int, at_ms: int) -> dict[str, Any]:
 
 def create_unit(db: Connection, body: Mapping[str, Any], now_ms: int, since_ms: int = 0) -> dict[str, Any]:
     """Add a unit and put it into its place. Raises Invalid."""
-    place = _read_place(db, body, now_ms, None)
+    wrong: dict[str, list[str]] = {}
+    place: Mapping[str, Any] = {}
+    try:
+        place = _read_place(db, body, now_ms, None)
+    except Invalid as error:
+        wrong |= error.info
     if body.get("uuid") is None:
         largest = db.execute(select(func.max(PDUS.c.uuid))).scalar()
         body = {**body, "uuid": 1_100_001 if largest is None else largest + 1}
-    unit = create(db, PDUS, body, now_ms)
+    try:
+        unit = create(db, PDUS, body, now_ms)
+    except Invalid as error:
+        raise Invalid(wrong | error.info) from None
+    if wrong:
+        raise Invalid(wrong)
     _move(db, unit["id"], since_ms, place)
     return unit_by_id(db, unit["id"], now_ms)
 
@@ -94,11 +104,20 @@ def create_unit(db: Connection, body: Mapping[str, Any], now_ms: int, since_ms: 
 def change_unit(db: Connection, pdu_id: int, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     """Change a unit. A new place counts from now on; the old one stays in the history. Raises NotFound, Invalid."""
     before = unit_by_id(db, pdu_id, now_ms)
+    if body.get("physical_name", before["physical_name"]) != before["physical_name"]:
+        raise Invalid({"physical_name": ["cannot be updated"]})
     place = _read_place(db, {**{field: before[field] for field in PLACE}, **body}, now_ms, pdu_id)
     change(db, PDUS, pdu_id, body, now_ms)
     if place != {field: before[field] for field in PLACE}:
         _move(db, pdu_id, now_ms, place)
     return unit_by_id(db, pdu_id, now_ms)
+
+
+def remove_unit(db: Connection, pdu_id: int) -> None:
+    """Delete a unit with its places. Raises NotFound, or Invalid when versions need it."""
+    row_by_id(db, PDUS, pdu_id)
+    db.execute(delete(MAPPINGS).where(MAPPINGS.c.physical_detector_unit_id == pdu_id))
+    remove(db, PDUS, pdu_id)
 
 
 def unit_at(db: Connection, detector_id: int, karabo_da: str, at_ms: int) -> dict[str, Any]:

@@ -6,16 +6,21 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sim.errors import AddressTaken
 from sim.kernel.device import Problem
+from sim.kernel.redaction import Redactor, redacted
 from sim.kernel.transcript import Transcript
+
+HEAD_TIMEOUT_S: Final = 10.0
+"""How long the line and the headers of a request may take."""
 
 
 class _Server(uvicorn.Server):
@@ -40,11 +45,12 @@ def _recording_protocol(transcript: Transcript, channel: str) -> type[H11Protoco
     class RecordingTransport:
         """Passes everything on, and notes what is written."""
 
-        def __init__(self, transport: asyncio.Transport) -> None:
-            self._transport = transport
+        def __init__(self, transport: asyncio.Transport, flush: Callable[[], None]) -> None:
+            self._transport, self._flush = transport, flush
 
         def write(self, data: bytes) -> None:
-            transcript.sent(channel, data)
+            self._flush()
+            transcript.sent(channel, redacted(data))
             self._transport.write(data)
 
         def __getattr__(self, name: str) -> Any:
@@ -52,11 +58,39 @@ def _recording_protocol(transcript: Transcript, channel: str) -> type[H11Protoco
 
     class RecordingProtocol(H11Protocol):
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(RecordingTransport(transport))  # type: ignore[arg-type]
+            self._redactor = Redactor()
+            self._head_timer: asyncio.TimerHandle | None = None
+            super().connection_made(RecordingTransport(transport, self._flush))  # type: ignore[arg-type]
+            self._watch_the_head()
 
         def data_received(self, data: bytes) -> None:
-            transcript.received(channel, data)
+            self._note(self._redactor.feed(data))
             super().data_received(data)
+            self._watch_the_head()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._flush()
+            self._stop_watching()
+            super().connection_lost(exc)
+
+        def _watch_the_head(self) -> None:
+            """Give a request's head only so long: a client that sends a byte now and then must not hold us."""
+            if self.conn.their_state is not h11.IDLE:
+                self._stop_watching()
+            elif self._head_timer is None:
+                self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
+
+        def _stop_watching(self) -> None:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+
+        def _flush(self) -> None:
+            self._note(self._redactor.flush())
+
+        def _note(self, data: bytes) -> None:
+            if data:
+                transcript.received(channel, data)
 
     return RecordingProtocol
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -78,9 +79,9 @@ def test_online_and_offline_are_equal_to_the_bit(run: Path, tmp_path: Path) -> N
 
 
 @contextmanager
-def catalogue(store: Path) -> Iterator[str]:
+def catalogue(store: Path, *options: str) -> Iterator[str]:
     """Address of a catalogue that serves a store."""
-    command = [sys.executable, "-m", "fat", "caldb", "serve", "--store", store, "--json"]
+    command = [sys.executable, "-m", "fat", "caldb", "serve", "--store", store, "--json", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdout is not None
         yield json.loads(serving.stdout.readline())["rest"]
@@ -132,3 +133,63 @@ def test_the_public_validator_accepts(run: Path, folder: str) -> None:
     found = subprocess.run([FOREIGN / "extra-data-validate", path], capture_output=True, text=True)
     assert found.returncode == 0, found.stdout
     assert "No problems found" in found.stdout
+
+
+ANALYSIS = next((FOREIGN.parent / "lib").glob("python*/site-packages/extra"), None)
+
+
+@foreign
+@pytest.mark.foreign
+@pytest.mark.skipif(
+    ANALYSIS is None, reason="the environment .venvs/euxfel lacks EXtra: compile its lock anew"
+)
+@pytest.mark.parametrize("oauth", [False, True], ids=["without OAuth", "with OAuth"])
+def test_the_public_analysis_library_finds_and_loads_the_constants(
+    run: Path, tmp_path: Path, oauth: bool
+) -> None:
+    store, raw = tmp_path / "caldb", run / "SPB/202601/p900001/raw/r0004"
+    shutil.copytree(run / "caldb", store)
+    who, options = ["", ""], []
+    if oauth:
+        command = [sys.executable, "-m", "fat", "caldb", "client", "add", "me", "--store", store, "--json"]
+        added = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        who, options = [added["id"], added["secret"]], ["--require-token"]
+    # Plain HTTP is allowed; the unit registry's cache is not shared with other environments of this user.
+    environment = {**os.environ, "OAUTHLIB_INSECURE_TRANSPORT": "1", "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("PYTHONPATH", None)
+    metadata = offline_metadata(raw, store, tmp_path / "out")
+    with catalogue(store, *options) as address:
+        command = [FOREIGN / "python", SCRIPTS / "look_up_constants.py", address, *who, store, raw, metadata]
+        done = subprocess.run(
+            [*command, "2026-01-10T00:00:00Z"], env=environment, capture_output=True, text=True
+        )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["me"]["email"] == "anna.berg@example.org"
+    assert seen["conditions"] == {"memory_cells": 4, "gain_mode": 0, "acquisition_rate": 1.1}
+    found = seen["from_data"]
+    assert set(found) == set(stored(run))
+    assert all(set(modules) == {"AGIPD00"} for modules in found.values())
+    assert seen["now"] == seen["unmoved"] == found
+    assert seen["moved"] == {name: {"AGIPD20": of["AGIPD00"]} for name, of in found.items()}
+    assert seen["dark"] == {name: found[name] for name in ("Noise", "Offset")}
+    assert seen["before"] == {name: found[name] for name in ("SlopesFF", "SlopesPC")}
+    assert seen["elsewhere"] == {}
+    assert seen["corrected"] == seen["plain"] == {name: found[name] for name in found if name != "Noise"}
+    assert seen["corrected_modules"] == [["AGIPD00"], [PDU], [0]]
+    assert seen["dims"] == ["module", "fast_scan", "slow_scan", "cell", "gain"]
+    assert seen["shape"] == [1, 128, 512, 4, 3]
+    assert seen["mean"] == pytest.approx(float(np.mean(stored(run)["Offset"], dtype=np.float64)))
+    assert seen["begin"].endswith("+01:00")
+    assert seen["detectors"] == [DETECTOR]
+    assert "XYZ_DET_AGIPD1M-9" in seen["unknown"]
+    assert seen["pages"] == {"total_pages": 4, "count_per_page": 5, "current_page": 1, "total_count": 19}
+
+
+def offline_metadata(raw: Path, store: Path, out: Path) -> Path:
+    """What the offline correction writes of the constants that it used."""
+    with catalogue(store) as address:
+        command = [sys.executable, "-m", "fat", "pipe", "offline", raw, "--catalogue", address]
+        command += ["--store", store, "--out", out]
+        subprocess.run(command, check=True, capture_output=True)
+    return out / "calibration_metadata.yml"

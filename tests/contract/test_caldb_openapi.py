@@ -1,0 +1,67 @@
+"""The catalogue's description of itself is true: fuzzed over a real socket, answers held against the schemas."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from sim.caldb.openapi import describe
+from sim.caldb.operations import OPERATIONS
+
+pytestmark = pytest.mark.timeout(300)
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    unsupported_method,
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A catalogue in a process of its own, with rows in every table."""
+    store = tmp_path_factory.mktemp("fuzzed") / "caldb"
+    fill = (
+        "import sys, pathlib; from sim.caldb.store import open_engine; from sim.caldb.seeding import seed\n"
+        "from sim.caldb.conformance import load\n"
+        "with open_engine(pathlib.Path(sys.argv[1])).begin() as db: seed(db, [], 0); load(db)"
+    )
+    subprocess.run([sys.executable, "-c", fill, store / "catalogue.sqlite"], check=True)
+    command = [sys.executable, "-m", "fat", "caldb", "serve", "--store", store, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        yield json.loads(serving.stdout.readline())["rest"]
+        serving.terminate()
+
+
+schema = schemathesis.openapi.from_dict(describe(OPERATIONS, require_token=False))
+
+
+@schema.parametrize()
+@settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_answers_are_as_described(case: Any, address: str) -> None:
+    case.call_and_validate(base_url=address, checks=CHECKS)
