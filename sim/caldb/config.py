@@ -46,6 +46,10 @@ class CatalogueTable(BaseModel):
     require_token: bool = False
     """Whether requests need a bearer token from `oauth/token`. Without, a wrong token is still refused."""
     token_lifetime_s: int = Field(default=7200, ge=1)
+    remotes: int = Field(default=30, ge=0, le=256)
+    """How many access points over ZeroMQ; 0: none."""
+    first_remote_port: int = Field(default=0, ge=0, le=65535)
+    """Port of the first remote, the others follow it; 0: free ones."""
     detectors: list[DetectorTable] = Field(
         default_factory=lambda: [
             DetectorTable(identifier="SPB_DET_AGIPD1M-1", karabo_id_control="SPB_IRU_AGIPD1M1")
