@@ -46,6 +46,7 @@ def exchange(
             received = socket.recv_multipart(zmq.NOBLOCK, copy=False)
         finally:
             socket.disable_monitor()
+            monitor.close(linger=0)
     except zmq.ZMQError as error:
         raise RemoteFailed(address, f"cannot be reached ({error})") from None
     finally:
