@@ -143,11 +143,12 @@ class RemotesExhausted(CatalogueUnreachable):
 class RemoteFailed(CatalogueError):
     """One remote gave no usable answer.
 
-    wrong  it answered, but not with what was asked for
+    wrong   it answered, but not with what was asked for
+    silent  it did not answer in time
     """
 
-    def __init__(self, remote: str, reason: str, *, wrong: bool = False) -> None:
-        self.remote, self.reason, self.wrong = remote, reason, wrong
+    def __init__(self, remote: str, reason: str, *, wrong: bool = False, silent: bool = False) -> None:
+        self.remote, self.reason, self.wrong, self.silent = remote, reason, wrong, silent
         super().__init__(f"{remote}: {reason}")
 
 

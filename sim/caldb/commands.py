@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.caldb.remotes.command import remotes
+
 app = typer.Typer(no_args_is_help=True, help="The calibration catalogue: serve one, list what it holds.")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
@@ -66,6 +68,9 @@ def list_versions(
         typer.echo(_line(version))
     if not versions:
         typer.echo("the catalogue holds no versions yet")
+
+
+app.command()(remotes)
 
 
 def _line(version: dict[str, Any]) -> str:

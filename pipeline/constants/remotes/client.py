@@ -48,6 +48,8 @@ class Patience:
     """For everything, as the facility's `cal-db-timeout`."""
     first_pause_s: float = 0.2
     longest_pause_s: float = 10.0
+    avoid_s: float = 30.0
+    """A remote that did not answer is asked last for so long: about the time in which a killed one comes back."""
     in_flight: int = 4
     """Requests that are under way at once, from all threads together."""
 
@@ -74,6 +76,7 @@ class Remotes:
         self._random, self._monotonic_s, self._pause = random or Random(), monotonic_s, pause
         self._slots = threading.BoundedSemaphore(self.patience.in_flight)
         self._numbers = count(1)
+        self._silent_until: dict[str, float] = {}
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.failures: deque[RemoteFailed] = deque(maxlen=MOST_FAILURES)
         """What went wrong and was tried again, oldest first."""
@@ -119,8 +122,9 @@ class Remotes:
                 wrong += error.wrong
                 if wrong >= MOST_WRONG:
                     raise
-                if "did not answer" in error.reason:
+                if error.silent:
                     timeout_s *= 2
+                    self._silent_until[address] = self._monotonic_s() + self.patience.avoid_s
                 # Jitter: clients that failed together must not come back together.
                 wait_s = pause_s * self._random.uniform(0.5, 1.5)
                 if self._monotonic_s() + wait_s >= give_up_at:
@@ -135,7 +139,9 @@ class Remotes:
         if not fresh:
             tried.clear()
             fresh = list(self.addresses)
-        return self._random.choice(fresh)
+        now_s = self._monotonic_s()
+        heard = [address for address in fresh if self._silent_until.get(address, now_s) <= now_s]
+        return self._random.choice(heard or fresh)
 
     def _send(
         self,

@@ -16,7 +16,7 @@ SMALLEST_LIMIT: Final = 8 << 20
 GONE: Final[dict[int, str]] = {
     int(zmq.EVENT_DISCONNECTED): "closed the connection",
     int(zmq.EVENT_CONNECT_RETRIED): "nobody listens there",
-    int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL): "is no remote",
+    int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL): "closed the connection",
     int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL): "is no remote",
 }
 
@@ -70,4 +70,4 @@ def _wait(socket: zmq.Socket[bytes], monitor: zmq.Socket[bytes], address: str, t
             event = int(recv_monitor_message(monitor)["event"])
             if event in GONE and not socket.poll(0):
                 raise RemoteFailed(address, GONE[event])
-    raise RemoteFailed(address, f"did not answer within {timeout_s:g} s")
+    raise RemoteFailed(address, f"did not answer within {timeout_s:g} s", silent=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.constants import AgipdConditions, Origin
+from pipeline.constants import AgipdConditions, ConstantVersion, Origin
 from pipeline.constants.remotes import Patience, RemoteCatalogue, Remotes
 from sim.caldb.kind import KIND
 from sim.caldb.remotes.server import RemotesServer
@@ -60,6 +61,36 @@ class Bench:
         data = np.full((128, 512, 1, 3), value, np.float32)
         data[3, 5, 0, 2] = -7.5
         return data
+
+    async def inject(self, value: float = 1.0, hours: float = 0) -> ConstantVersion:
+        """An Offset of module 0 through the remotes; its version."""
+        origin = self.origin(self.begin + timedelta(hours=hours))
+        give = (0, "Offset", self.offset(value), self.conditions, origin)
+        return await asyncio.to_thread(self.client().inject, *give)
+
+    async def fetch(self, client: RemoteCatalogue, hours: float = 1.0, conditions: Any = None) -> np.ndarray:
+        """The Offset of module 0 that is in force so long after the begin."""
+        at = self.begin + timedelta(hours=hours)
+        ask = (conditions or self.conditions, ["Offset"], [0], at)
+        data = (await asyncio.to_thread(client.fetch, *ask)).get(0, "Offset")
+        assert data is not None
+        return np.asarray(data)
+
+    def when(self, number: int, counted: str) -> asyncio.Event:
+        """An event for the next time that a remote counts something: `came`, `took`."""
+        counters, event = self.server.remotes[number - 1].counters, asyncio.Event()
+        count = getattr(counters, counted)
+
+        def noted(*what: Any) -> None:
+            count(*what)
+            event.set()
+
+        setattr(counters, counted, noted)
+        return event
+
+    async def until_up(self, number: int, stated_s: float) -> None:
+        """Wait for a killed remote; ten times the stated time, as a time-out only."""
+        await asyncio.wait_for(self.server.remotes[number - 1].up.wait(), 10 * stated_s)
 
     @property
     def log(self) -> str:

@@ -26,22 +26,6 @@ from pipeline.errors import (
 from sim.caldb.remotes.server import Limits
 
 
-async def injected(bench: Any, value: float = 1.0, hours: int = 0) -> Any:
-    origin = bench.origin(bench.begin + timedelta(hours=hours))
-    client = bench.client()
-    return await asyncio.to_thread(
-        client.inject, 0, "Offset", bench.offset(value), bench.conditions, origin
-    )
-
-
-async def fetched(bench: Any, client: Any, hours: float = 1.0, conditions: Any = None) -> np.ndarray:
-    at = bench.begin + timedelta(hours=hours)
-    found = await asyncio.to_thread(client.fetch, conditions or bench.conditions, ["Offset"], [0], at)
-    data = found.get(0, "Offset")
-    assert data is not None
-    return np.asarray(data)
-
-
 async def test_thirty_are_the_default_and_each_has_its_name(open_remotes: Any) -> None:
     from sim.caldb.config import CatalogueTable
 
@@ -54,19 +38,19 @@ async def test_thirty_are_the_default_and_each_has_its_name(open_remotes: Any) -
 
 @pytest.mark.parametrize("carried_bytes", [0, 64 << 20], ids=["meta_only", "with data"])
 async def test_what_is_injected_is_fetched_by_conditions_and_time(remotes: Any, carried_bytes: int) -> None:
-    first = await injected(remotes, 1.0)
-    second = await injected(remotes, 2.0, hours=2)
+    first = await remotes.inject(1.0)
+    second = await remotes.inject(2.0, hours=2)
     client = remotes.client(carried_bytes=carried_bytes)
-    np.testing.assert_array_equal(await fetched(remotes, client, 1.0), remotes.offset(1.0))
-    np.testing.assert_array_equal(await fetched(remotes, client, 3.0), remotes.offset(2.0))
+    np.testing.assert_array_equal(await remotes.fetch(client, 1.0), remotes.offset(1.0))
+    np.testing.assert_array_equal(await remotes.fetch(client, 3.0), remotes.offset(2.0))
     assert (first.module, first.pdu, first.karabo_da) == (0, "AGIPD_SIM_M100", "AGIPD00")
     assert first.begin_at == remotes.begin
     assert second.begin_at == remotes.begin + timedelta(hours=2)
     with pytest.raises(ConstantMissing, match="no Offset for module 0"):
-        await fetched(remotes, client, -1.0)
+        await remotes.fetch(client, -1.0)
     for other in ({"sensor_bias_voltage_v": 200.0}, {"gain_mode": 1}):
         with pytest.raises(ConstantMissing):
-            await fetched(remotes, client, 1.0, replace(remotes.conditions, **other))
+            await remotes.fetch(client, 1.0, replace(remotes.conditions, **other))
 
 
 async def test_rest_and_remotes_are_two_doors_of_one_catalogue(remotes: Any) -> None:
@@ -75,7 +59,7 @@ async def test_rest_and_remotes_are_two_doors_of_one_catalogue(remotes: Any) -> 
     by_rest = await asyncio.to_thread(
         inject, catalogue, 1, {"Offset": remotes.offset(3.0)}, remotes.conditions, remotes.origin()
     )
-    by_remote = await injected(remotes, 4.0)
+    by_remote = await remotes.inject(4.0)
     client = remotes.client()
     ask = (remotes.conditions, ["Offset"], [0, 1], remotes.begin)
     through_remotes = await asyncio.to_thread(client.fetch, *ask)
@@ -90,8 +74,8 @@ async def test_rest_and_remotes_are_two_doors_of_one_catalogue(remotes: Any) -> 
 
 
 async def test_the_log_has_the_words_that_users_know(remotes: Any) -> None:
-    version = await injected(remotes)
-    await fetched(remotes, remotes.client(carried_bytes=0))
+    version = await remotes.inject()
+    await remotes.fetch(remotes.client(carried_bytes=0))
     lines = [line.split(" ", 1)[1] for line in remotes.log.splitlines()]
     name = version.file.name
     said = [line for line in lines if "CAL_REMOTE_1 " in line]
@@ -115,25 +99,25 @@ async def test_the_log_has_the_words_that_users_know(remotes: Any) -> None:
 
 
 async def test_a_version_is_never_overwritten_and_ones_own_is_known_again(remotes: Any) -> None:
-    first = await injected(remotes, 1.0)
-    assert await injected(remotes, 1.0) == first
+    first = await remotes.inject(1.0)
+    assert await remotes.inject(1.0) == first
     with pytest.raises(AlreadyInjected, match="already been taken"):
-        await injected(remotes, 9.0)
+        await remotes.inject(9.0)
     assert "WARN  MAX_WEB_DATA/DM/CAL_REMOTE_1  : Version already taken" in remotes.log
-    np.testing.assert_array_equal(await fetched(remotes, remotes.client()), remotes.offset(1.0))
+    np.testing.assert_array_equal(await remotes.fetch(remotes.client()), remotes.offset(1.0))
     assert list(remotes.store.rglob("cal.*")) == [remotes.store / first.file], "a refused file is not left"
     assert not list(remotes.store.rglob(".*.part"))
 
 
 async def test_the_same_data_heal_a_damaged_file(remotes: Any) -> None:
-    version = await injected(remotes)
+    version = await remotes.inject()
     path = remotes.store / version.file
     path.write_bytes(path.read_bytes()[:1000])
     for carried_bytes in (0, 64 << 20):
         with pytest.raises(ConstantUnreadable, match=path.name):
-            await fetched(remotes, remotes.client(carried_bytes=carried_bytes))
-    assert await injected(remotes) == version
-    np.testing.assert_array_equal(await fetched(remotes, remotes.client()), remotes.offset())
+            await remotes.fetch(remotes.client(carried_bytes=carried_bytes))
+    assert await remotes.inject() == version
+    np.testing.assert_array_equal(await remotes.fetch(remotes.client()), remotes.offset())
 
 
 def corrupt(path: Path) -> None:
@@ -167,34 +151,34 @@ def gone(path: Path) -> None:
 @pytest.mark.parametrize("carried_bytes", [0, 64 << 20], ids=["meta_only", "with data"])
 @pytest.mark.parametrize("damage", [corrupt, other_shape, other_dtype, other_name, gone])
 async def test_a_wrong_file_is_refused_with_its_name(remotes: Any, damage: Any, carried_bytes: int) -> None:
-    version = await injected(remotes)
+    version = await remotes.inject()
     damage(remotes.store / version.file)
     client = remotes.client(carried_bytes=carried_bytes)
     with pytest.raises((ConstantUnreadable, RemoteFailed), match=version.file.name):
-        await fetched(remotes, client)
+        await remotes.fetch(client)
 
 
 async def test_a_file_of_other_conditions_is_refused(remotes: Any) -> None:
-    version = await injected(remotes)
+    version = await remotes.inject()
     with h5py.File(remotes.store / version.file, "r+") as file:
         file["/AGIPD_SIM_M100/Offset/0"].attrs["Sensor Bias Voltage"] = 200.0
     with pytest.raises(ConstantUnreadable, match=r"Sensor Bias Voltage 200.* says 300"):
-        await fetched(remotes, remotes.client(carried_bytes=0))
+        await remotes.fetch(remotes.client(carried_bytes=0))
 
 
 async def test_what_no_message_can_carry_is_read_from_the_store(
     open_remotes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_remotes() as bench:
-        await injected(bench)
+        await bench.inject()
     # The limit of a catalogue that is opened anew on the same folder; the array has 786 432 bytes.
     monkeypatch.setattr("sim.caldb.remotes.server.Limits", partial(Limits, data_bytes=700_000))
     async with open_remotes() as bench:
-        np.testing.assert_array_equal(await fetched(bench, bench.client()), bench.offset())
+        np.testing.assert_array_equal(await bench.fetch(bench.client()), bench.offset())
         client = bench.client()
         client.store = None
         with pytest.raises(RemoteRefused, match="ask with meta_only"):
-            await fetched(bench, client)
+            await bench.fetch(client)
 
 
 async def test_the_generic_cell_order_is_asked_for_second(open_remotes: Any) -> None:
@@ -206,7 +190,7 @@ async def test_the_generic_cell_order_is_asked_for_second(open_remotes: Any) -> 
         client = bench.client()
         await asyncio.to_thread(client.inject, 0, "Offset", data, generic, bench.origin())
         special = replace(generic, memory_cell_order="8,24,")
-        np.testing.assert_array_equal(await fetched(bench, client, conditions=special), data)
+        np.testing.assert_array_equal(await bench.fetch(client, conditions=special), data)
 
 
 async def test_unknown_names_are_sentences(remotes: Any) -> None:
@@ -216,6 +200,6 @@ async def test_unknown_names_are_sentences(remotes: Any) -> None:
         await asyncio.to_thread(client.inject, 77, "Offset", data, remotes.conditions, remotes.origin())
     client.detector = "XYZ_DET_AGIPD1M-9"
     with pytest.raises(CatalogueError, match="knows no detector 'XYZ_DET_AGIPD1M-9'"):
-        await fetched(remotes, client)
+        await remotes.fetch(client)
     with pytest.raises(SettingRejected, match="at least one"):
         type(client.remotes)([])
