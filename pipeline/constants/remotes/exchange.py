@@ -41,7 +41,8 @@ def exchange(
         monitor = socket.get_monitor_socket(sum(GONE))
         try:
             socket.connect(address)
-            socket.send_multipart(frames, copy=False)
+            # Copied: what ZeroMQ borrows it gives back in a thread that lives on with the process.
+            socket.send_multipart(frames, copy=True)
             _wait(socket, monitor, address, timeout_s)
             received = socket.recv_multipart(zmq.NOBLOCK, copy=False)
         finally:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from sim.errors import SimError
+
 COLUMNS: Final = (
     ("remote", "remote", 30),
     ("state", "state", 16),
@@ -24,8 +26,10 @@ COLUMNS: Final = (
 """Field, heading, width."""
 
 
-class NoRemotes(Exception):
+class NoRemotes(SimError):
     """Nothing says where remotes are."""
+
+    exit_code = 2
 
 
 def remotes(
@@ -52,7 +56,7 @@ def remotes(
         addresses = [address for one in where for address in _addresses(one)]
     except NoRemotes as error:
         typer.echo(f"stellwerk: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(error.exit_code) from None
     found = ask_all(addresses, timeout)
     if json_output:
         typer.echo(json.dumps(found, indent=2))

@@ -59,7 +59,8 @@ class RemotesServer:
         self._host, self._first_port = host, first_port
         self._limits = limits or Limits()
         self._engine, self._folder = engine, folder
-        self._log = RemoteLog(folder / LOG_FILE, surroundings.transcript, surroundings.clock.unix_ns)
+        self._seen_ns = 0
+        self._log = RemoteLog(folder / LOG_FILE, surroundings.transcript, self._unix_ns)
         self._transcript = surroundings.transcript
         self._count = count
         self._problems: deque[Problem] = deque(maxlen=MOST_PROBLEMS)
@@ -117,12 +118,17 @@ class RemotesServer:
 
     def _now_ms(self) -> Callable[[], Awaitable[int]]:
         async def now_ms() -> int:
-            return self._clock.unix_ns(await self._clock.read()) // NS_PER_MS
+            self._seen_ns = self._clock.unix_ns(await self._clock.read())
+            return self._seen_ns // NS_PER_MS
 
         return now_ms
 
+    def _unix_ns(self) -> int:
+        """The latest time that is known: no device steps this clock, but each request asks for the time."""
+        return max(self._clock.unix_ns(), self._seen_ns)
+
     def _note(self, text: str) -> None:
-        self._problems.append(Problem(self._device, self._clock.now, text))
+        self._problems.append(Problem(self._device, self._unix_ns() - self._clock.epoch_unix_ns, text))
 
     def _switched(self, fault: str) -> None:
         """Carry out at once what does not wait for a request."""
