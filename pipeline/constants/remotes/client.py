@@ -14,9 +14,10 @@ from typing import Any, Final, TypeVar
 import structlog
 import zmq
 
+from pipeline.constants.remotes.addresses import expand
 from pipeline.constants.remotes.exchange import exchange
 from pipeline.constants.remotes.messages import Answer, AnswerMalformed, read_answer, request_header
-from pipeline.errors import CatalogueError, RemoteFailed, RemotesExhausted, SettingRejected
+from pipeline.errors import CatalogueError, RemoteFailed, RemotesExhausted
 
 log = structlog.get_logger("pipeline.constants.remotes")
 T = TypeVar("T")
@@ -57,7 +58,8 @@ class Patience:
 class Remotes:
     """The remotes of one calibration database. May be used by several threads at once.
 
-    addresses  tcp:// addresses, the endpoint `caldb.remotes`
+    addresses  the endpoint `caldb.remotes`, or a range such as `tcp://host:8015#8044`
+    Raises SettingRejected for what is no address.
     """
 
     def __init__(
@@ -69,9 +71,7 @@ class Remotes:
         monotonic_s: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        if not addresses:
-            raise SettingRejected("remotes", list(addresses), "a list with at least one tcp:// address")
-        self.addresses = tuple(addresses)
+        self.addresses = expand(addresses)
         self.patience = patience or Patience()
         self._random, self._monotonic_s, self._pause = random or Random(), monotonic_s, pause
         self._slots = threading.BoundedSemaphore(self.patience.in_flight)

@@ -94,7 +94,7 @@ def _check_shape(what: str, stored: tuple[int, ...], dims: Sequence[str], wanted
         # A view over one zero has the shape without its memory.
         shape = fast_first(np.broadcast_to(np.zeros(1, np.uint8), stored), dims).shape
     except ValueError as error:
-        raise AnswerMalformed(f"sent {what} with {error}") from None
+        raise AnswerMalformed(f"sent {what} in a shape that cannot be ({error})") from None
     # A last axis may be longer than a reader needs: stored SlopesPC have up to 11 parameters.
     longer = len(shape) == 4 and len(wanted) == 4 and wanted[3] <= shape[3] <= MOST_LAST_AXIS
     if shape != wanted and not (longer and shape[:3] == wanted[:3]):

@@ -50,7 +50,7 @@ def remotes(
 
       stellwerk caldb remotes configs/demo.toml
 
-      stellwerk caldb remotes tcp://127.0.0.1:8015 tcp://127.0.0.1:8016 --json
+      stellwerk caldb remotes tcp://127.0.0.1:8015#8044 --json
     """
     try:
         addresses = [address for one in where for address in _addresses(one)]
@@ -68,7 +68,7 @@ def remotes(
 
 def _addresses(where: str) -> list[str]:
     if where.startswith("tcp://"):
-        return [where]
+        return _range(where)
     found = [
         address
         for key, listed in _endpoints(Path(where)).items()
@@ -80,6 +80,17 @@ def _addresses(where: str) -> list[str]:
             f"{where} names no remotes; its catalogue has `remotes = 0`, or it is no endpoints file"
         )
     return found
+
+
+def _range(address: str) -> list[str]:
+    """The addresses of `tcp://host:8015#8044`, the facility's way to write a range of ports."""
+    base, colon, ports = address.rpartition(":")
+    first, hash_sign, last = ports.partition("#")
+    if not hash_sign:
+        return [address]
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) < 65536):
+        raise NoRemotes(f"{address} is no range of ports; write tcp://host:8015#8044")
+    return [f"{base}{colon}{port}" for port in range(int(first), int(last) + 1)]
 
 
 def _endpoints(path: Path) -> dict[str, Any]:

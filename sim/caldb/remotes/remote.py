@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -177,7 +177,16 @@ class Remote:
             frames: Frames = [frame.buffer for frame in await socket.recv_multipart(copy=False)]
             # A REQ socket puts an empty frame before its message, and wants it back.
             head = 2 if len(frames) > 1 and not len(frames[1]) else 1
-            await self._take(socket, frames[:head], frames[head:])
+            with self._going_on():
+                await self._take(socket, frames[:head], frames[head:])
+
+    @contextlib.contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Whatever a request brings about, a full disk under the log included, the next one is served."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - see above
+            self._problem(f"{self.name} failed on a request: {error!r}")
 
     async def _take(self, socket: zmq.asyncio.Socket, sender: Frames, frames: Frames) -> None:
         self.counters.came()
@@ -214,9 +223,11 @@ class Remote:
             job = self._waiting.popleft()
             self.counters.waits(len(self._waiting))
             try:
-                await self._serve(socket, job)
+                with self._going_on():
+                    await self._serve(socket, job)
             finally:
                 self._store.budget.give(job.brought_bytes)
+            del job
 
     async def _serve(self, socket: zmq.asyncio.Socket, job: Job) -> None:
         if self._unresponsive or self._faults.strike(HANG) is not None:

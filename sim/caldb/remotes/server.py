@@ -17,6 +17,7 @@ from sim.caldb.remotes.faults import KILL, MEMORY, RemoteFaults
 from sim.caldb.remotes.log import RemoteLog
 from sim.caldb.remotes.remote import Remote
 from sim.caldb.remotes.work import Store
+from sim.errors import AddressTaken
 from sim.kernel import NS_PER_MS, Problem, Surroundings
 
 LOG_FILE: Final = "remotes.log"
@@ -82,10 +83,16 @@ class RemotesServer:
             self._limits.data_bytes,
         )
         self.remotes = [self._remote(number, store) for number in range(1, self._count + 1)]
-        addresses = []
-        for index, remote in enumerate(self.remotes):
-            port = self._first_port + index if self._first_port else 0
-            addresses.append(remote.start(context, self._device, self._host, port))
+        try:
+            addresses = [
+                remote.start(
+                    context, self._device, self._host, self._first_port + index if self._first_port else 0
+                )
+                for index, remote in enumerate(self.remotes)
+            ]
+        except AddressTaken:
+            await self.stop()
+            raise
         self._board.watch(self._switched)
         return addresses
 

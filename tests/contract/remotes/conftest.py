@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Bench:
     faults: FaultBoard
     store: Path
     transcript: Path
-    clients: list[Remotes] = field(default_factory=list)
+    clients: list[Remotes]
     conditions = AgipdConditions(memory_cells=1, acquisition_rate_mhz=1.1)
     begin = datetime(2026, 1, 15, 8, 0, tzinfo=UTC)
     detector = "SPB_DET_AGIPD1M-1"
@@ -106,15 +106,15 @@ def open_remotes(tmp_path: Path) -> Callable[..., Any]:
         written = Transcript(transcript, lambda: 0)
         around = Surroundings("caldb", 1, tmp_path, clock, {}, faults, written)
         servers = KIND.build(around, KIND.config.model_validate({"remotes": count, **table}))
-        addresses: dict[str, Any] = {name: await server.start() for name, server in servers.items()}
-        server = servers["remotes"]
-        assert isinstance(server, RemotesServer)
-        store = Path(addresses["store"])
-        bench = Bench(addresses["rest"], addresses["remotes"], server, faults, store, transcript)
+        clients: list[Remotes] = []
         try:
-            yield bench
+            addresses: dict[str, Any] = {name: await server.start() for name, server in servers.items()}
+            server = servers["remotes"]
+            assert isinstance(server, RemotesServer)
+            store = Path(addresses["store"])
+            yield Bench(addresses["rest"], addresses["remotes"], server, faults, store, transcript, clients)
         finally:
-            for client in bench.clients:
+            for client in clients:
                 client.close()
             for each in servers.values():
                 await each.stop()

@@ -10,6 +10,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from sim.caldb.commands import app
+from sim.errors import AddressTaken
 
 
 async def run(*arguments: str) -> Any:
@@ -48,6 +49,22 @@ async def test_a_remote_that_does_not_answer_is_named(remotes: Any) -> None:
     assert "waiting on data" in shown.output
 
 
+async def test_a_range_of_ports_is_asked_as_a_whole(open_remotes: Any) -> None:
+    # Thirty neighbouring ports, as the facility has them; where one is in use, the next range is tried.
+    for first in range(42_000, 60_000, 100):
+        try:
+            async with open_remotes(30, first_remote_port=first) as bench:
+                asked = f"tcp://127.0.0.1:{first}#{first + 29}"
+                found = json.loads((await run(asked, "--json")).output)
+                assert [one["address"] for one in found] == bench.addresses
+                assert {one["state"] for one in found} == {"waiting on data"}
+                client = bench.client(addresses=[asked])
+                assert list(client.remotes.addresses) == bench.addresses
+                return
+        except AddressTaken:
+            continue
+
+
 async def test_files_that_name_no_remotes_are_sentences(tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text("{}")
     (tmp_path / "list.json").write_text("[1]")
@@ -59,3 +76,5 @@ async def test_files_that_name_no_remotes_are_sentences(tmp_path: Path) -> None:
         shown = await run(str(tmp_path / name))
         assert shown.exit_code == 2
         assert words in shown.output
+    shown = await run("tcp://127.0.0.1:8044#8015")
+    assert (shown.exit_code, "is no range of ports" in shown.output) == (2, True)

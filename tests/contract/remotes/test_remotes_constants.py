@@ -201,5 +201,10 @@ async def test_unknown_names_are_sentences(remotes: Any) -> None:
     client.detector = "XYZ_DET_AGIPD1M-9"
     with pytest.raises(CatalogueError, match="knows no detector 'XYZ_DET_AGIPD1M-9'"):
         await remotes.fetch(client)
-    with pytest.raises(SettingRejected, match="at least one"):
-        type(client.remotes)([])
+    for addresses, words in (
+        ([], "at least one"),
+        (["http://127.0.0.1:1"], "tcp://host:8015"),
+        (["tcp://h:9#8"], "9#8"),
+    ):
+        with pytest.raises(SettingRejected, match=words):
+            type(client.remotes)(addresses)

@@ -153,6 +153,37 @@ async def test_a_kill_while_another_is_under_way_and_a_stop_in_the_middle(open_r
         assert bench.server.remotes[0].status()["kills"] == 1
 
 
+async def test_a_hasty_client_becomes_patient_and_what_it_left_behind_is_seen(open_remotes: Any) -> None:
+    async with open_remotes(1) as bench:
+        await bench.inject()
+        bench.faults.switch_on("answer_slowly", seconds=0.4)
+        client = bench.client(answer_timeout_s=0.1, deadline_s=60.0)
+        np.testing.assert_array_equal(await bench.fetch(client), bench.offset())
+        reasons = [failure.reason for failure in client.remotes.failures]
+        assert reasons[:3] == [f"did not answer within {s} s" for s in (0.1, 0.2, 0.4)]
+        status = bench.server.remotes[0].status()
+        assert status["highest_waiting"] >= 2, "requests that nobody waits for any more"
+        assert status["slowest_answer_s"] > 0.4
+
+
+async def test_a_failure_of_our_own_is_answered_and_the_remote_goes_on(
+    remotes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await remotes.inject()
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sim.caldb.remotes.catalogue.search", broken)
+        with pytest.raises(
+            RemotesExhausted, match=r"the remote failed on this request \(ZeroDivisionError\)"
+        ):
+            await remotes.fetch(remotes.client(deadline_s=0.3))
+    await remotes.fetch(remotes.client())
+    assert any("a bug" in problem.text for problem in remotes.server.problems())
+
+
 async def test_a_lost_answer_to_an_injection_is_no_second_version(remotes: Any) -> None:
     remotes.faults.switch_on("answer_slowly", remote=1, seconds=0.4, times=1)
     client = remotes.client(answer_timeout_s=0.1)
