@@ -14,6 +14,8 @@ PipelineError
 ├── ConstantUnreadable   a constants file is damaged or of the wrong shape: stop, say which
 ├── CatalogueError       the constants catalogue refused or failed
 │   ├── CatalogueUnreachable   retry later
+│   │   └── RemotesExhausted       no remote gave a usable answer in time: retry later
+│   ├── RemoteFailed           one remote gave no usable answer: ask another
 │   └── AlreadyInjected        the same begin and conditions hold other content: choose another begin
 └── ControlUnitError     a detector control unit refused or failed
     ├── ControlUnitUnreachable retry later
@@ -150,6 +152,31 @@ class CatalogueUnreachable(CatalogueError):
     def __init__(self, url: str, reason: str) -> None:
         self.url, self.reason = url, reason
         super().__init__(f"no catalogue answers at {url} ({reason}); is it running?")
+
+
+class RemotesExhausted(CatalogueUnreachable):
+    """No remote gave a usable answer in the time that there was."""
+
+    def __init__(self, what: str, reason: str, remote: str, attempts: int) -> None:
+        self.what, self.reason, self.remote, self.attempts = what, reason, remote, attempts
+        self.url = remote
+        # The first half in the words that operators know from the online pipeline.
+        CatalogueError.__init__(
+            self,
+            f"Could not {what}: {reason} (asked {attempts} times, the last time {remote}); try again later",
+        )
+
+
+class RemoteFailed(CatalogueError):
+    """One remote gave no usable answer.
+
+    wrong   it answered, but not with what was asked for
+    silent  it did not answer in time
+    """
+
+    def __init__(self, remote: str, reason: str, *, wrong: bool = False, silent: bool = False) -> None:
+        self.remote, self.reason, self.wrong, self.silent = remote, reason, wrong, silent
+        super().__init__(f"{remote}: {reason}")
 
 
 class AlreadyInjected(CatalogueError):

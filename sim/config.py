@@ -44,7 +44,7 @@ class RealDevice(_Table):
     """A device that exists: nothing is started, its address is used."""
 
     kind: str
-    address: str | dict[str, str]
+    address: str | dict[str, str | list[str]]
     """One address, or addresses by endpoint suffix: `{api = "http://…", stream = "tcp://…"}`."""
 
 

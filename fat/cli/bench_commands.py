@@ -130,8 +130,14 @@ def show_endpoints(bench: Bench) -> None:
     """Print a bench's addresses and its token."""
     width = max(len(key) for key in bench.endpoints)
     for key, address in sorted(bench.endpoints.items()):
-        typer.echo(f"  {key:<{width}}  {address}")
+        typer.echo(f"  {key:<{width}}  {_in_a_line(address)}")
     typer.echo(f"  {'token':<{width}}  {bench.token}   (changes through control, pipeline and web need it)")
+
+
+def _in_a_line(address: str | list[str]) -> str:
+    if isinstance(address, str):
+        return address
+    return f"{len(address)} addresses, the first {address[0]}" if address else "none"
 
 
 def _show_status(found: dict[str, Any]) -> None:
@@ -145,4 +151,4 @@ def _show_status(found: dict[str, Any]) -> None:
         for problem in problems[-5:]:
             typer.echo(f"      ! {problem['at'] / 1e9:.3f} s  {problem['text']}")
     for key, address in sorted(found["endpoints"].items()):
-        typer.echo(f"  {key:<18} {address}")
+        typer.echo(f"  {key:<18} {_in_a_line(address)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,11 +81,13 @@ class Dcu:
 class Caldb:
     """A simulated calibration catalogue."""
 
-    def __init__(self, rest: str, store: Path) -> None:
+    def __init__(self, rest: str, store: Path, remotes: Sequence[str] = ()) -> None:
         self.rest = rest
         """Base URL without `/api`."""
         self.store = store
         """Folder of the constants files."""
+        self.remotes = tuple(remotes)
+        """ZeroMQ addresses of the remotes."""
 
 
 class Slack:

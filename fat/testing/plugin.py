@@ -154,11 +154,11 @@ def dcu(stellwerk_small_bench: tuple[OwnedBench, Any]) -> Dcu:
 
 @pytest.fixture
 def caldb(stellwerk_small_bench: tuple[OwnedBench, Any]) -> Caldb:
-    """A simulated calibration catalogue: `caldb.rest`, `caldb.store`."""
+    """A simulated calibration catalogue: `caldb.rest`, `caldb.store`, `caldb.remotes`."""
     from fat.testing.handles import Caldb
 
     endpoints = stellwerk_small_bench[0].endpoints
-    return Caldb(endpoints["caldb.rest"], Path(endpoints["caldb.store"]))
+    return Caldb(endpoints["caldb.rest"], Path(endpoints["caldb.store"]), endpoints["caldb.remotes"])
 
 
 @pytest.fixture

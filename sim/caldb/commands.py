@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sim.caldb.client_commands import app as client_app
+from sim.caldb.remotes.command import remotes
 from sim.caldb.store_commands import DatabaseOption, register
 
 app = typer.Typer(
@@ -85,6 +86,7 @@ def list_versions(
 
 
 register(app)
+app.command()(remotes)
 
 
 def _line(version: dict[str, Any]) -> str:

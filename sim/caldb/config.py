@@ -69,6 +69,10 @@ class CatalogueTable(BaseModel):
     token_lifetime_s: int = Field(default=7200, ge=1)
     clients: list[ClientTable] = Field(default_factory=list)
     """Who may ask for tokens, besides those registered on the store. With nobody at all, everybody may."""
+    remotes: int = Field(default=30, ge=0, le=256)
+    """How many access points over ZeroMQ; 0: none."""
+    first_remote_port: int = Field(default=0, ge=0, le=65535)
+    """Port of the first remote, the others follow it; 0: free ones."""
     detectors: list[DetectorTable] = Field(
         default_factory=lambda: [
             DetectorTable(identifier="SPB_DET_AGIPD1M-1", karabo_id_control="SPB_IRU_AGIPD1M1")

@@ -10,6 +10,8 @@ from typing import Final
 from sim.caldb.api import CatalogueApi
 from sim.caldb.clients import Clients, SecretHash, read_clients
 from sim.caldb.config import CatalogueTable
+from sim.caldb.remotes.faults import FAULTS as REMOTE_FAULTS
+from sim.caldb.remotes.server import RemotesServer
 from sim.caldb.server import CatalogueServer, StoreFolder
 from sim.caldb.tokens import Tokens
 from sim.kernel import DeviceKind, FaultSpec, Server, Surroundings
@@ -39,6 +41,7 @@ FAULTS: Final = (
         "The token that a request carries is forgotten: this and later requests with it are answered with 401.",
         "status 401; a client fetches a new token from oauth/token",
     ),
+    *REMOTE_FAULTS,
 )
 
 
@@ -54,7 +57,17 @@ def build(surroundings: Surroundings, table: CatalogueTable) -> Mapping[str, Ser
         surroundings.name, api.app, host=table.host, port=table.port, transcript=surroundings.transcript
     )
     rest = CatalogueServer(api, http, table.database or folder / CATALOGUE_FILE, table, surroundings.clock)
-    return {"rest": rest, "store": StoreFolder(folder)}
+    servers: dict[str, Server] = {"rest": rest, "store": StoreFolder(folder)}
+    if table.remotes:
+        servers["remotes"] = RemotesServer(
+            surroundings,
+            lambda: api.engine,
+            folder,
+            table.remotes,
+            host=table.host,
+            first_port=table.first_remote_port,
+        )
+    return servers
 
 
 def _clients(store: Path, table: CatalogueTable) -> dict[str, SecretHash] | None:

@@ -41,8 +41,8 @@ class Problem:
 class Server(Protocol):
     """One address of a device."""
 
-    async def start(self) -> str:
-        """Bind, and return the address as a client would type it. Raises AddressTaken."""
+    async def start(self) -> str | list[str]:
+        """Bind, and return the address as a client would type it, or several. Raises AddressTaken."""
         ...
 
     async def stop(self) -> None:

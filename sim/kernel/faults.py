@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,11 @@ class FaultBoard:
         self._specs = {spec.name: spec for spec in specs}
         self._active: dict[str, ActiveFault] = {}
         self._struck: dict[str, int] = {}
+        self._watchers: list[Callable[[str], None]] = []
+
+    def watch(self, switched: Callable[[str], None]) -> None:
+        """Call with a fault's name whenever it was switched: for faults that act at once, not at a request."""
+        self._watchers.append(switched)
 
     def switch_on(self, name: str, *, times: int | None = None, **parameters: Any) -> None:
         """Switch a fault on, for *times* strikes or until switched off. Raises FaultUnknown, SimError."""
@@ -63,12 +68,18 @@ class FaultBoard:
         if times is not None and times < 1:
             raise SimError(f"{self._device}: fault {name!r} must strike at least once, not {times} times")
         self._active[name] = ActiveFault(name, {**spec.parameters, **parameters}, times)
+        self._tell(name)
 
     def switch_off(self, name: str) -> None:
         """Switch a fault off; one that is off stays off. Raises FaultUnknown."""
         if name not in self._specs:
             raise FaultUnknown(self._device, name, self._specs)
         self._active.pop(name, None)
+        self._tell(name)
+
+    def _tell(self, name: str) -> None:
+        for switched in self._watchers:
+            switched(name)
 
     def strike(self, name: str) -> ActiveFault | None:
         """Ask at the place where the fault would act: the fault if it strikes now, counted, else None."""

@@ -66,12 +66,12 @@ class Host:
             self._say.write(json.dumps(message) + "\n")
             self._say.flush()
 
-    async def start(self) -> dict[str, str]:
+    async def start(self) -> dict[str, str | list[str]]:
         """Join the clock, build every device, bind every address."""
         await self._clock.start()
         for device in self._spec["devices"]:
             self._build(device)
-        endpoints = {}
+        endpoints: dict[str, str | list[str]] = {}
         for key, (_, server) in self._servers.items():
             endpoints[key] = await server.start()
         return endpoints

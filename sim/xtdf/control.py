@@ -153,7 +153,7 @@ class ControlServer:
     def __init__(self, device: Detector, http: Server, prepare: Callable[[], Awaitable[None]]) -> None:
         self._device, self._http, self._prepare = device, http, prepare
 
-    async def start(self) -> str:
+    async def start(self) -> str | list[str]:
         """Prepare, then bind. Raises AddressTaken, SimError."""
         await self._prepare()
         return await self._http.start()
