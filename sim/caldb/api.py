@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sim.caldb.calls import BodyMalformed, Call, Handler, read_body
 from sim.caldb.fields import LARGEST, Invalid, NotFound
+from sim.caldb.office.audit import acting, rest_client
 from sim.caldb.routes import ROUTES
 from sim.caldb.tokens import Tokens, basic_credentials, bearer
 from sim.kernel import FaultBoard
@@ -66,7 +67,8 @@ class CatalogueApi:
             return _info(404, NOT_FOUND)
         base = str(request.base_url).rstrip("/")
         try:
-            with self.engine.begin() as db:
+            client = rest_client(request.headers, request.client.host if request.client else "unknown")
+            with acting(client), self.engine.begin() as db:
                 answer = handler(Call(db, now_ms, base, request.path_params, request.query_params, body))
         except NotFound:
             return _info(404, NOT_FOUND)

@@ -8,7 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.caldb.office.commands import app as user_app
+
 app = typer.Typer(no_args_is_help=True, help="The calibration catalogue: serve one, list what it holds.")
+
+app.add_typer(user_app, name="user")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 
@@ -79,7 +83,7 @@ async def _serve(store: Path, host: str, port: int, *, json_output: bool) -> Non
     import signal
 
     from sim.caldb.kind import KIND
-    from sim.kernel import FaultBoard, Surroundings, Transcript
+    from sim.kernel import FaultBoard, Surroundings, Telling, Transcript
     from sim.kernel.clock import wall_clock
 
     stop = asyncio.Event()
@@ -103,6 +107,9 @@ async def _serve(store: Path, host: str, port: int, *, json_output: bool) -> Non
             typer.echo(json.dumps(addresses))
         else:
             typer.echo(f"catalogue at {addresses['rest']}, its files in {addresses['store']}; Ctrl-C ends it")
+            typer.echo(f"back office at {addresses['office']}")
+            for note in (n for s in servers.values() if isinstance(s, Telling) for n in s.notes()):
+                typer.echo(note)
         await stop.wait()
     finally:
         for server in servers.values():

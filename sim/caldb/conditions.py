@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select
 
 from sim.caldb.fields import BLANK, TAKEN, Invalid, read_value, render
 from sim.caldb.matching import Given, Stored, expected, possible
+from sim.caldb.office import audit
 from sim.caldb.seeds import MEMORY_CELL_ORDER
 from sim.caldb.store import all_rows, insert_values, row_by_id
 from sim.caldb.tables import CONDITIONS, MAX_NAME, PARAMETERS, PARAMETERS_CONDITIONS
@@ -137,7 +138,9 @@ def create_condition(
     ]
     if rows:
         db.execute(insert(PARAMETERS_CONDITIONS), rows)
-    return row_by_id(db, CONDITIONS, condition_id)
+    row = row_by_id(db, CONDITIONS, condition_id)
+    audit.added(db, CONDITIONS, row, now_ms)
+    return row
 
 
 def _read_name(body: Mapping[str, Any]) -> str:

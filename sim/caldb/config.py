@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sim.caldb.office.config import OfficeTable
+
 ModuleNumber = Annotated[int, Field(ge=0, le=15)]
 
 
@@ -51,6 +53,9 @@ class CatalogueTable(BaseModel):
             DetectorTable(identifier="SPB_DET_AGIPD1M-1", karabo_id_control="SPB_IRU_AGIPD1M1")
         ]
     )
+
+    office: OfficeTable = Field(default_factory=OfficeTable)
+    """The web pages for people."""
 
     @model_validator(mode="after")
     def _one_of_each_type(self) -> CatalogueTable:

@@ -8,6 +8,7 @@ from typing import Final
 
 from sim.caldb.api import CatalogueApi
 from sim.caldb.config import CatalogueTable
+from sim.caldb.office.server import OfficeServer
 from sim.caldb.server import CatalogueServer, StoreFolder
 from sim.caldb.tokens import Tokens
 from sim.kernel import DeviceKind, FaultSpec, Server, Surroundings
@@ -49,7 +50,8 @@ def build(surroundings: Surroundings, table: CatalogueTable) -> Mapping[str, Ser
         surroundings.name, api.app, host=table.host, port=table.port, transcript=surroundings.transcript
     )
     rest = CatalogueServer(api, http, folder / CATALOGUE_FILE, table, surroundings.clock)
-    return {"rest": rest, "store": StoreFolder(folder)}
+    office = OfficeServer(surroundings.name, table.office, lambda: api.engine, folder, surroundings.clock)
+    return {"rest": rest, "store": StoreFolder(folder), "office": office}
 
 
 KIND: Final = DeviceKind(

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_fields, render
+from sim.caldb.office import audit
 from sim.caldb.tables import CONSTANTS, METADATA, VERSIONS
 from sim.errors import SimError
 
@@ -94,7 +95,9 @@ def insert_row(db: Connection, table: Table, values: Mapping[str, Any], now_ms: 
     _check_references(db, table, values)
     _check_unique(db, table, values, None)
     row_id = _write(lambda: insert_values(db, table, {**values, **stamps}))
-    return row_by_id(db, table, row_id)
+    row = row_by_id(db, table, row_id)
+    audit.added(db, table, row, now_ms)
+    return row
 
 
 def change(db: Connection, table: Table, row_id: int, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
@@ -107,7 +110,9 @@ def change(db: Connection, table: Table, row_id: int, body: Mapping[str, Any], n
         values["updated_at"] = now_ms
     if values:
         _write(lambda: db.execute(update(table).where(table.c.id == row_id).values(**values)))
-    return row_by_id(db, table, row_id)
+    after = row_by_id(db, table, row_id)
+    audit.changed(db, table, before, after, now_ms)
+    return after
 
 
 def insert_values(db: Connection, table: Table, values: Mapping[str, Any]) -> int:
@@ -118,13 +123,14 @@ def insert_values(db: Connection, table: Table, values: Mapping[str, Any]) -> in
     return int(key[0])
 
 
-def remove(db: Connection, table: Table, row_id: int) -> None:
+def remove(db: Connection, table: Table, row_id: int, now_ms: int) -> None:
     """Delete a row. Raises NotFound, or Invalid when other rows need it."""
-    row_by_id(db, table, row_id)
+    row = row_by_id(db, table, row_id)
     try:
         db.execute(sql_delete(table).where(table.c.id == row_id))
     except IntegrityError:
         raise Invalid({"base": ["cannot be deleted, because other entries need it"]}) from None
+    audit.removed(db, table, row, now_ms)
 
 
 def rendered(table: Table) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

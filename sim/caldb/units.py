@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_fields, render
+from sim.caldb.office import audit
 from sim.caldb.store import all_rows, change, create, row_by_id
 from sim.caldb.tables import DETECTOR_TYPES, DETECTORS, MAPPINGS, PDUS
 
@@ -86,6 +87,7 @@ def change_unit(db: Connection, pdu_id: int, body: Mapping[str, Any], now_ms: in
     change(db, PDUS, pdu_id, body, now_ms)
     if place != {field: before[field] for field in PLACE}:
         _move(db, pdu_id, now_ms, place)
+        audit.changed(db, PDUS, before, {**place, "id": pdu_id}, now_ms, PLACE)
     return unit_by_id(db, pdu_id, now_ms)
 
 

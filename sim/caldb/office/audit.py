@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -38,10 +38,19 @@ def added(db: Connection, table: Table, row: Mapping[str, Any], at_ms: int) -> N
 
 
 def changed(
-    db: Connection, table: Table, before: Mapping[str, Any], after: Mapping[str, Any], at_ms: int
+    db: Connection,
+    table: Table,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    at_ms: int,
+    fields: Sequence[str] | None = None,
 ) -> None:
-    """Record every field that differs; what the catalogue stamps by itself does not count."""
-    fields = [c.name for c in table.columns if not c.info.get("own")]
+    """Record every field that differs; what the catalogue stamps by itself does not count.
+
+    fields  where they are not the columns of *table*
+    """
+    if fields is None:
+        fields = [c.name for c in table.columns if not c.info.get("own")]
     differing = [(name, before[name], after[name]) for name in fields if before[name] != after[name]]
     _record(db, table, after["id"], "changed", at_ms, differing)
 

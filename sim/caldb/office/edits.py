@@ -49,7 +49,9 @@ def save(
     if not hmac.compare_digest(state_of(before), seen):
         raise ChangedMeanwhile
     values = {name: values[name] for name in EDITABLE}
-    if all(values[name] == (before[name] or "" if name == "description" else before[name]) for name in values):
+    if all(
+        values[name] == (before[name] or "" if name == "description" else before[name]) for name in values
+    ):
         return False
     with acting(who):
         change(db, VERSIONS, version_id, values, now_ms)

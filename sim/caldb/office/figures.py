@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -13,16 +12,18 @@ from matplotlib import colormaps, dates
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sim.caldb.office.badpixels import bit_name
 from sim.caldb.office.numbers import Flags, Spread, Values
-from sim.caldb.times import BERLIN, EPOCH
+from sim.caldb.times import BERLIN
 
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """After Okabe and Ito: told apart by everyone."""
 NO_VALUE: Final = "#e8590c"
 """Orange: does not occur in cividis."""
+MS_PER_DAY: Final = 86_400_000
 DPI: Final = 140
 LOW, HIGH = 1.0, 99.0
 """Percentiles at the ends of a map's colours."""
@@ -38,7 +39,10 @@ class Paper:
     line: str
 
 
-PAPERS: Final = {"light": Paper("#ffffff", "#1d2731", "#c9d0d6"), "dark": Paper("#1a222a", "#e6ebef", "#44525f")}
+PAPERS: Final = {
+    "light": Paper("#ffffff", "#1d2731", "#c9d0d6"),
+    "dark": Paper("#1a222a", "#e6ebef", "#44525f"),
+}
 
 
 def draw_map(image: NDArray[np.float32], unit: str, share: bool, paper: Paper) -> bytes:
@@ -67,7 +71,7 @@ def draw_map(image: NDArray[np.float32], unit: str, share: bool, paper: Paper) -
     bar = figure.colorbar(drawn, ax=axes, label=unit, extend=extend, orientation="horizontal", aspect=45)
     bar.ax.tick_params(colors=paper.ink)
     bar.ax.xaxis.label.set_color(paper.ink)
-    bar.outline.set_edgecolor(paper.line)  # type: ignore[operator]
+    bar.outline.set_edgecolor(paper.line)
     missing = int(image.size - finite.size)
     if missing:
         axes.set_title(f"orange: {missing} of {image.size} pixels have no value", fontsize=9, color=paper.ink)
@@ -89,7 +93,9 @@ def draw_trend(values: Values, unit: str, paper: Paper) -> bytes:
     return _png(figure)
 
 
-def draw_histogram(values: Values, unit: str, given: tuple[float | None, float | None], paper: Paper) -> bytes:
+def draw_histogram(
+    values: Values, unit: str, given: tuple[float | None, float | None], paper: Paper
+) -> bytes:
     """All values with the limits of the dark characterisation, and those of the calibration where it has some."""
     figure, axes = _figure(paper)
     axes.stairs(values.counts, values.edges, color=COLOURS[0], fill=True, alpha=0.8)
@@ -157,10 +163,9 @@ def draw_history(
 ) -> bytes:
     """Each version at its begin: median, and the middle two thirds as a bar. *chosen*: the one on the page."""
     figure, axes = _figure(paper)
-    at = [(EPOCH + timedelta(milliseconds=ms)).astimezone(BERLIN) for ms in begins_ms]
     middle = np.array([spread.middle for spread in spreads])
     reach = [[s.middle - s.low for s in spreads], [s.high - s.middle for s in spreads]]
-    x = np.array([dates.date2num(moment) for moment in at])
+    x = np.array(begins_ms) / MS_PER_DAY  # the unit of matplotlib's dates
     axes.errorbar(x, middle, yerr=reach, color=COLOURS[0], marker="o", markersize=4, capsize=3, linewidth=1)
     if chosen is not None:
         axes.plot(
@@ -168,7 +173,7 @@ def draw_history(
             markeredgewidth=2, label="this version", zorder=5,
         )  # fmt: skip
         _legend(axes, paper)
-    _dates_axis(axes, at)
+    _dates_axis(axes, x)
     axes.set_ylabel(unit)
     return _png(figure)
 
@@ -186,18 +191,19 @@ def _figure(paper: Paper, height: float = 3.4) -> tuple[Figure, Axes]:
 
 def _cells_axis(axes: Axes, count: int) -> None:
     axes.set_xlabel("memory cell")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(-0.5, count - 0.5)
     axes.grid(alpha=0.25)
 
 
-def _dates_axis(axes: Axes, at: Sequence[datetime]) -> None:
-    locator = dates.AutoDateLocator(tz=BERLIN, minticks=3, maxticks=7)
+def _dates_axis(axes: Axes, days: NDArray[np.float64]) -> None:
+    locator = dates.AutoDateLocator(tz=BERLIN, minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=BERLIN))
+    formatter = dates.ConciseDateFormatter(locator, tz=BERLIN)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
     axes.xaxis.get_offset_text().set_color(axes.xaxis.label.get_color())
-    if len(at) == 1:
-        axes.set_xlim(dates.date2num(at[0] - timedelta(hours=12)), dates.date2num(at[0] + timedelta(hours=12)))
+    if len(days) == 1:
+        axes.set_xlim(days[0] - 0.5, days[0] + 0.5)
     axes.set_xlabel("begin, Berlin")
     axes.grid(alpha=0.25)
 
@@ -208,5 +214,5 @@ def _legend(axes: Axes, paper: Paper) -> None:
 
 def _png(figure: Figure) -> bytes:
     target = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(target, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(target, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return target.getvalue()

@@ -97,7 +97,7 @@ def read_stage(source: Source, stage: int) -> NDArray[Any]:
 
     def read(data: h5py.Dataset) -> NDArray[Any]:
         header = _header(source, data)
-        slow, fast, cell, at = header.axes
+        slow, fast, _, at = header.axes
         size = data.shape[slow] * data.shape[fast] * header.cells
         if size > MOST_VALUES:
             raise Unshowable(source.path, f"{size} values in one stage are more than can be drawn")
@@ -156,7 +156,11 @@ def _header(source: Source, data: h5py.Dataset) -> Header:
 
 def _axes(data: h5py.Dataset) -> tuple[int, int, int | None, int | None]:
     labels = data.attrs.get("dims")
-    dims = [] if labels is None else [str(d.decode() if isinstance(d, bytes) else d) for d in np.atleast_1d(labels)]
+    dims = (
+        []
+        if labels is None
+        else [str(d.decode() if isinstance(d, bytes) else d) for d in np.atleast_1d(labels)]
+    )
     if len(dims) == data.ndim and {"fast_scan", "slow_scan"} <= set(dims):
         cell = dims.index("cell") if "cell" in dims else None
         known = {dims.index("slow_scan"), dims.index("fast_scan"), cell}
@@ -175,9 +179,7 @@ def _stage_names(calibration: str, count: int) -> tuple[str, ...]:
     return tuple(known[n] if n < len(known) else f"number {n}" for n in range(count))
 
 
-def _stage_of(
-    data: h5py.Dataset, axis: int | None, stage: int, dtype: str, every: int
-) -> NDArray[Any]:
+def _stage_of(data: h5py.Dataset, axis: int | None, stage: int, dtype: str, every: int) -> NDArray[Any]:
     """One stage, read in blocks along the first axis: picking single values from a file is far slower."""
     if axis == 0:
         return np.asarray(data[stage][::every], dtype)

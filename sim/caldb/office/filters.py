@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
+from dataclasses import field as made
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from sim.caldb.times import BERLIN, EPOCH
@@ -37,12 +38,13 @@ class Filters:
     order: str = ""
     page: str = ""
     size: str = ""
-    wrong: tuple[str, ...] = field(default=(), compare=False)
+    wrong: tuple[str, ...] = made(default=(), compare=False)
     """Sentences about what could not be read; such a filter narrows nothing."""
 
     def query(self, **changes: object) -> str:
         """These filters, changed, as the query of an address; what is empty is left out."""
-        changed = replace(self, **{name: str(value) for name, value in changes.items()})
+        texts: dict[str, Any] = {name: str(value) for name, value in changes.items()}
+        changed = replace(self, **texts)
         pairs = [(name, getattr(changed, name)) for name in NAMES]
         return urlencode([(name, value) for name, value in pairs if value])
 
@@ -91,12 +93,16 @@ def read_filters(query: Mapping[str, str]) -> Filters:
     for name, called in (("since", "from"), ("until", "to")):
         if given.get(name) and _day(given[name]) is None:
             wrong.append(f"“{given[name]}” is no day for “{called}”; write it as 2026-01-31.")
-    for name in ("calibration", "type", "constant", "unit", "row"):
-        if given.get(name) and not _is_id(given[name]):
-            wrong.append(f"“{given[name]}” is no number for “{name}”.")
-    for name in ("deployed", "good"):
-        if given.get(name) and given[name] not in YES_NO:
-            wrong.append(f"“{given[name]}” is neither yes nor no for “{name}”.")
+    wrong += [
+        f"“{given[name]}” is no number for “{name}”."
+        for name in ("calibration", "type", "constant", "unit", "row")
+        if name in given and not _is_id(given[name])
+    ]
+    wrong += [
+        f"“{given[name]}” is neither yes nor no for “{name}”."
+        for name in ("deployed", "good")
+        if name in given and given[name] not in YES_NO
+    ]
     return Filters(**given, wrong=tuple(wrong))
 
 

@@ -49,6 +49,10 @@ class Sessions:
             self._sessions.popitem(last=False)
         return cookie
 
+    def open_nothing(self) -> str:
+        """A cookie for a browser that is not logged in: the token of its login form belongs to it."""
+        return secrets.token_urlsafe(32)
+
     def find(self, cookie: str) -> Session | None:
         """The session of a cookie, which is thereby in use; None when there is none or it has ended."""
         session = self._sessions.get(_digest(cookie))

@@ -194,4 +194,6 @@ def shown(rows: Sequence[dict[str, Any]]) -> Rows:
 
 def audited_tables(db: Connection) -> list[str]:
     """Tables that the history mentions."""
-    return [str(row[0]) for row in db.execute(select(AUDIT.c.table_name).distinct().order_by(AUDIT.c.table_name))]
+    return [
+        str(row[0]) for row in db.execute(select(AUDIT.c.table_name).distinct().order_by(AUDIT.c.table_name))
+    ]
