@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sim.caldb.office.badpixels import bit_name
-from sim.caldb.office.numbers import Flags, Spread, Values
+from sim.caldb.office.numbers import Flags, Timeline, Values
 from sim.caldb.times import BERLIN
 
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -37,12 +36,17 @@ class Paper:
     card: str
     ink: str
     line: str
+    width: float = 6.4
+    """Inches. A telephone gets a smaller figure with letters as large, not a large one made small."""
 
 
-PAPERS: Final = {
+_PAPERS: Final = {
     "light": Paper("#ffffff", "#1d2731", "#c9d0d6"),
     "dark": Paper("#1a222a", "#e6ebef", "#44525f"),
 }
+
+
+PAPERS: Final = _PAPERS | {f"{name}-small": replace(paper, width=4.2) for name, paper in _PAPERS.items()}
 
 
 def draw_map(image: NDArray[np.float32], unit: str, share: bool, paper: Paper) -> bytes:
@@ -55,7 +59,8 @@ def draw_map(image: NDArray[np.float32], unit: str, share: bool, paper: Paper) -
         low, high = low - 0.5, high + 0.5
     upright = image.shape[0] > image.shape[1]
     shown = image.T if upright else image
-    figure, axes = _figure(paper, 3.2 if shown.shape[1] > 2 * shown.shape[0] else 5.4)
+    aspect = min(shown.shape[0] / shown.shape[1], 1.2)
+    figure, axes = _figure(paper, (paper.width - 1.0) * aspect + 1.5)
     colours = colormaps["cividis"].with_extremes(bad=NO_VALUE)
     drawn = axes.imshow(
         np.ma.masked_invalid(shown),
@@ -137,7 +142,8 @@ def draw_flag_trend(flags: Flags, paper: Paper) -> bytes:
         )
     _cells_axis(axes, len(cells))
     axes.set_ylabel("bad pixels / %")
-    axes.set_ylim(bottom=0)
+    # Room for the legend above the lines.
+    axes.set_ylim(0, 100 * (1.2 + 0.12 * len(often)) * max(float(flags.bad.max()), 1e-4))
     _legend(axes, paper)
     return _png(figure)
 
@@ -158,14 +164,13 @@ def draw_flag_counts(flags: Flags, paper: Paper) -> bytes:
     return _png(figure)
 
 
-def draw_history(
-    begins_ms: Sequence[int], spreads: Sequence[Spread], chosen: int | None, unit: str, paper: Paper
-) -> bytes:
-    """Each version at its begin: median, and the middle two thirds as a bar. *chosen*: the one on the page."""
+def draw_history(timeline: Timeline, unit: str, paper: Paper) -> bytes:
+    """Each version at its begin: median, and the middle two thirds as a bar."""
     figure, axes = _figure(paper)
+    spreads, chosen = timeline.spreads, timeline.chosen
     middle = np.array([spread.middle for spread in spreads])
     reach = [[s.middle - s.low for s in spreads], [s.high - s.middle for s in spreads]]
-    x = np.array(begins_ms) / MS_PER_DAY  # the unit of matplotlib's dates
+    x = np.array(timeline.begins_ms) / MS_PER_DAY  # the unit of matplotlib's dates
     axes.errorbar(x, middle, yerr=reach, color=COLOURS[0], marker="o", markersize=4, capsize=3, linewidth=1)
     if chosen is not None:
         axes.plot(
@@ -174,12 +179,21 @@ def draw_history(
         )  # fmt: skip
         _legend(axes, paper)
     _dates_axis(axes, x)
+    if timeline.unreadable:
+        axes.set_title(f"{timeline.unreadable} more cannot be read", fontsize=9, color=paper.ink)
     axes.set_ylabel(unit)
     return _png(figure)
 
 
-def _figure(paper: Paper, height: float = 3.4) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.4, height), dpi=DPI, layout="constrained", facecolor=paper.card)
+def _figure(paper: Paper, height: float | None = None) -> tuple[Figure, Axes]:
+    if height is None:
+        height = 2.0 + 0.22 * paper.width
+    figure = Figure(
+        figsize=(paper.width, height),
+        dpi=DPI,
+        layout="constrained",
+        facecolor=paper.card,
+    )
     axes = figure.add_subplot(facecolor=paper.card)
     axes.tick_params(colors=paper.ink, which="both")
     axes.xaxis.label.set_color(paper.ink)

@@ -147,7 +147,7 @@ def _header(source: Source, data: h5py.Dataset) -> Header:
     return Header(
         cells=1 if cell is None else data.shape[cell],
         stages=_stage_names(source.calibration, count),
-        mask=source.calibration.startswith("BadPixels"),
+        mask=is_mask(source.calibration),
         shape=tuple(data.shape),
         dtype=str(data.dtype),
         axes=(slow, fast, cell, stage),
@@ -202,6 +202,11 @@ def _as_images(values: NDArray[Any], axes: tuple[int, int, int | None, int | Non
     if cell is None:
         return values.transpose(slow, fast)[None]
     return values.transpose(cell, slow, fast)
+
+
+def is_mask(calibration: str) -> bool:
+    """Whether a calibration's values are bits."""
+    return calibration.startswith("BadPixels")
 
 
 def bits_in(union: int) -> list[tuple[int, str]]:

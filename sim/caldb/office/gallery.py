@@ -8,18 +8,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
-from sim.caldb.office.files import Header, Source, Unshowable, locate, read_header
-
-if TYPE_CHECKING:
-    from sim.caldb.office.numbers import Spread
+from sim.caldb.office.files import Header, Source, Unshowable, is_mask, locate, read_header
 
 MOST_KEPT: Final = 256
 MOST_HISTORY: Final = 60
 """Versions in a history: more would not be told apart."""
 PLOTS: Final = ("map", "trend", "histogram", "history")
-MASK: Final = "share of bad pixels"
 UNITS: Final[Mapping[str, str]] = {
     "Offset": "offset / ADU",
     "Noise": "noise / ADU",
@@ -94,19 +90,19 @@ class Gallery:
 
     def tag(self, subject: Subject, plot: str, look: Look, paper: str) -> str:
         """Changes whenever the picture does."""
-        sources: list[object] = [self.source(subject), plot, look, paper]
-        if plot == "history":
-            sources += [(v["id"], v["begin_at"], self._stamp(v, subject)) for v in subject.history]
+        sources: list[object] = [plot, look, paper, subject.version["id"], subject.calibration]
+        shown = subject.history if plot == "history" else [subject.version]
+        sources += [(v["id"], v["begin_at"], self._stamp(v, subject)) for v in shown]
         return f'"{hash(repr(sources)) & (1 << 64) - 1:016x}"'
 
     def picture(self, subject: Subject, plot: str, look: Look, paper: str) -> bytes:
         """A PNG. Raises Unshowable."""
         with self._lock:
+            if plot == "history":
+                return self._history(subject, look.stage, paper)
             source = self.source(subject)
             header = self._keep(("header", source), lambda: read_header(source))
             look = look.within(header)
-            if plot == "history":
-                return self._history(subject, look.stage, paper, mask=header.mask)
             key = (plot, source, look, paper)
             return self._keep(key, lambda: self._draw(subject, source, header, look, plot, paper))
 
@@ -124,7 +120,7 @@ class Gallery:
         from sim.caldb.office.numbers import map_of
 
         colours = figures.PAPERS[paper]
-        unit = unit_of(subject.calibration["name"], mask=header.mask)
+        unit = unit_of(subject.calibration["name"])
         numbers = self._numbers(source, look.stage, mask=header.mask)
         if plot == "map":
             plain = look.cell is None and not header.mask
@@ -138,26 +134,25 @@ class Gallery:
         given = (subject.calibration["min_value"], subject.calibration["max_value"])
         return figures.draw_histogram(numbers, unit, given, colours)
 
-    def _history(self, subject: Subject, stage: int, paper: str, *, mask: bool) -> bytes:
+    def _history(self, subject: Subject, stage: int, paper: str) -> bytes:
         from sim.caldb.office import figures
-        from sim.caldb.office.numbers import spread_of
+        from sim.caldb.office.numbers import Timeline, spread_of
 
-        begins: list[int] = []
-        spreads: list[Spread] = []
-        chosen = None
+        timeline = Timeline()
         for version in subject.history:
             try:
                 source = locate(self._store, version, subject.calibration["name"])
                 spread = self._keep(("spread", source, stage), partial(spread_of, source, stage))
             except Unshowable:
-                # Its own page tells; here the others are still worth seeing.
+                # Its own page tells why; here the others are still worth seeing.
+                timeline.unreadable += 1
                 continue
             if version["id"] == subject.version["id"]:
-                chosen = len(spreads)
-            begins.append(int(version["begin_at"]))
-            spreads.append(spread)
-        unit = unit_of(subject.calibration["name"], mask=mask)
-        return figures.draw_history(begins, spreads, chosen, unit, figures.PAPERS[paper])
+                timeline.chosen = len(timeline.spreads)
+            timeline.begins_ms.append(int(version["begin_at"]))
+            timeline.spreads.append(spread)
+        unit = unit_of(subject.calibration["name"])
+        return figures.draw_history(timeline, unit, figures.PAPERS[paper])
 
     def _stamp(self, version: Mapping[str, Any], subject: Subject) -> object:
         try:
@@ -175,9 +170,11 @@ class Gallery:
         return value
 
 
-def unit_of(calibration: str, *, mask: bool) -> str:
+def unit_of(calibration: str) -> str:
     """What stands at the axis of values."""
-    return MASK if mask else UNITS.get(calibration.removesuffix("10Hz"), calibration)
+    if is_mask(calibration):
+        return "share of bad pixels"
+    return UNITS.get(calibration.removesuffix("10Hz"), calibration)
 
 
 def _number(text: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -60,6 +60,18 @@ class Spread:
     low: float
     middle: float
     high: float
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Versions of one constant and unit by their begin."""
+
+    begins_ms: list[int] = field(default_factory=list)
+    spreads: list[Spread] = field(default_factory=list)
+    chosen: int | None = None
+    """Place of the version that is looked at."""
+    unreadable: int = 0
+    """Versions whose file cannot be read, and that are left out."""
 
 
 def values_of(source: Source, stage: int) -> Values:

@@ -18,11 +18,11 @@ from sim.caldb.office.edits import ChangedMeanwhile, form_values, save, state_of
 from sim.caldb.office.export import csv_lines
 from sim.caldb.office.files import Unshowable, bits_in
 from sim.caldb.office.filters import LARGEST_ID, SIZES, Filters, read_filters
-from sim.caldb.office.gallery import MOST_HISTORY, PLOTS, Subject, read_look, unit_of
+from sim.caldb.office.gallery import MOST_HISTORY, PLOTS, Subject, read_look
 from sim.caldb.store import row_by_id
 from sim.caldb.tables import CALIBRATIONS, CONSTANTS, VERSIONS
 
-PAPERS: Final = ("light", "dark")
+PAPERS: Final = ("light", "dark", "light-small", "dark-small")
 
 
 async def versions(desk: Desk) -> Response:
@@ -72,7 +72,6 @@ async def version(desk: Desk) -> Response:
         history=subject.history,
         changes=await desk.read(views.changes_of, VERSIONS.name, row["id"]),
         bits=bits_in(bits),
-        unit=unit_of(row["calibration"], mask=mask),
         **overview,
     )
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from markupsafe import Markup, escape
+
 from sim.caldb.times import BERLIN, EPOCH
 
 
@@ -34,6 +36,11 @@ def plain(value: Any) -> str:
     return str(value)
 
 
+def breaks(text: str | None) -> Markup:
+    """A long name that may be broken behind its underscores, and at no other place if that suffices."""
+    return Markup("_<wbr>").join(escape(part) for part in (text or "–").split("_"))
+
+
 FIELDS: Final = {"flg_deployed": "deployed", "flg_good_quality": "good quality", "flg_available": "available"}
 
 
@@ -47,4 +54,5 @@ FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     "number": number,
     "plain": plain,
     "field_name": field_name,
+    "breaks": breaks,
 }

@@ -1,4 +1,4 @@
-"""A catalogue with its back office in process, with some constants, for tests."""
+"""A catalogue with its back office, in process; people who look at it; constants in its store."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import h5py
 import httpx
 import numpy as np
+import pytest
 
 from sim.caldb.kind import CATALOGUE_FILE, KIND
 from sim.caldb.office.passwords import hashed
@@ -140,3 +142,40 @@ async def opened(folder: Path, *, users: bool = True, **table: Any) -> AsyncIter
     finally:
         for server in reversed(servers.values()):
             await server.stop()
+
+
+@pytest.fixture
+def opener(tmp_path: Path) -> Any:
+    """Opens a catalogue below `tmp_path`; the users anna (edit) and rolf (read) may log in."""
+    return partial(opened, tmp_path)
+
+
+@pytest.fixture
+async def office(opener: Any) -> AsyncIterator[Opened]:
+    async with opener() as place:
+        yield place
+
+
+@pytest.fixture
+async def stranger(office: Opened) -> AsyncIterator[Person]:
+    person = Person(office.url)
+    yield person
+    await person.http.aclose()
+
+
+@pytest.fixture
+async def anna(office: Opened) -> AsyncIterator[Person]:
+    """May edit."""
+    person = Person(office.url)
+    await person.log_in("anna")
+    yield person
+    await person.http.aclose()
+
+
+@pytest.fixture
+async def rolf(office: Opened) -> AsyncIterator[Person]:
+    """May read."""
+    person = Person(office.url)
+    await person.log_in("rolf")
+    yield person
+    await person.http.aclose()
