@@ -19,6 +19,8 @@ KEY_BYTES: Final = 32
 SHORTEST: Final = 10
 LONGEST: Final = 256
 
+NO_PASSWORD: Final = f"scrypt:{LOG2_N}:{R}:{P}:{'A' * 22}==:{'A' * 43}="
+"""A hash that no password has; comparing with it takes as long as with any other."""
 _HASH: Final = re.compile(r"scrypt:15:8:3:([A-Za-z0-9_-]{22}==):([A-Za-z0-9_-]{43}=)")
 
 

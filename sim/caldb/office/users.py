@@ -9,7 +9,7 @@ from typing import Final, cast
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sim.caldb.office.config import Role, UserTable
-from sim.caldb.office.passwords import fits, hashed
+from sim.caldb.office.passwords import NO_PASSWORD, fits, hashed
 from sim.caldb.office.tables import USERS
 
 GUEST: Final = "bench"
@@ -30,8 +30,6 @@ class Users:
 
     def __init__(self, tables: Sequence[UserTable]) -> None:
         self._fixed = {t.name: User(t.name, t.role, t.password_hash) for t in tables}
-        # Names that do not exist take as long to refuse as wrong passwords: nobody can find out who is known.
-        self._nobody = hashed("")
 
     def let_in(self, password: str) -> str:
         """Make the bench's own user, who is forgotten when the process ends. Returns the name."""
@@ -48,7 +46,8 @@ class Users:
 
     def check(self, user: User | None, password: str) -> bool:
         """Whether this is the user's password; False, after the same time, where there is no user."""
-        matches = fits(password, self._nobody if user is None else user.password)
+        # A name that does not exist takes as long to refuse: nobody can find out who is known.
+        matches = fits(password, NO_PASSWORD if user is None else user.password)
         return matches and user is not None
 
 
