@@ -51,38 +51,38 @@ async def test_the_list_has_the_columns_of_the_operation_guide(office: Any, anna
     assert names(page) == ["AGIPD_SIM_M103", "AGIPD_SIM_M101", "AGIPD_SIM_M100"], "the newest first"
 
 
-@pytest.mark.parametrize(
-    ("query", "modules"),
-    [
-        ("device=agipd", [103, 101, 100]),
-        ("device=M103+Agipd", [103]),
-        ("device=agpid-sim-103", [103]),
-        ("device=SPB+Q1M2", [101]),
-        ("device=AGIPD03", [103]),
-        ("device=M110", []),
-        ("calibration=1", [103, 101, 100]),
-        ("calibration=2", []),
-        ("type=2", [103, 101, 100]),
-        ("type=1", []),
-        ("since=2026-01-06", [103, 101]),
-        ("until=2026-01-06", [101, 100]),
-        ("since=2026-01-06&until=2026-01-06", [101]),
-        ("deployed=no", [100]),
-        ("good=no", []),
-        ("deployed=yes&good=yes", [103, 101]),
-        ("sort=device&order=up", [100, 101, 103]),
-        ("sort=raw&order=down", [103, 101, 100]),
-        ("size=25&page=2", []),
-    ],
-)
-async def test_filters_narrow_and_sort(office: Any, anna: Any, query: str, modules: list[int]) -> None:
+FILTERED = [
+    ("device=agipd", [103, 101, 100]),
+    ("device=M103+Agipd", [103]),
+    ("device=agpid-sim-103", [103]),
+    ("device=SPB+Q1M2", [101]),
+    ("device=AGIPD03", [103]),
+    ("device=M110", []),
+    ("calibration=1", [103, 101, 100]),
+    ("calibration=2", []),
+    ("type=2", [103, 101, 100]),
+    ("type=1", []),
+    ("since=2026-01-06", [103, 101]),
+    ("until=2026-01-06", [101, 100]),
+    ("since=2026-01-06&until=2026-01-06", [101]),
+    ("deployed=no", [100]),
+    ("good=no", []),
+    ("deployed=yes&good=yes", [103, 101]),
+    ("sort=device&order=up", [100, 101, 103]),
+    ("sort=raw&order=down", [103, 101, 100]),
+    ("size=25&page=2", []),
+]
+
+
+async def test_filters_narrow_and_sort(office: Any, anna: Any) -> None:
     first, *_ = await three(office)
     await office.rest.put(
         f"calibration_constant_versions/{first}",
         json={"calibration_constant_version": {"flg_deployed": False}},
     )
-    page = await anna.get(f"/versions?{query}")
-    assert names(page) == [f"AGIPD_SIM_M{module}" for module in modules]
+    for query, modules in FILTERED:
+        page = await anna.get(f"/versions?{query}")
+        assert names(page) == [f"AGIPD_SIM_M{module}" for module in modules], query
 
 
 async def test_an_address_holds_the_state_and_nothing_else(office: Any, anna: Any, stranger: Any) -> None:
