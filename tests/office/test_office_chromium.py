@@ -60,7 +60,7 @@ async def test_disabling_a_constant_by_hand(office: Any, tmp_path: Path) -> None
         exported = tmp_path / "list.csv"
         await (await download.value).save_as(exported)
         assert "no,no" in exported.read_text()
-        await tab.get_by_role("link", name="20260106_090000_sIdx=0").click()
+        await tab.get_by_role("link", name="20260106_090000_sIdx=0", exact=True).click()
         await expect(tab.get_by_text("the shutter was open").first).to_be_visible()
         await tab.get_by_role("button", name="Log out").click()
         await tab.goto(f"{office.url}/versions")

@@ -223,7 +223,8 @@ def _dates_axis(axes: Axes, days: NDArray[np.float64]) -> None:
 
 
 def _legend(axes: Axes, paper: Paper) -> None:
-    axes.legend(fontsize=8, facecolor=paper.card, edgecolor=paper.line, labelcolor=paper.ink)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, facecolor=paper.card, edgecolor=paper.line, labelcolor=paper.ink)
 
 
 def _png(figure: Figure) -> bytes:

@@ -40,7 +40,7 @@ class Unshowable(Exception):
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
-        super().__init__(f"{path.name}: {reason}")
+        super().__init__(f"File {path.name}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
