@@ -59,6 +59,11 @@ class Bench:
         """What a request that changes something must bear."""
         return self._access.token
 
+    @property
+    def notes(self) -> list[str]:
+        """What a person has to read, such as a generated password."""
+        return [note for child in self._children.values() for note in child.notes]
+
     async def start(self) -> Endpoints:
         """Start everything; return the endpoints when all is ready. Raises BenchError; stop() cleans up."""
         self._data_dir.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,8 @@ class Child:
         self._ready: asyncio.Future[dict[str, Any]] | None = None
         self._stopping = False
         self.ended = asyncio.Event()
+        self.notes: Sequence[str] = ()
+        """What a person has to read once the process is ready; never written to a file."""
 
     @property
     def pid(self) -> int | None:
@@ -58,6 +60,7 @@ class Child:
             raise ChildFailed(self.name, f"not ready after {READY_TIMEOUT_S:.0f} s", self._log) from None
         if "failed" in ready:
             raise ChildFailed(self.name, ready["failed"], self._log, int(ready.get("exit", 3)))
+        self.notes = ready.get("notes", ())
         return dict(ready["ready"])
 
     async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class OwnedBench:
         self._process: subprocess.Popen[str] | None = None
         self.endpoints: dict[str, Any] = {}
         self.token = ""
+        self.notes: list[str] = []
+        """What a person has to read, such as a generated password."""
 
     def start(self) -> OwnedBench:
         """Start, and return when every part is ready. Raises ChildFailed with the bench's own sentence."""
@@ -63,6 +65,7 @@ class OwnedBench:
             self.stop()
             raise ChildFailed("bench", answer["failed"], self._log, int(answer.get("exit", 3)))
         self.endpoints, self.token = answer["ready"]["endpoints"], answer["ready"]["token"]
+        self.notes = list(answer["ready"]["notes"])
         return self
 
     def _answer(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The bench process: in the foreground of a terminal, detached, or as the child of another process.
 
 As a child (`python -m fat.bench.process`) it reads `{"bench": path, "data_dir": path or null, "start_ns": ns or null,
-"patience_s": s}` from stdin, answers `{"ready": {"endpoints", "token"}}` or `{"failed", "exit"}`, and stops when stdin
-ends.
+"patience_s": s}` from stdin, answers `{"ready": {"endpoints", "token", "notes"}}` or `{"failed", "exit"}`, and stops
+when stdin ends.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ async def _serve_parent(say: Callable[[Mapping[str, Any]], None]) -> int:
             load(Path(spec["bench"]), Path(spec["data_dir"]) if spec.get("data_dir") else None),
             start_ns=spec.get("start_ns"),
             patience_s=float(spec.get("patience_s", 0.0)),
-            on_ready=lambda bench: say({"ready": {"endpoints": bench.endpoints, "token": bench.token}}),
+            on_ready=lambda bench: say({"ready": _ready(bench)}),
             until=stop,
         )
     except FatError as error:
@@ -93,6 +93,10 @@ async def _serve_parent(say: Callable[[Mapping[str, Any]], None]) -> int:
         print(broken, file=sys.stderr)  # noqa: T201  # stderr is this child's log
         return broken.exit_code
     return 0
+
+
+def _ready(bench: Bench) -> dict[str, Any]:
+    return {"endpoints": bench.endpoints, "token": bench.token, "notes": bench.notes}
 
 
 def main() -> int:

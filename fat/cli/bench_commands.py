@@ -132,6 +132,8 @@ def show_endpoints(bench: Bench) -> None:
     for key, address in sorted(bench.endpoints.items()):
         typer.echo(f"  {key:<{width}}  {_in_a_line(address)}")
     typer.echo(f"  {'token':<{width}}  {bench.token}   (changes through control, pipeline and web need it)")
+    for note in bench.notes:
+        typer.echo(f"  {note}")
 
 
 def _in_a_line(address: str | list[str]) -> str:

@@ -34,9 +34,11 @@ def foreground(file: BenchFile, endpoints: Path, *, json_output: bool, ready_fd:
     def on_ready(bench: Bench) -> None:
         write_json_atomically(endpoints, bench.endpoints)
         if ready_fd is not None:
-            _tell(ready_fd, {"ready": {"endpoints": bench.endpoints, "token": bench.token}})
+            ready = {"endpoints": bench.endpoints, "token": bench.token, "notes": bench.notes}
+            _tell(ready_fd, {"ready": ready})
         elif json_output:
-            typer.echo(json.dumps({"endpoints": bench.endpoints, "token": bench.token}))
+            said = {"endpoints": bench.endpoints, "token": bench.token, "notes": bench.notes}
+            typer.echo(json.dumps(said))
         else:
             typer.echo(
                 f"{file.bench.name} is up after {time.monotonic() - started:.1f} s; Ctrl-C takes it down"
@@ -94,6 +96,8 @@ def detach(file: BenchFile, endpoints: Path, *, json_output: bool) -> int:
         typer.echo(f"  addresses  {endpoints}")
         typer.echo(f"  live page  {answer['ready']['endpoints']['web']}")
         typer.echo(f"  token      {answer['ready']['token']}")
+        for note in answer["ready"]["notes"]:
+            typer.echo(f"  {note}")
     return 0
 
 

@@ -20,6 +20,7 @@ from sim.caldb.calls import BodyMalformed, Call, Operation, read_body
 from sim.caldb.clients import Clients
 from sim.caldb.fields import LARGEST, Invalid, NotFound
 from sim.caldb.oauth import TOKEN_PATH, TokenEndpoint
+from sim.caldb.office.audit import acting, rest_client
 from sim.caldb.openapi import describe
 from sim.caldb.operations import OPERATIONS
 from sim.caldb.tokens import Tokens, bearer
@@ -96,7 +97,8 @@ class CatalogueApi:
             return _info(404, NOT_FOUND)
         base, email = str(request.base_url).rstrip("/"), request.headers.get("x-user-email", "")
         try:
-            with self.engine.begin() as db:
+            client = rest_client(request.headers, request.client.host if request.client else "unknown")
+            with acting(client), self.engine.begin() as db:
                 call = Call(db, now_ms, base, email, request.path_params, request.query_params, body)
                 answer = operation.handler(call)
         except NotFound:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sim.caldb.client_commands import app as client_app
+from sim.caldb.office.commands import app as user_app
 from sim.caldb.remotes.command import remotes
 from sim.caldb.store_commands import DatabaseOption, register
 
@@ -16,6 +17,8 @@ app = typer.Typer(
     no_args_is_help=True, help="The calibration catalogue: serve one, fill one, and look after its store."
 )
 app.add_typer(client_app, name="client")
+
+app.add_typer(user_app, name="user")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 
@@ -100,7 +103,7 @@ async def _serve(store: Path, table: dict[str, Any], *, json_output: bool) -> No
     import signal
 
     from sim.caldb.kind import KIND
-    from sim.kernel import FaultBoard, Surroundings, Transcript
+    from sim.kernel import FaultBoard, Surroundings, Telling, Transcript
     from sim.kernel.clock import wall_clock
 
     stop = asyncio.Event()
@@ -124,6 +127,9 @@ async def _serve(store: Path, table: dict[str, Any], *, json_output: bool) -> No
             typer.echo(json.dumps(addresses))
         else:
             typer.echo(f"catalogue at {addresses['rest']}, its files in {addresses['store']}; Ctrl-C ends it")
+            typer.echo(f"back office at {addresses['office']}")
+            for note in (n for s in servers.values() if isinstance(s, Telling) for n in s.notes()):
+                typer.echo(note)
         await stop.wait()
     finally:
         for server in servers.values():

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sim.caldb.clients import SecretHash
+from sim.caldb.office.config import OfficeTable
 from sim.caldb.opening import DatabaseUnknown, read_url
 
 ModuleNumber = Annotated[int, Field(ge=0, le=15)]
@@ -78,6 +79,9 @@ class CatalogueTable(BaseModel):
             DetectorTable(identifier="SPB_DET_AGIPD1M-1", karabo_id_control="SPB_IRU_AGIPD1M1")
         ]
     )
+
+    office: OfficeTable = Field(default_factory=OfficeTable)
+    """The web pages for people."""
 
     @field_validator("database")
     @classmethod

@@ -10,6 +10,7 @@ from typing import Final
 from sim.caldb.api import CatalogueApi
 from sim.caldb.clients import Clients, SecretHash, read_clients
 from sim.caldb.config import CatalogueTable
+from sim.caldb.office.server import OfficeServer
 from sim.caldb.remotes.faults import FAULTS as REMOTE_FAULTS
 from sim.caldb.remotes.server import RemotesServer
 from sim.caldb.server import CatalogueServer, StoreFolder
@@ -57,7 +58,8 @@ def build(surroundings: Surroundings, table: CatalogueTable) -> Mapping[str, Ser
         surroundings.name, api.app, host=table.host, port=table.port, transcript=surroundings.transcript
     )
     rest = CatalogueServer(api, http, table.database or folder / CATALOGUE_FILE, table, surroundings.clock)
-    servers: dict[str, Server] = {"rest": rest, "store": StoreFolder(folder)}
+    office = OfficeServer(surroundings.name, table.office, lambda: api.engine, folder, surroundings.clock)
+    servers: dict[str, Server] = {"rest": rest, "store": StoreFolder(folder), "office": office}
     if table.remotes:
         servers["remotes"] = RemotesServer(
             surroundings,

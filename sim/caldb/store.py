@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import ColumnElement
 
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_fields, render
+from sim.caldb.office import audit
 from sim.caldb.opening import StoreDamaged as StoreDamaged
 from sim.caldb.opening import open_engine as open_engine
 from sim.caldb.tables import CALIBRATIONS, CONSTANTS, DETECTORS, METADATA, VERSIONS
@@ -72,7 +73,9 @@ def insert_row(db: Connection, table: Table, values: Mapping[str, Any], now_ms: 
     filled = {**values, **stamps}
     _check(db, table, values, None)
     row_id = _write(db, lambda: insert_values(db, table, filled), lambda: _check(db, table, values, None))
-    return row_by_id(db, table, row_id)
+    row = row_by_id(db, table, row_id)
+    audit.added(db, table, row, now_ms)
+    return row
 
 
 def change(db: Connection, table: Table, row_id: int, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
@@ -86,7 +89,9 @@ def change(db: Connection, table: Table, row_id: int, body: Mapping[str, Any], n
     if values:
         query = update(table).where(table.c.id == row_id).values(**values)
         _write(db, lambda: db.execute(query), lambda: _check(db, table, after, row_id))
-    return row_by_id(db, table, row_id)
+    changed = row_by_id(db, table, row_id)
+    audit.changed(db, table, before, changed, now_ms)
+    return changed
 
 
 def insert_values(db: Connection, table: Table, values: Mapping[str, Any]) -> int:
@@ -108,13 +113,14 @@ def settle_ids(db: Connection, table: Table) -> None:
         db.execute(select(func.setval(sequence, largest)))
 
 
-def remove(db: Connection, table: Table, row_id: int) -> None:
+def remove(db: Connection, table: Table, row_id: int, now_ms: int) -> None:
     """Delete a row. Raises NotFound, or Invalid when other rows need it."""
-    row_by_id(db, table, row_id)
+    row = row_by_id(db, table, row_id)
     try:
         db.execute(sql_delete(table).where(table.c.id == row_id))
     except IntegrityError:
         raise Invalid({"base": ["cannot be deleted, because other entries need it"]}) from None
+    audit.removed(db, table, row, now_ms)
 
 
 def rendered(table: Table) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select
 
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_fields, render
+from sim.caldb.office import audit
 from sim.caldb.store import all_rows, change, create, remove, row_by_id
 from sim.caldb.tables import DETECTOR_TYPES, DETECTORS, MAPPINGS, PDUS
 
@@ -110,14 +111,15 @@ def change_unit(db: Connection, pdu_id: int, body: Mapping[str, Any], now_ms: in
     change(db, PDUS, pdu_id, body, now_ms)
     if place != {field: before[field] for field in PLACE}:
         _move(db, pdu_id, now_ms, place)
+        audit.changed(db, PDUS, before, {**place, "id": pdu_id}, now_ms, PLACE)
     return unit_by_id(db, pdu_id, now_ms)
 
 
-def remove_unit(db: Connection, pdu_id: int) -> None:
+def remove_unit(db: Connection, pdu_id: int, now_ms: int) -> None:
     """Delete a unit with its places. Raises NotFound, or Invalid when versions need it."""
     row_by_id(db, PDUS, pdu_id)
     db.execute(delete(MAPPINGS).where(MAPPINGS.c.physical_detector_unit_id == pdu_id))
-    remove(db, PDUS, pdu_id)
+    remove(db, PDUS, pdu_id, now_ms)
 
 
 def unit_at(db: Connection, detector_id: int, karabo_da: str, at_ms: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What all simulators share: time, devices and servers, faults, transcripts, the process that hosts them."""
 
-from sim.kernel.device import Device, DeviceKind, Problem, Server, Surroundings
+from sim.kernel.device import Device, DeviceKind, Problem, Server, Surroundings, Telling
 from sim.kernel.faults import FaultBoard, FaultSpec
 from sim.kernel.time import NS_PER_MS, NS_PER_S, NS_PER_US, SimTime
 from sim.kernel.transcript import Transcript
@@ -17,5 +17,6 @@ __all__ = [
     "Server",
     "SimTime",
     "Surroundings",
+    "Telling",
     "Transcript",
 ]

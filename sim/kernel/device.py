@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -51,6 +51,15 @@ class Server(Protocol):
 
     def problems(self) -> Sequence[Problem]:
         """What has gone wrong so far, oldest first."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A server with something that whoever starts it has to read: a generated password, never in a log."""
+
+    def notes(self) -> Sequence[str]:
+        """Sentences, once; the server forgets them."""
         ...
 
 

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from sim.errors import AddressTaken, ConfigurationRejected, SimError
 from sim.kernel.bench_time import BenchTime, ClockLost
 from sim.kernel.clock import SimClock, wall_clock
-from sim.kernel.device import DeviceKind, Server, Surroundings
+from sim.kernel.device import DeviceKind, Server, Surroundings, Telling
 from sim.kernel.faults import FaultBoard
 from sim.kernel.transcript import Transcript
 
@@ -75,6 +75,11 @@ class Host:
         for key, (_, server) in self._servers.items():
             endpoints[key] = await server.start()
         return endpoints
+
+    def notes(self) -> list[str]:
+        """What the servers have to tell once, after the start."""
+        telling = (server for _, server in self._servers.values() if isinstance(server, Telling))
+        return [note for server in telling for note in server.notes()]
 
     def _build(self, device: Mapping[str, Any]) -> None:
         name, kind = device["name"], find_kind(device["kind"])
@@ -181,7 +186,8 @@ async def _host(say: TextIO) -> int:
     host = Host(json.loads(first), say)
     try:
         try:
-            host.tell({"ready": await host.start()})
+            endpoints = await host.start()
+            host.tell({"ready": endpoints, "notes": host.notes()})
         except (AddressTaken, ConfigurationRejected) as error:
             host.tell({"failed": str(error), "exit": EXIT_USAGE})
             return EXIT_USAGE
