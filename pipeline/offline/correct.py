@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from pipeline.errors import OutputUnwritable, RunUnreadable, WorkersLost
 from pipeline.offline.output import Sink, discard, finish, only_writer, unfinished_name
 from pipeline.offline.rawrun import RawFile, raw_files
 from pipeline.offline.sequence import RawSequence, raw_sequence
+from pipeline.offline.shelf import Prepared, Shelved, prepared_for
 from pipeline.online.corrected_file import CorrectedFile, corrected_name
 
 Progress = Callable[[int, int], None]
@@ -88,7 +89,7 @@ def correct_run(
     files = raw_files(raw)
     wanted = [file for file in files if file.module in corrections]
     uncorrected = {file.aggregator for file in files if file.module not in corrections}
-    with only_writer(out):
+    with only_writer(out), prepared_for(executor, out, corrections) as prepared:
         todo = [file for file in wanted if not _target(out, file).exists()]
         skipped = len(wanted) - len(todo)
         course = _Course()
@@ -97,7 +98,7 @@ def correct_run(
             for file in todo:
                 if stopping():
                     break
-                futures.append(executor.submit(correct_file, file, out, detector, corrections[file.module]))
+                futures.append(executor.submit(correct_file, file, out, detector, prepared(file.module)))
         except BrokenExecutor:
             course.lost = True
         try:
@@ -109,6 +110,7 @@ def correct_run(
                     _cancel(futures)
         finally:
             _cancel(futures)  # whatever ended the loop: nothing is begun for nobody
+            wait(futures)
     if course.lost:
         raise _lost(out, todo, skipped + course.corrected, len(wanted))
     if course.unwritable is not None:
@@ -132,10 +134,11 @@ def _lost(out: Path, todo: list[RawFile], finished: int, total: int) -> WorkersL
     )
 
 
-def correct_file(file: RawFile, out: Path, detector: str, correction: ModuleCorrection) -> int:
+def correct_file(file: RawFile, out: Path, detector: str, prepared: Prepared) -> int:
     """Correct one sequence file; its trains. Raises RunUnreadable, OutputUnwritable."""
     target = _target(out, file)
     try:
+        correction = prepared.take() if isinstance(prepared, Shelved) else prepared
         with raw_sequence(file, detector) as source:
             trains = _write(source, file, target, detector, correction)
         finish(target)
