@@ -73,7 +73,7 @@ def measure(db: Connection, moment: Moment, statements: list[int]) -> list[float
         median_ms(lookup),
         median_ms(shown),
         asked,
-        median_ms(lambda: choose_version(db, [constant], unit, moment, "closest")),
+        median_ms(lambda: choose_version(db, [constant], [unit], moment, "closest")),
         median_ms(lambda: find_possible(db, request, 0)),
         median_ms(lambda: find_expected(db, request, 0)),
     ]

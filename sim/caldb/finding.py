@@ -96,14 +96,14 @@ def fitting_constants(
     )
 
 
-def usable_versions(constant_ids: Sequence[int], pdu_id: int, moment: Moment) -> Select[Any]:
-    """Versions of any of these constants and a unit that a lookup may return.
+def usable_versions(constant_ids: Sequence[int], pdu_ids: Sequence[int], moment: Moment) -> Select[Any]:
+    """Versions of any of these constants and units that a lookup may return.
 
     That is: deployed, of good quality, registered when the snapshot was taken, and not ended before the event.
     """
     return select(VERSIONS).where(
         VERSIONS.c.calibration_constant_id.in_(constant_ids),
-        VERSIONS.c.physical_detector_unit_id == pdu_id,
+        VERSIONS.c.physical_detector_unit_id.in_(pdu_ids),
         _usable(moment),
     )
 

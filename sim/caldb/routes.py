@@ -157,10 +157,10 @@ def _moment(call: Call) -> Moment:
     return Moment(call.time("event_at"), call.time("snapshot_at"))
 
 
-def _asked(call: Call) -> tuple[list[int], int]:
+def _asked(call: Call) -> tuple[list[int], list[int]]:
     """The constants and the unit that a lookup is about."""
     constant_ids = call.ids("calibration_constant_ids") or [call.path["id"]]
-    return constant_ids, call.needed("integer", "physical_detector_unit_id")
+    return constant_ids, [call.needed("integer", "physical_detector_unit_id")]
 
 
 def _one_version(call: Call, row: dict[str, Any] | None) -> Answer:

@@ -47,16 +47,22 @@ def create_version(db: Connection, body: Mapping[str, Any], now_ms: int) -> dict
     return insert_row(db, VERSIONS, values, now_ms)
 
 
-def candidates(db: Connection, constant_ids: Sequence[int], pdu_id: int, moment: Moment) -> list[Candidate]:
-    """Every version of any of these constants and a unit that a lookup may return."""
-    return [Candidate(row) for row in all_rows(db, usable_versions(constant_ids, pdu_id, moment))]
+def candidates(
+    db: Connection, constant_ids: Sequence[int], pdu_ids: Sequence[int], moment: Moment
+) -> list[Candidate]:
+    """Every version of any of these constants and units that a lookup may return."""
+    return [Candidate(row) for row in all_rows(db, usable_versions(constant_ids, pdu_ids, moment))]
 
 
 def choose_version(
-    db: Connection, constant_ids: Sequence[int], pdu_id: int, moment: Moment, strategy: Strategy
+    db: Connection,
+    constant_ids: Sequence[int],
+    pdu_ids: Sequence[int],
+    moment: Moment,
+    strategy: Strategy,
 ) -> dict[str, Any] | None:
-    """The version of any of these constants and a unit that a strategy selects, or None."""
-    found = _nearest(db, constant_ids, [pdu_id], moment)
+    """The version of any of these constants and units that a strategy selects, or None."""
+    found = _nearest(db, constant_ids, pdu_ids, moment)
     versions = [candidate for of_pair in found.values() for candidate in of_pair]
     chosen = choose(versions, moment.event_at, strategy)
     return None if chosen is None else dict(chosen.row)

@@ -198,7 +198,7 @@ def test_lookups_go_by_indices(engine: Engine) -> None:
     moment = Moment(1_760_000_000_000, 2_000_000_000_000)
     with engine.connect() as db:
         versions = {
-            "all": plan(db, usable_versions([1], 1, moment)),
+            "all": plan(db, usable_versions([1], [1], moment)),
             "nearest": plan(db, neighbours([1, 2, 3], [1, 2], moment)),
         }
         if db.dialect.name == "postgresql":

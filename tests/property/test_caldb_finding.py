@@ -90,7 +90,7 @@ def fill(db: Connection, conditions: list[dict[int, Given]]) -> dict[int, list[S
     return rows
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(parameters(), max_size=8), parameters(), st.integers(0, 8))
 def test_conditions_are_those_that_the_rules_name(
     engine: Engine, conditions: list[dict[int, Given]], request_: dict[int, Given], event: int
@@ -141,7 +141,7 @@ def chosen_by_the_rules(
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(parameters(), min_size=1, max_size=4),
     st.lists(versions, max_size=25, unique_by=lambda v: (v.constant, v.unit, v.begin)),
@@ -182,8 +182,8 @@ def test_a_lookup_returns_what_the_rules_choose(
         units = units_of_detector(db, 1, 0)
         found = by_detector_conditions(db, units, [1, 2], request, moment, strategy)
         assert [row["id"] for row in found] == chosen_by_the_rules(db, rows, request, moment, strategy)
-        every = candidates(db, made[:3], 1, moment)
-        one = choose_version(db, made[:3], 1, moment, strategy)
+        every = candidates(db, made[:3], [1], moment)
+        one = choose_version(db, made[:3], [1], moment, strategy)
         best = choose(every, event, strategy)
         assert (one and one["id"]) == (best and best.id)
         assert [row["id"] for row in closest(every, moment)] == [c.id for c in by_closeness(every, event)]
