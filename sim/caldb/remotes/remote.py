@@ -189,13 +189,14 @@ class Remote:
             self._problem(f"{self.name} failed on a request: {error!r}")
 
     async def _take(self, socket: zmq.asyncio.Socket, sender: Frames, frames: Frames) -> None:
-        self.counters.came()
         self._transcript.received(self._channel, b" | ".join(bytes(frame[:256]) for frame in frames[:2]))
         if self._unresponsive:
+            self.counters.came()
             return
         try:
             request = read_request(frames)
         except Refusal as refusal:
+            self.counters.came()
             await self._refuse(socket, sender, refusal)
             return
         if isinstance(request.body, Status):
@@ -204,6 +205,8 @@ class Remote:
                     socket, sender, answer_frames(self.name, request.number, Answer(self.status()))
                 )
             return
+        # Who only looks is not counted: a look must not change what it shows.
+        self.counters.came()
         brought = len(request.body.data) if isinstance(request.body, Inject) else 0
         if len(self._waiting) >= self._most_waiting or not self._store.budget.take(brought):
             await self._refuse(socket, sender, _for(request, Refusal("busy", BUSY_WORDS)))
@@ -240,6 +243,7 @@ class Remote:
         except Refusal as refusal:
             await self._refuse(socket, job.sender, _for(job.request, refusal))
         else:
+            self.counters.answered += 1
             await self._send(socket, job.sender, answer_frames(self.name, job.request.number, answer))
         self.counters.took(self._monotonic_s() - job.came_s)
 
@@ -269,7 +273,6 @@ class Remote:
     async def _send(
         self, socket: zmq.asyncio.Socket, sender: Frames, frames: Sequence[bytes | memoryview]
     ) -> None:
-        self.counters.answered += 1
         self._transcript.sent(self._channel, frames[0])
         # A client that has gone meanwhile is no failure: a ROUTER drops what it cannot deliver.
         with contextlib.suppress(zmq.ZMQError):

@@ -36,9 +36,9 @@ async def test_the_remotes_of_a_bench_are_shown(remotes: Any, tmp_path: Path, mo
     assert (first["address"], first["state"], first["requests"]) == (
         remotes.addresses[0],
         "waiting on data",
-        3,
+        1,
     )
-    assert (second["requests"], second["refused"]) == (2, {})
+    assert (second["requests"], second["answered"], second["refused"]) == (0, 0, {})
 
 
 async def test_a_remote_that_does_not_answer_is_named(remotes: Any) -> None:
