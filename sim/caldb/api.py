@@ -68,7 +68,7 @@ class CatalogueApi:
         base = str(request.base_url).rstrip("/")
         try:
             client = rest_client(request.headers, request.client.host if request.client else "unknown")
-            with acting(client), self.engine.begin() as db:
+            with acting(client, now_ms), self.engine.begin() as db:
                 answer = handler(Call(db, now_ms, base, request.path_params, request.query_params, body))
         except NotFound:
             return _info(404, NOT_FOUND)

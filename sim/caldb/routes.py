@@ -293,7 +293,7 @@ def set_report(call: Call) -> Answer:
 
 def delete_unit(call: Call) -> Answer:
     """Remove a unit that no version and no place needs."""
-    remove(call.db, PDUS, call.path["id"], call.now_ms)
+    remove(call.db, PDUS, call.path["id"])
     return Answer(None, 204)
 
 

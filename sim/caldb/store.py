@@ -123,14 +123,14 @@ def insert_values(db: Connection, table: Table, values: Mapping[str, Any]) -> in
     return int(key[0])
 
 
-def remove(db: Connection, table: Table, row_id: int, now_ms: int) -> None:
+def remove(db: Connection, table: Table, row_id: int) -> None:
     """Delete a row. Raises NotFound, or Invalid when other rows need it."""
     row = row_by_id(db, table, row_id)
     try:
         db.execute(sql_delete(table).where(table.c.id == row_id))
     except IntegrityError:
         raise Invalid({"base": ["cannot be deleted, because other entries need it"]}) from None
-    audit.removed(db, table, row, now_ms)
+    audit.removed(db, table, row)
 
 
 def rendered(table: Table) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
