@@ -98,7 +98,7 @@ class CatalogueApi:
         base, email = str(request.base_url).rstrip("/"), request.headers.get("x-user-email", "")
         try:
             client = rest_client(request.headers, request.client.host if request.client else "unknown")
-            with acting(client), self.engine.begin() as db:
+            with acting(client, now_ms), self.engine.begin() as db:
                 call = Call(db, now_ms, base, email, request.path_params, request.query_params, body)
                 answer = operation.handler(call)
         except NotFound:

@@ -104,7 +104,7 @@ class Resource:
         return Answer(self.show(call)(change(call.db, self.table, call.path["id"], fields, call.now_ms)))
 
     def _delete(self, call: Call) -> Answer:
-        remove(call.db, self.table, call.path["id"], call.now_ms)
+        remove(call.db, self.table, call.path["id"])
         return Answer(None, 204)
 
 

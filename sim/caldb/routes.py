@@ -306,5 +306,5 @@ def set_report(call: Call) -> Answer:
 
 def delete_unit(call: Call) -> Answer:
     """Remove a unit that no version needs."""
-    remove_unit(call.db, call.path["id"], call.now_ms)
+    remove_unit(call.db, call.path["id"])
     return Answer(None, 204)

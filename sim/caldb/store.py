@@ -113,14 +113,14 @@ def settle_ids(db: Connection, table: Table) -> None:
         db.execute(select(func.setval(sequence, largest)))
 
 
-def remove(db: Connection, table: Table, row_id: int, now_ms: int) -> None:
+def remove(db: Connection, table: Table, row_id: int) -> None:
     """Delete a row. Raises NotFound, or Invalid when other rows need it."""
     row = row_by_id(db, table, row_id)
     try:
         db.execute(sql_delete(table).where(table.c.id == row_id))
     except IntegrityError:
         raise Invalid({"base": ["cannot be deleted, because other entries need it"]}) from None
-    audit.removed(db, table, row, now_ms)
+    audit.removed(db, table, row)
 
 
 def rendered(table: Table) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

@@ -115,11 +115,11 @@ def change_unit(db: Connection, pdu_id: int, body: Mapping[str, Any], now_ms: in
     return unit_by_id(db, pdu_id, now_ms)
 
 
-def remove_unit(db: Connection, pdu_id: int, now_ms: int) -> None:
+def remove_unit(db: Connection, pdu_id: int) -> None:
     """Delete a unit with its places. Raises NotFound, or Invalid when versions need it."""
     row_by_id(db, PDUS, pdu_id)
     db.execute(delete(MAPPINGS).where(MAPPINGS.c.physical_detector_unit_id == pdu_id))
-    remove(db, PDUS, pdu_id, now_ms)
+    remove(db, PDUS, pdu_id)
 
 
 def unit_at(db: Connection, detector_id: int, karabo_da: str, at_ms: int) -> dict[str, Any]:

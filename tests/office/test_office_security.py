@@ -18,7 +18,7 @@ from sim.caldb.office.pages import PAGES
 from sim.caldb.office.sessions import Brake, Sessions
 
 PASSWORD = "a password of tests"
-PATHS = [path.replace("{id:int}", "1").replace("{plot}", "map") for _, path, _, _ in PAGES]
+PATHS = [path.replace("{id}", "1").replace("{plot}", "map") for _, path, _, _ in PAGES]
 SCRIPT = "<script>alert(1)</script>"
 
 

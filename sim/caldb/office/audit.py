@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,13 +14,13 @@ from sqlalchemy import Connection, Table, insert
 from sim.caldb.office.tables import AUDIT
 
 MOST_NAME: Final = 100
-_ACTOR: ContextVar[str] = ContextVar("actor", default="bench")
+_ACTOR: ContextVar[tuple[str, int | None]] = ContextVar("actor", default=("bench", None))
 
 
 @contextmanager
-def acting(who: str) -> Iterator[None]:
-    """Changes inside are recorded as made by *who*."""
-    token = _ACTOR.set(who[:MOST_NAME])
+def acting(who: str, now_ms: int | None = None) -> Iterator[None]:
+    """Changes inside are recorded as made by *who*; removals as made at *now_ms*, or by wall time."""
+    token = _ACTOR.set((who[:MOST_NAME], now_ms))
     try:
         yield
     finally:
@@ -55,8 +56,10 @@ def changed(
     _record(db, table, after["id"], "changed", at_ms, differing)
 
 
-def removed(db: Connection, table: Table, row: Mapping[str, Any], at_ms: int) -> None:
+def removed(db: Connection, table: Table, row: Mapping[str, Any]) -> None:
     """Record that a row was deleted."""
+    known_ms = _ACTOR.get()[1]
+    at_ms = time.time_ns() // 1_000_000 if known_ms is None else known_ms
     _record(db, table, row["id"], "removed", at_ms, [("", _title(row), None)])
 
 
@@ -74,7 +77,7 @@ def _record(
     entries = [
         {
             "at": at_ms,
-            "who": _ACTOR.get(),
+            "who": _ACTOR.get()[0],
             "action": action,
             "table_name": table.name,
             "row_id": row_id,

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from sqlalchemy import Connection
 
 from sim.caldb.office.config import NAME_PATTERN, Role
 from sim.caldb.office.passwords import PasswordRefused, check_new, hashed
-from sim.caldb.office.users import User, remove_user, set_user, stored_user, stored_users
+
+if TYPE_CHECKING:
+    # Every command line loads this file; only these commands need a database.
+    from sqlalchemy import Connection
 
 app = typer.Typer(no_args_is_help=True, help="Who may log in to the back office of a catalogue.")
 
@@ -35,6 +37,8 @@ def add(name: NameArgument, role: RoleOption = "read", store: StoreOption = STOR
 
     Example: stellwerk caldb user add anna --role edit --store runs/demo/caldb
     """
+    from sim.caldb.office.users import User, set_user, stored_user
+
     if not re.fullmatch(NAME_PATTERN, name):
         _fail(f"{name!r} cannot be a name: letters, digits and . _ @ - only, 60 at most")
     with _opened(store) as db:
@@ -50,6 +54,8 @@ def list_users(store: StoreOption = STORE) -> None:
 
     Example: stellwerk caldb user list --store runs/demo/caldb
     """
+    from sim.caldb.office.users import stored_users
+
     with _opened(store) as db:
         users = stored_users(db)
     for one in users:
@@ -64,6 +70,8 @@ def remove(name: NameArgument, store: StoreOption = STORE) -> None:
 
     Example: stellwerk caldb user remove anna --store runs/demo/caldb
     """
+    from sim.caldb.office.users import remove_user
+
     with _opened(store) as db:
         if not remove_user(db, name):
             _fail(f"there is no user {name} in {store}")

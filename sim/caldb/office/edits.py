@@ -53,6 +53,6 @@ def save(
         values[name] == (before[name] or "" if name == "description" else before[name]) for name in values
     ):
         return False
-    with acting(who):
+    with acting(who, now_ms):
         change(db, VERSIONS, version_id, values, now_ms)
     return True

@@ -51,7 +51,7 @@ class Filters:
     def id(self, name: str) -> int | None:
         """A filter that holds an id."""
         text = getattr(self, name)
-        return int(text) if _is_id(text) else None
+        return int(text) if is_id(text) else None
 
     def flag(self, name: str) -> bool | None:
         """A filter that holds yes or no."""
@@ -70,12 +70,12 @@ class Filters:
     @property
     def number(self) -> int:
         """The page, from 1."""
-        return min(int(self.page), LARGEST_PAGE) if _is_id(self.page) and int(self.page) > 0 else 1
+        return min(int(self.page), LARGEST_PAGE) if is_id(self.page) and int(self.page) > 0 else 1
 
     @property
     def rows(self) -> int:
         """Rows on a page."""
-        return int(self.size) if _is_id(self.size) and int(self.size) in SIZES else SIZES[1]
+        return int(self.size) if is_id(self.size) and int(self.size) in SIZES else SIZES[1]
 
     @property
     def descending(self) -> bool:
@@ -96,7 +96,7 @@ def read_filters(query: Mapping[str, str]) -> Filters:
     wrong += [
         f"“{given[name]}” is no number for “{name}”."
         for name in ("calibration", "type", "constant", "unit", "row")
-        if name in given and not _is_id(given[name])
+        if name in given and not is_id(given[name])
     ]
     wrong += [
         f"“{given[name]}” is neither yes nor no for “{name}”."
@@ -110,7 +110,9 @@ def _clean(text: str) -> str:
     return "".join(c for c in text[:200] if c.isprintable()).strip()
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether a text is an id; some catalogues have negative ones."""
+    text = text.removeprefix("-")
     return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_ID
 
 

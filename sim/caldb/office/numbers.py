@@ -84,10 +84,11 @@ def values_of(source: Source, stage: int) -> Values:
     for cell in range(cells):
         trend[:, cell] = _quantiles(data[cell].ravel(), TREND)
     flat = data.ravel()
-    quantiles = _quantiles(flat, QUANTILES)
     finite = flat[np.isfinite(flat)]
+    quantiles = _quantiles(finite, QUANTILES)
     counts, edges, below, above = _histogram(finite, quantiles)
-    spread = float(np.median(np.abs(finite - quantiles[3]))) * ROBUST if finite.size else np.nan
+    (deviation,) = _quantiles(np.abs(finite - np.float32(quantiles[3])), (0.5,))
+    spread = deviation * ROBUST
     limits = (quantiles[3] - LIMIT_SIGMA * spread, quantiles[3] + LIMIT_SIGMA * spread)
     missing = int(flat.size - finite.size)
     return Values(
@@ -124,17 +125,17 @@ def spread_of(source: Source, stage: int) -> Spread:
     if header.mask:
         share = float((sample != 0).mean())
         return Spread(share, share, share)
-    low, middle, high = _quantiles(np.where(np.isfinite(sample), sample, np.nan), (0.16, 0.5, 0.84))
+    low, middle, high = _quantiles(sample, (0.16, 0.5, 0.84))
     return Spread(low, middle, high)
 
 
 def _quantiles(values: NDArray[Any], at: tuple[float, ...]) -> tuple[float, ...]:
-    # Sorting leaves NaN at the end, and is several times as fast as nanquantile.
-    ordered = np.sort(values)
-    count = int(np.searchsorted(ordered, np.nan)) if np.isnan(ordered[-1:]).any() else ordered.size
-    if count == 0:
+    """Quantiles of the finite values by the nearest rank; several times as fast as nanquantile."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
         return tuple(np.nan for _ in at)
-    return tuple(float(ordered[round(q * (count - 1))]) for q in at)
+    ranks = [round(q * (finite.size - 1)) for q in at]
+    return tuple(float(value) for value in np.partition(finite, ranks)[ranks])
 
 
 def _median_over_cells(data: Floats) -> Floats:

@@ -17,7 +17,7 @@ from sim.caldb.office.app import Desk, Page
 from sim.caldb.office.edits import ChangedMeanwhile, form_values, save, state_of
 from sim.caldb.office.export import csv_lines
 from sim.caldb.office.files import Unshowable, bits_in
-from sim.caldb.office.filters import LARGEST_ID, SIZES, Filters, read_filters
+from sim.caldb.office.filters import SIZES, Filters, is_id, read_filters
 from sim.caldb.office.gallery import MOST_HISTORY, PLOTS, Subject, read_look
 from sim.caldb.store import row_by_id
 from sim.caldb.tables import CALIBRATIONS, CONSTANTS, VERSIONS
@@ -201,10 +201,10 @@ async def _subject(desk: Desk, row: dict[str, Any]) -> Subject:
 
 
 def _id(desk: Desk) -> int:
-    number = int(desk.request.path_params["id"])
-    if number > LARGEST_ID:
+    text = desk.request.path_params["id"]
+    if not is_id(text):
         raise HTTPException(404, "the catalogue holds no such entry")
-    return number
+    return int(text)
 
 
 def _without_empty(desk: Desk) -> Response | None:
@@ -225,14 +225,14 @@ def _paging(filters: Filters, total: int) -> dict[str, int]:
 PAGES: Final[list[tuple[str, str, Page, str]]] = [
     ("GET", "/versions", versions, "read"),
     ("GET", "/versions.csv", versions_csv, "read"),
-    ("GET", "/versions/{id:int}", version, "read"),
-    ("GET", "/versions/{id:int}/plots/{plot}.png", plot, "read"),
-    ("GET", "/versions/{id:int}/edit", edit_page, "edit"),
-    ("POST", "/versions/{id:int}/edit", edit, "edit"),
-    ("GET", "/constants/{id:int}", constant, "read"),
-    ("GET", "/conditions/{id:int}", condition, "read"),
+    ("GET", "/versions/{id}", version, "read"),
+    ("GET", "/versions/{id}/plots/{plot}.png", plot, "read"),
+    ("GET", "/versions/{id}/edit", edit_page, "edit"),
+    ("POST", "/versions/{id}/edit", edit, "edit"),
+    ("GET", "/constants/{id}", constant, "read"),
+    ("GET", "/conditions/{id}", condition, "read"),
     ("GET", "/units", units, "read"),
-    ("GET", "/units/{id:int}", unit, "read"),
+    ("GET", "/units/{id}", unit, "read"),
     ("GET", "/changes", changes, "read"),
 ]
 """Method, path, page, and the role that it needs."""
