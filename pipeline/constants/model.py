@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pipeline.constants.conditions import Conditions
 from pipeline.errors import ConstantMissing
 
-Strategy = Literal["prior", "closest"]
-"""prior: the latest version that begins at or before the event; closest: also from the future."""
+Strategy = Literal["prior", "closest", "exact"]
+"""prior: the latest version that begins at or before the event; closest: also from the future; exact: none but the
+one that begins at the event, to the millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
