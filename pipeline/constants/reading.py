@@ -63,7 +63,7 @@ def _lies_flat(stored: h5py.Dataset) -> bool:
 
 def _read_flat(stored: h5py.Dataset) -> tuple[NDArray[Any], int]:
     data = np.empty(stored.shape, stored.dtype)
-    into = memoryview(data.reshape(-1).view(np.uint8))
+    into = data.reshape(-1).view(np.uint8).data
     # The descriptor is HDF5's own: a file that is replaced meanwhile is still the one whose header was read.
     descriptor, offset = stored.file.id.get_vfd_handle(), stored.id.get_offset()
     done, crc = 0, 0
@@ -87,7 +87,7 @@ def _chunks(stored: h5py.Dataset) -> list[Any]:
     """Where each chunk lies; empty where one of them is packed in another way than the others."""
     found: list[Any] = []
     # A callback that returns something ends the walk.
-    stored.id.chunk_iter(lambda chunk: found.append(chunk))  # noqa: PLW0108
+    stored.id.chunk_iter(found.append)
     return found if not any(chunk.filter_mask for chunk in found) else []
 
 
@@ -95,12 +95,18 @@ def _read_packed(stored: h5py.Dataset, chunks: list[Any]) -> NDArray[Any]:
     most = math.prod(-(-axis // size) for axis, size in zip(stored.shape, stored.chunks, strict=True))
     whole = len(chunks) == most
     words = _WORDS[stored.dtype.itemsize]
-    data = np.empty(stored.shape, stored.dtype) if whole else np.full(stored.shape, stored.fillvalue, stored.dtype)
+    data = (
+        np.empty(stored.shape, stored.dtype)
+        if whole
+        else np.full(stored.shape, stored.fillvalue, stored.dtype)
+    )
     flat = data.view(words)
     descriptor, shuffled = stored.file.id.get_vfd_handle(), stored.shuffle
     room = np.empty(stored.chunks, words)
     for chunk in chunks:
-        place = tuple(slice(at, at + size) for at, size in zip(chunk.chunk_offset, stored.chunks, strict=True))
+        place = tuple(
+            slice(at, at + size) for at, size in zip(chunk.chunk_offset, stored.chunks, strict=True)
+        )
         target = flat[place]
         values = _inflate(os.pread(descriptor, chunk.size, chunk.byte_offset), room.nbytes)
         straight = target.shape == room.shape and target.flags.c_contiguous

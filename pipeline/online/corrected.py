@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import PipelineTable
-from pipeline.constants import Catalogue, CatalogueRest, Conditions, ConstantSet, conditions_of
+from pipeline.constants import Question, conditions_of
+from pipeline.constants.model import begins_of
 from pipeline.control.device import Device, Property, Slot, State
 from pipeline.correct import recipe_of
 from pipeline.daq.rates import Rate
@@ -18,6 +18,7 @@ from pipeline.model import CorrectedModule, MatchedTrain, ModuleTrain, TrainCloc
 from pipeline.online.appender import Appender
 from pipeline.online.bridge import BridgeServer, Rooms
 from pipeline.online.bridge_messages import combined_source, serialize, train_metadata
+from pipeline.online.constants_in_use import ConstantsInUse, Fetched
 from pipeline.online.correction import CorrectionStage
 from pipeline.online.gate import Gate
 from pipeline.online.matcher import Matcher
@@ -32,6 +33,7 @@ class CorrectedBranch:
 
     folder    corrected runs are written below it
     splitter  is before this branch: what it lets through is told when it is too much
+    data_dir  holds the constants' cache and log
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class CorrectedBranch:
         train_clock: TrainClock,
         folder: Path,
         splitter: Splitter,
+        data_dir: Path,
     ) -> None:
-        self._table, self._endpoints, self._splitter = table, endpoints, splitter
+        self._table, self._splitter = table, splitter
+        self.constants = ConstantsInUse(table, endpoints, data_dir)
         self.arriving = Rate()
         """Module images that the splitter lets through."""
         self.matcher = Matcher[CorrectedModule](
@@ -79,7 +83,6 @@ class CorrectedBranch:
         self._rooms = Rooms()
         self._axes, self._keys = table.bridge.axes, table.bridge.keys
         self._modules = 8 if "500K" in table.detector else 16
-        self._constants: ConstantSet | None = None
 
     def start(self) -> dict[str, str]:
         """Start the stages, last first; the addresses of the bridges. Raises AddressInUse, SettingRejected."""
@@ -136,27 +139,13 @@ class CorrectedBranch:
             self._pipeline_device(),
         ]
 
-    def load_constants(self, event_at: datetime, conditions: Conditions) -> ConstantSet:
+    def load_constants(self, question: Question) -> Fetched:
         """Fetch and prepare what is in force at a moment. Raises ConstantMissing, CatalogueError and others."""
-        for key in ("caldb.rest", "caldb.store"):
-            if key not in self._endpoints:
-                raise SettingRejected(
-                    "endpoints", key, "the address of a catalogue; this pipeline was given none"
-                )
-        recipe = recipe_of(self._table.correction, conditions)
-        rest = CatalogueRest(str(self._endpoints["caldb.rest"]))
-        try:
-            store = Path(str(self._endpoints["caldb.store"]))
-            catalogue = Catalogue(rest, store, self._table.detector)
-            found = catalogue.fetch(
-                conditions, recipe.needed, self._table.modules, event_at, welcome=recipe.welcome
-            )
-        finally:
-            rest.close()
-        prepared = {m: recipe.prepare(m, found.module(m)) for m in self._table.modules}
+        recipe = recipe_of(self._table.correction, question.conditions)
+        fetched, prepared = self.constants.fetch(recipe, question)
         self.correction.load(recipe, prepared, self._table.memory_cells)
-        self._constants = found
-        return found
+        self.constants.use(fetched)
+        return fetched
 
     def _serve(self, matched: MatchedTrain[CorrectedModule]) -> None:
         if matched.train_id % self._every_nth:
@@ -216,19 +205,17 @@ class CorrectedBranch:
                 return State.ERROR
             return State.ACTIVE if stage.ready else State.PASSIVE
 
-        def load_constants(event_at: str, conditions: dict[str, Any]) -> dict[str, Any]:
-            try:
-                moment = datetime.fromisoformat(event_at)
-            except ValueError:
-                raise SettingRejected("event_at", event_at, "a moment in ISO 8601") from None
-            if moment.tzinfo is None:
-                raise SettingRejected("event_at", event_at, "a moment with its time zone")
-            found = self.load_constants(moment, conditions_of(self._table.type, conditions))
-            return {"constants": found.begin_at(), "versions": len(found.versions())}
+        def load_constants(
+            event_at: str, conditions: dict[str, Any], selection: str = "", snapshot_at: str = ""
+        ) -> dict[str, Any]:
+            stated = conditions_of(self._table.type, conditions)
+            used = self.load_constants(self.constants.question(stated, event_at, selection, snapshot_at))
+            begins = begins_of(used.versions)
+            return {"constants": begins, "versions": len(used.versions), "source": used.as_json()}
 
         def unload() -> dict[str, Any]:
             stage.unload()
-            self._constants = None
+            self.constants.forget()
             return {}
 
         return Device(
@@ -241,7 +228,7 @@ class CorrectedBranch:
                     lambda: list(self._table.correction.steps_of(self._table.type)),
                     type=list,
                 ),
-                Property("constants", "begin of each, by calibration and module", self._begins, type=dict),
+                *self.constants.properties(),
                 Property("timing", "cost so far", stage.timing, type=dict),
                 Property(
                     "module_images_per_s", "over five seconds", lambda: stage.images.per_second, type=float
@@ -252,6 +239,7 @@ class CorrectedBranch:
             ],
             [
                 Slot("load_constants", "fetch and use the constants in force at a moment", load_constants),
+                *self.constants.slots(),
                 Slot("unload", "forget the constants and stop correcting", unload),
                 Slot("start", "take trains in", lambda: _after(stage.resume, state)),
                 Slot(
@@ -262,14 +250,6 @@ class CorrectedBranch:
                 Slot("reset", "forget the problem", lambda: _after(stage.reset, state)),
             ],
         )
-
-    def _begins(self) -> dict[str, dict[str, str]]:
-        if self._constants is None:
-            return {}
-        return {
-            name: {str(module): begin for module, begin in of_modules.items()}
-            for name, of_modules in self._constants.begin_at().items()
-        }
 
     def _appender_device(self) -> Device:
         appender = self.appender
