@@ -43,6 +43,11 @@ class Entry:
     stamp: tuple[int, ...] = ()
     """Size and modification time of the file that it was copied from."""
 
+    @property
+    def about(self) -> str:
+        """In short, what it is."""
+        return _about(self.question)
+
 
 class ConstantsCache:
     """A folder of kept contents; what is not used for longest goes when they are more than *most_bytes*.
@@ -272,7 +277,11 @@ def _key(question: Mapping[str, Any]) -> str:
 
 
 def _about(question: Mapping[str, Any]) -> str:
-    return str(question.get("file") or question.get("path") or "an entry")
+    if "file" in question:
+        return str(question["file"])
+    query = question.get("query")
+    asked = " ".join(f"{name}={value}" for name, value in query.items()) if isinstance(query, dict) else ""
+    return f"{question.get('path', 'an entry')} {asked}".strip()
 
 
 def _copy(source: Path, target: Path) -> str:
