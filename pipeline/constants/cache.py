@@ -69,7 +69,11 @@ class ConstantsCache:
 
     def keep(self, question: Mapping[str, Any], content: bytes) -> None:
         """Keep an answer, in place of an earlier one to the same question."""
-        with self._told(f"an answer to {question.get('path', 'a question')}", len(content)):
+        what = f"an answer to {question.get('path', 'a question')}"
+        if len(content) > self.most_bytes:
+            self._remark(f"{what} is not kept: it is larger than the cache may be")
+            return
+        with self._told(what):
             part = self._unfinished()
             try:
                 part.write_bytes(content)
@@ -79,7 +83,7 @@ class ConstantsCache:
 
     def keep_file(self, question: Mapping[str, Any], path: Path) -> None:
         """Keep a copy of a file, unless the same is kept already."""
-        with self._told(str(path), 0):
+        with self._told(str(path)):
             stat = path.stat()
             stamp = (stat.st_size, stat.st_mtime_ns)
             known = self._entry(_key(question))
@@ -261,11 +265,8 @@ class ConstantsCache:
             yield
 
     @contextlib.contextmanager
-    def _told(self, what: str, size: int) -> Iterator[None]:
+    def _told(self, what: str) -> Iterator[None]:
         """A cache that cannot keep something is no reason to stop."""
-        if size > self.most_bytes:
-            self._remark(f"{what} is not kept: it is larger than the cache may be")
-            return
         try:
             yield
         except OSError as error:

@@ -173,7 +173,7 @@ def _row_text(row: Row, question: Question) -> list[str]:
     head = f"{row.module:>6}  {row.pdu:<18} {row.calibration:<14}"
     chosen, others = row.judgement.chosen, row.judgement.others
     if chosen is None:
-        lines = [f"{head} {'none':>8}"]
+        lines = [f"{head} {'none':>8}  under these conditions at this time"]
     else:
         distance = spell_distance(chosen.begin_at, to_tick(question.event_at))
         lines = [f"{head} {chosen.id:>8}  {chosen.begin_at.isoformat()} ({distance} the event)"]
