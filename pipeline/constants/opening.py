@@ -41,6 +41,8 @@ def open_catalogue(
         remarks: list[str] = []
 
         def remark(sentence: str) -> None:
+            if sentence in remarks:
+                return
             remarks.append(sentence)
             log.warning("constants", remark=sentence)
 
