@@ -66,7 +66,7 @@ def write_constant(
             stored = group.create_dataset("data", data=data, **packing)
             stored.attrs["dims"] = np.array(list(dims), dtype=h5py.string_dtype())
             stored.attrs["sha256"] = content_hash(data)
-            stored.attrs["crc32"] = np.uint32(checksum(data))
+            stored.attrs["lane_sums"] = checksum(data)
             for name, value in attributes.items():
                 group.attrs[name] = value
         _flush(part)
@@ -143,22 +143,23 @@ def _read(path: Path, stored: h5py.Dataset, calibration: str, wanted: tuple[int,
         raise ConstantUnreadable(
             path, f"{stored.name} has shape {shape}, but {calibration} needs {wanted} (axes {dims}); {TO_DO}"
         )
-    raw, crc = read_values(stored)
-    if (how := _changed(stored, raw, crc)) is not None:
-        raise ConstantUnreadable(path, f"{stored.name} is not what was written (its {how} differs); {TO_DO}")
+    raw, sums = read_values(stored)
+    if _changed(stored, raw, sums):
+        raise ConstantUnreadable(
+            path, f"{stored.name} is not what was written (its checksum differs); {TO_DO}"
+        )
     if raw.dtype.kind == "f" and not _any_number(raw):
         raise ConstantUnreadable(path, f"{stored.name} holds no number at all, only NaN; {TO_DO}")
     return StoredConstant(np.ascontiguousarray(fast_first(raw, dims), dtype=dtype))
 
 
-def _changed(stored: h5py.Dataset, raw: NDArray[Any], crc: int) -> str | None:
-    """Which checksum of the writer does not fit; None when one fits, or there is none."""
-    if (kept := stored.attrs.get("crc32")) is not None:
-        return None if int(kept) == crc else "CRC-32"
+def _changed(stored: h5py.Dataset, raw: NDArray[Any], sums: str) -> bool:
+    """Whether a checksum of the writer does not fit; where there is none, nobody can tell."""
+    if (kept := stored.attrs.get("lane_sums")) is not None:
+        return bool(kept != sums)
     # Files of earlier versions have the slower one only.
-    if (digest := stored.attrs.get("sha256")) is not None:
-        return None if digest == content_hash(raw) else "SHA-256"
-    return None
+    digest = stored.attrs.get("sha256")
+    return digest is not None and bool(digest != content_hash(raw))
 
 
 def _any_number(raw: NDArray[Any]) -> bool:
