@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-if TYPE_CHECKING:
-    from pipeline.config import PipelineTable
+from pipeline.constants_commands import app as constants_app
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The data acquisition and correction pipeline: run it, inspect and correct runs.",
 )
+app.add_typer(constants_app, name="constants")
 
 EXIT_FAIL = 1
 EXIT_USAGE = 2
@@ -64,6 +64,7 @@ def online(
     from pipeline.errors import PipelineError
     from pipeline.model import TrainClock
     from pipeline.online.assembly import OnlinePipeline
+    from pipeline.tables import read_table
 
     token = secrets.token_urlsafe(24)
     try:
@@ -165,6 +166,7 @@ def offline(
     from pipeline.offline.progress import FileProgress
     from pipeline.offline.rawrun import raw_files, run_begin
     from pipeline.offline.workers import executor_of
+    from pipeline.tables import read_table
 
     rest = CatalogueRest(catalogue)
     run = run.absolute()
@@ -255,28 +257,3 @@ def bench(
         typer.echo(json.dumps(report.as_json(found)))
     else:
         report.show(found, Console())
-
-
-def read_table(path: Path) -> PipelineTable:
-    """The [pipeline] table of a TOML file, or the whole file where it has none. Raises SettingRejected."""
-    import tomllib
-
-    from pydantic import ValidationError
-
-    from pipeline.config import PipelineTable
-    from pipeline.errors import SettingRejected
-
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingRejected("the table", str(path), f"a readable TOML file ({error})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingRejected("the table", str(path), f"TOML ({error})") from error
-    try:
-        return PipelineTable.model_validate(values.get("pipeline", values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the table"
-        raise SettingRejected(
-            f"{path}: {key}", first.get("input"), first["msg"].removeprefix("Value error, ")
-        ) from error

@@ -75,6 +75,23 @@ class ConditionsTable(_Table):
         return self.model_dump(exclude_none=True)
 
 
+class ConstantsTable(_Table):
+    """[pipeline.constants]: which versions of constants are used, and what is kept for a silent catalogue."""
+
+    selection: Literal["prior", "closest", "exact"] = "prior"
+    """prior: the latest that begins at or before the event. closest: also from the future. exact: begins at it."""
+    cache: bool = True
+    """Keep answers and files on this machine."""
+    cache_folder: str = ""
+    """Where; empty: `constants-cache` in the data folder."""
+    cache_gb: float = Field(default=40.0, gt=0)
+    """What is not used for longest is removed beyond this; a megapixel AGIPD with 352 cells takes 22."""
+    cache_max_age_h: float = Field(default=168.0, gt=0)
+    """Age at which a kept answer is not used any more."""
+    give_up_after_s: float = Field(default=20.0, ge=0)
+    """How long a silent catalogue is asked again before what is kept is used."""
+
+
 class SplitterTable(_Table):
     """[pipeline.splitter]: which frames and which trains go on."""
 
@@ -276,6 +293,7 @@ class PipelineTable(_Table):
     control_port: Port = 0
     daq: DaqTable = DaqTable()
     conditions: ConditionsTable = ConditionsTable()
+    constants: ConstantsTable = ConstantsTable()
     splitter: SplitterTable = SplitterTable()
     correction: CorrectionTable = CorrectionTable()
     matcher: MatcherTable = MatcherTable()

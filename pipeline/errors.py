@@ -125,10 +125,26 @@ class TrainMalformed(PipelineError):
 class ConstantMissing(PipelineError):
     """No constant version fits the operating conditions."""
 
-    def __init__(self, calibration: str, module: str, conditions: str, at: str) -> None:
+    def __init__(
+        self,
+        calibration: str,
+        module: str,
+        conditions: str,
+        at: str,
+        why: str = "",
+        module_number: int | None = None,
+    ) -> None:
         self.calibration, self.module, self.conditions, self.at = calibration, module, conditions, at
+        self.why, self.module_number = why, module_number
+        reason = f": {why}" if why else ""
         super().__init__(
-            f"no {calibration} for {module} at {at} under {conditions}; inject one, or correct the conditions"
+            f"no {calibration} for {module} at {at} under {conditions}{reason}; inject one, or correct the conditions"
+        )
+
+    def because(self, why: str) -> ConstantMissing:
+        """The same with what is there instead."""
+        return ConstantMissing(
+            self.calibration, self.module, self.conditions, self.at, why, self.module_number
         )
 
 

@@ -27,6 +27,8 @@ class Conditions:
     pixels: ClassVar[tuple[int, int]]
     """Fast and slow scan pixels of a module, the order in which constants are stored."""
     needed: ClassVar[tuple[str, ...]] = ("memory_cells",)
+    left_out: ClassVar[Mapping[str, Parameter]] = {}
+    """Parameters that clients leave out when they have these values, by their names in lower case."""
 
     memory_cells: int
 
@@ -103,6 +105,7 @@ class AgipdConditions(Conditions):
     detector: ClassVar[str] = "AGIPD"
     pixels: ClassVar[tuple[int, int]] = (128, 512)
     needed: ClassVar[tuple[str, ...]] = ("memory_cells", "acquisition_rate_mhz")
+    left_out: ClassVar[Mapping[str, Parameter]] = {"gain mode": 0.0, "integration time": 12.0}
 
     acquisition_rate_mhz: float = 1.1
     """4.5, 2.2, 1.1 or 0.5."""
@@ -158,6 +161,7 @@ class LpdConditions(Conditions):
 
     detector: ClassVar[str] = "LPD"
     pixels: ClassVar[tuple[int, int]] = (256, 256)
+    left_out: ClassVar[Mapping[str, Parameter]] = {"parallel gain": 0.0}
 
     sensor_bias_voltage_v: float = 250.0
     feedback_capacitor_pf: float = 5.0

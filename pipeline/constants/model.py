@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pipeline.constants.conditions import Conditions
 from pipeline.errors import ConstantMissing
 
-Strategy = Literal["prior", "closest"]
-"""prior: the latest version that begins at or before the event; closest: also from the future."""
+Strategy = Literal["prior", "closest", "exact"]
+"""prior: the latest version that begins at or before the event; closest: also from the future; exact: none but the
+one that begins at the event, to the millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class ConstantVersion:
     data_set: str
     """HDF5 group; the data are `{data_set}/data`."""
     raw_data_location: str = ""
+    constant_id: int = 0
+    """The catalogue's id of the constant that this is a version of."""
+    unit_id: int = 0
 
     def provenance(self) -> dict[str, Any]:
         """What a record keeps of it, JSON-able."""
@@ -89,10 +93,15 @@ class ConstantSet:
 
     def begin_at(self) -> dict[str, dict[int, str]]:
         """Begin of each version, ISO 8601, by calibration and module."""
-        begins: dict[str, dict[int, str]] = {}
-        for version in self.versions():
-            begins.setdefault(version.calibration, {})[version.module] = version.begin_at.isoformat()
-        return begins
+        return begins_of(self.versions())
+
+
+def begins_of(versions: Iterable[ConstantVersion]) -> dict[str, dict[int, str]]:
+    """Begin of each version, ISO 8601, by calibration and module."""
+    begins: dict[str, dict[int, str]] = {}
+    for version in versions:
+        begins.setdefault(version.calibration, {})[version.module] = version.begin_at.isoformat()
+    return begins
 
 
 def require(
@@ -108,7 +117,8 @@ def require(
         for module in sorted(modules):
             if (module, calibration) not in there:
                 at = event_at.isoformat(timespec="seconds")
-                raise ConstantMissing(calibration, f"module {module}", str(conditions), at)
+                name = f"module {module}"
+                raise ConstantMissing(calibration, name, str(conditions), at, module_number=module)
 
 
 def dtype_of(calibration: str) -> np.dtype[Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import httpx
 
@@ -33,6 +34,49 @@ def _spell(info: Any) -> str:
     if isinstance(info, dict):
         return "; ".join(f"{field} {_spell(messages)}" for field, messages in info.items())
     return ", ".join(map(str, info)) if isinstance(info, list) else str(info)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list."""
+
+    entries: list[Any]
+    pages: int
+    """That there are, of this size."""
+    total: int
+    """Entries on all pages."""
+
+
+class Asking(Protocol):
+    """How a catalogue is asked: directly, or with answers kept for when it is silent."""
+
+    @property
+    def url(self) -> str:
+        """Base address, without `/api`."""
+        ...
+
+    def get(self, path: str, *, body: Mapping[str, Any] | None = None, **query: object) -> Any:
+        """GET `api/{path}`. Raises Refused, CatalogueUnreachable, CatalogueError."""
+        ...
+
+    def find(self, path: str, **query: object) -> Any | None:
+        """The same, but None for 404."""
+        ...
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """POST to `api/{path}`. Raises as `get` does."""
+        ...
+
+    def page(self, path: str, number: int, size: int, **query: object) -> Page:
+        """One page of a list, numbered from 1. Raises as `get` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    raw: bytes
+    headers: Mapping[str, str]
 
 
 class CatalogueRest:
@@ -69,12 +113,12 @@ class CatalogueRest:
 
     def get(self, path: str, *, body: Mapping[str, Any] | None = None, **query: object) -> Any:
         """GET `api/{path}`. Raises Refused, CatalogueUnreachable, CatalogueError."""
-        return self._ask("GET", path, query, body)
+        return self._ask("GET", path, query, body)[0]
 
     def find(self, path: str, **query: object) -> Any | None:
         """The same, but None for 404."""
         try:
-            return self._ask("GET", path, query, None)
+            return self._ask("GET", path, query, None)[0]
         except Refused as error:
             if error.status == 404:
                 return None
@@ -82,11 +126,22 @@ class CatalogueRest:
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST to `api/{path}`. Raises as `get` does."""
-        return self._ask("POST", path, {}, body)
+        return self._ask("POST", path, {}, body)[0]
+
+    def page(self, path: str, number: int, size: int, **query: object) -> Page:
+        """One page of a list, numbered from 1. Raises as `get` does."""
+        entries, headers = self._ask("GET", path, {**query, "page": number, "page_size": size}, None)
+        if not isinstance(entries, list):
+            raise CatalogueError(f"{self.url} answered GET {path} with something that is no list")
+        try:
+            pages = int(headers.get("x-total-pages", 1))
+            return Page(entries, pages, int(headers.get("x-total-count", len(entries))))
+        except ValueError:
+            raise CatalogueError(f"{self.url} answered GET {path} without a number of pages") from None
 
     def _ask(
         self, method: str, path: str, query: Mapping[str, object], body: Mapping[str, Any] | None
-    ) -> Any:
+    ) -> tuple[Any, Mapping[str, str]]:
         give_up_at = self._monotonic_s() + self._retry_for_s
         pause_s = FIRST_PAUSE_S
         while True:
@@ -100,18 +155,19 @@ class CatalogueRest:
 
     def _ask_once(
         self, method: str, path: str, query: Mapping[str, object], body: Mapping[str, Any] | None
-    ) -> Any:
-        status, raw = self._send(method, f"/api/{path}", query, body, self._authorization())
-        if status == 401 and self._credentials is not None:
+    ) -> tuple[Any, Mapping[str, str]]:
+        sent = self._send(method, f"/api/{path}", query, body, self._authorization())
+        if sent.status == 401 and self._credentials is not None:
             self._token = None
-            status, raw = self._send(method, f"/api/{path}", query, body, self._authorization())
+            sent = self._send(method, f"/api/{path}", query, body, self._authorization())
+        status = sent.status
         if status >= 500:
             raise CatalogueUnreachable(self.url, f"{method} {path} was answered with status {status}")
-        answer = self._read(method, path, raw)
+        answer = self._read(method, path, sent.raw)
         if status >= 400:
             info = answer.get("info", answer) if isinstance(answer, dict) else answer
             raise Refused(f"{method} {path}", status, info)
-        return answer
+        return answer, sent.headers
 
     def _authorization(self) -> dict[str, str]:
         if self._credentials is None:
@@ -141,7 +197,7 @@ class CatalogueRest:
         query: Mapping[str, object],
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str],
-    ) -> tuple[int, bytes]:
+    ) -> _Answer:
         params = {name: str(value) for name, value in query.items()}
         raw = bytearray()
         try:
@@ -154,7 +210,7 @@ class CatalogueRest:
                         raise CatalogueError(
                             f"{method} {path}: the answer is longer than {MOST_ANSWER_BYTES} bytes"
                         )
-                return answer.status_code, bytes(raw)
+                return _Answer(answer.status_code, bytes(raw), answer.headers)
         except httpx.InvalidURL as error:
             raise CatalogueUnreachable(self.url, f"this is no address: {error}") from None
         except httpx.HTTPError as error:

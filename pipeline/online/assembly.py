@@ -71,7 +71,7 @@ class OnlinePipeline:
             plan, table.memory_cells, table.daq, self._raw_folder, self._on_train, slow=self.slow
         )
         self.corrected = CorrectedBranch(
-            table, endpoints, train_clock, self._proposal_folder / "proc", self.splitter
+            table, endpoints, train_clock, self._proposal_folder / "proc", self.splitter, data_dir
         )
         self.raw = RawBranch(table, train_clock, 8 if "500K" in table.detector else 16)
         self.raw_splitter = Splitter(

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import PipelineTable
-from pipeline.constants import Catalogue, CatalogueRest, Conditions, ConstantSet
+from pipeline.constants import Question
 from pipeline.correct import recipe_of
 from pipeline.daq.rates import Rate
-from pipeline.errors import SettingRejected
 from pipeline.model import CorrectedModule, MatchedTrain, ModuleTrain, TrainClock
 from pipeline.online.appender import Appender
 from pipeline.online.bridge import BridgeServer
 from pipeline.online.bridge_messages import combined_source, serialize, train_metadata
+from pipeline.online.constants_in_use import ConstantsInUse, Fetched
 from pipeline.online.correction import CorrectionStage
 from pipeline.online.gate import Gate
 from pipeline.online.matcher import Matcher
@@ -31,6 +30,7 @@ class CorrectedBranch:
 
     folder    corrected runs are written below it
     splitter  is before this branch: what it lets through is told when it is too much
+    data_dir  holds the constants' cache and log
     """
 
     def __init__(
@@ -40,8 +40,10 @@ class CorrectedBranch:
         train_clock: TrainClock,
         folder: Path,
         splitter: Splitter,
+        data_dir: Path,
     ) -> None:
-        self.table, self._endpoints, self._splitter = table, endpoints, splitter
+        self.table, self._splitter = table, splitter
+        self.constants = ConstantsInUse(table, endpoints, data_dir)
         self.arriving = Rate()
         """Module images that the splitter lets through."""
         self.matcher = Matcher[CorrectedModule](
@@ -89,7 +91,6 @@ class CorrectedBranch:
         """Whether trains go to the bridge."""
         self.showing = table.preview.enabled
         """Whether pictures are made."""
-        self.constants: ConstantSet | None = None
 
     def start(self) -> dict[str, str]:
         """Start the stages, last first; the addresses of the bridges. Raises AddressInUse, SettingRejected."""
@@ -135,27 +136,13 @@ class CorrectedBranch:
         """Whether a stage has work; upstream first."""
         return self.correction.busy or self.output.busy
 
-    def load_constants(self, event_at: datetime, conditions: Conditions) -> ConstantSet:
+    def load_constants(self, question: Question) -> Fetched:
         """Fetch and prepare what is in force at a moment. Raises ConstantMissing, CatalogueError and others."""
-        for key in ("caldb.rest", "caldb.store"):
-            if key not in self._endpoints:
-                raise SettingRejected(
-                    "endpoints", key, "the address of a catalogue; this pipeline was given none"
-                )
-        recipe = recipe_of(self.settings, conditions)
-        rest = CatalogueRest(str(self._endpoints["caldb.rest"]))
-        try:
-            store = Path(str(self._endpoints["caldb.store"]))
-            catalogue = Catalogue(rest, store, self.table.detector)
-            found = catalogue.fetch(
-                conditions, recipe.needed, self.table.modules, event_at, welcome=recipe.welcome
-            )
-        finally:
-            rest.close()
-        prepared = {m: recipe.prepare(m, found.module(m)) for m in self.table.modules}
+        recipe = recipe_of(self.settings, question.conditions)
+        fetched, prepared = self.constants.fetch(recipe, question)
         self.correction.load(recipe, prepared, self.table.memory_cells)
-        self.constants = found
-        return found
+        self.constants.use(fetched)
+        return fetched
 
     def _serve(self, matched: MatchedTrain[CorrectedModule]) -> None:
         if not self.serving or matched.train_id % self.every_nth_train:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from pipeline.config import CorrectionTable
 from pipeline.constants import conditions_of
+from pipeline.constants.model import begins_of
 from pipeline.control.device import Device, Property, Slot, State
 from pipeline.errors import NotInThisState, SettingRejected
 from pipeline.online.corrected import CorrectedBranch
@@ -42,19 +42,17 @@ def _correction(branch: CorrectedBranch) -> Device:
             return State.ERROR
         return State.ACTIVE if stage.ready else State.PASSIVE
 
-    def load_constants(event_at: str, conditions: dict[str, Any]) -> dict[str, Any]:
-        try:
-            moment = datetime.fromisoformat(event_at)
-        except ValueError:
-            raise SettingRejected("event_at", event_at, "a moment in ISO 8601") from None
-        if moment.tzinfo is None:
-            raise SettingRejected("event_at", event_at, "a moment with its time zone")
-        found = branch.load_constants(moment, conditions_of(branch.table.type, conditions))
-        return {"constants": found.begin_at(), "versions": len(found.versions())}
+    def load_constants(
+        event_at: str, conditions: dict[str, Any], selection: str = "", snapshot_at: str = ""
+    ) -> dict[str, Any]:
+        stated = conditions_of(branch.table.type, conditions)
+        used = branch.load_constants(branch.constants.question(stated, event_at, selection, snapshot_at))
+        begins = begins_of(used.versions)
+        return {"constants": begins, "versions": len(used.versions), "source": used.as_json()}
 
     def unload() -> dict[str, Any]:
         stage.unload()
-        branch.constants = None
+        branch.constants.forget()
         return {}
 
     return Device(
@@ -66,9 +64,7 @@ def _correction(branch: CorrectedBranch) -> Device:
                 _setting(branch, name, "of the recipe; holds from the next load_constants on")
                 for name in NUMBERS
             ),
-            Property(
-                "constants", "begin of each, by calibration and module", lambda: _begins(branch), type=dict
-            ),
+            *branch.constants.properties(),
             Property("timing", "cost so far", stage.timing, type=dict),
             Property("module_images_per_s", "over five seconds", lambda: stage.images.per_second, type=float),
             Property("counters", "trains", lambda: dict(stage.counters), type=dict),
@@ -77,6 +73,7 @@ def _correction(branch: CorrectedBranch) -> Device:
         ],
         [
             Slot("load_constants", "fetch and use the constants in force at a moment", load_constants),
+            *branch.constants.slots(),
             Slot("unload", "forget the constants and stop correcting", unload),
             Slot("start", "take trains in", _answering(stage.resume, state)),
             Slot(
@@ -105,15 +102,6 @@ def _setting(branch: CorrectedBranch, name: str, about: str) -> Property:
         branch.settings = changed
 
     return Property(name, about, read, write, type(read()))
-
-
-def _begins(branch: CorrectedBranch) -> dict[str, dict[str, str]]:
-    if branch.constants is None:
-        return {}
-    return {
-        name: {str(module): begin for module, begin in of_modules.items()}
-        for name, of_modules in branch.constants.begin_at().items()
-    }
 
 
 def _appender(branch: CorrectedBranch) -> Device:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.constants import AgipdConditions
 from pipeline.constants.files import content_hash, read_constant, write_constant
@@ -81,10 +84,21 @@ def replace(values: np.ndarray) -> Callable[[Path], None]:
     return act
 
 
+def forget_sums(path: Path) -> None:
+    """As files of earlier versions are."""
+    with h5py.File(path, "a") as file:
+        del file[PDU]["data"].attrs["lane_sums"]
+
+
 def claim_a_petabyte(path: Path) -> None:
     with h5py.File(path, "a") as file:
         del file[PDU]["data"]
         file[PDU].create_dataset("data", (128, 512, 1 << 32, 3), "f4", chunks=(1, 1, 1, 1))
+
+
+def rename_unit(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        file.move("AGIPD_SIM_M100", "AGIPD_SIM_M107")
 
 
 def mislabel(path: Path) -> None:
@@ -97,14 +111,31 @@ def mislabel(path: Path) -> None:
     [
         (lambda path: path.unlink(), "is not there"),
         (lambda path: path.write_bytes(path.read_bytes()[:1500]), "cannot be read as HDF5"),
-        (flip, "SHA-256 differs"),
+        (flip, "its checksum differs"),
+        (lambda path: (forget_sums(path), flip(path)), "its checksum differs"),
         (replace(np.zeros((128, 512, 4, 3), np.float32)), r"but Offset needs \(128, 512, 2, 3\)"),
         (replace(np.zeros((128, 512), np.float32)), "are not fast_scan, slow_scan, cell"),
-        (replace(np.array([b"x"])), "not numbers"),
+        (replace(np.array([b"x"])), "needs floating-point numbers"),
         (claim_a_petabyte, "has shape"),
+        (replace(np.full(SHAPE, np.nan, np.float32)), "no number at all, only NaN"),
+        (replace(np.zeros(SHAPE, np.int32)), "holds int32, but Offset needs floating-point numbers"),
+        (rename_unit, r"no dataset /AGIPD_SIM_M100/Offset/0/data, but that of AGIPD_SIM_M107/Offset"),
         (mislabel, "are not fast_scan"),
     ],
-    ids=["gone", "cut", "flipped", "cells", "axes", "texts", "petabyte", "labels"],
+    ids=[
+        "gone",
+        "cut",
+        "flipped",
+        "old",
+        "cells",
+        "axes",
+        "texts",
+        "petabyte",
+        "nan",
+        "type",
+        "unit",
+        "labels",
+    ],
 )
 def test_every_damage_is_a_sentence_with_path_and_remedy(
     path: Path, damage: Callable[[Path], object], words: str
@@ -164,3 +195,85 @@ def test_parameters_that_clients_leave_out_are_left_out() -> None:
 def test_wrong_conditions_are_a_sentence(properties: dict[str, object], words: str) -> None:
     with pytest.raises(SettingRejected, match=words):
         AgipdConditions.from_properties(properties)
+
+
+MASK = "/AGIPD_SIM_M100/BadPixelsDark/0"
+
+
+def mask() -> np.ndarray:
+    values = np.zeros(SHAPE, np.uint32)
+    values[::7, ::11, 0] = 1 << 22
+    values[3, 4, 1, 2] = 0x8000_0001
+    return values
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"compression": 1, "shuffle": True},
+        {"compression": 4},
+        {"compression": 1, "shuffle": True, "chunks": (3, 100, 2, 1)},
+        {"compression": "lzf"},
+        {"shuffle": True, "chunks": (8, 8, 2, 3)},
+        {"compression": 1, "fletcher32": True},
+        {"chunks": (128, 512, 2, 3)},
+        {"dtype": ">u4"},
+        {"dtype": "u8", "compression": 1, "shuffle": True},
+        {"dtype": "u1", "compression": 1},
+    ],
+    ids=str,
+)
+def test_values_are_those_that_hdf5_reads_however_they_are_packed(
+    tmp_path: Path, how: dict[str, Any]
+) -> None:
+    path = tmp_path / "mask.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset(f"{MASK}/data", data=mask().astype(how.pop("dtype", "u4")), **how)
+    with h5py.File(path) as file:
+        expected = file[MASK]["data"][()]
+    stored = read_constant(path, MASK, "BadPixelsDark", SHAPE)
+    np.testing.assert_array_equal(stored.data, expected)
+    assert stored.data.dtype == np.uint32
+    assert stored.data.flags.c_contiguous
+
+
+def test_chunks_that_were_never_written_hold_the_fill_value(tmp_path: Path) -> None:
+    path = tmp_path / "mask.h5"
+    with h5py.File(path, "w") as file:
+        stored = file.create_dataset(
+            f"{MASK}/data", SHAPE, "u4", chunks=(8, 512, 2, 3), compression=1, shuffle=True, fillvalue=5
+        )
+        stored[16:20] = 1
+    with h5py.File(path) as file:
+        expected = file[MASK]["data"][()]
+    assert set(np.unique(expected)) == {1, 5}
+    np.testing.assert_array_equal(read_constant(path, MASK, "BadPixelsDark", SHAPE).data, expected)
+
+
+def test_masks_must_be_whole_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "mask.h5"
+    with h5py.File(path, "w") as file:
+        file[f"{MASK}/data"] = mask().astype(np.float32)
+    with pytest.raises(ConstantUnreadable, match="BadPixelsDark needs whole numbers"):
+        read_constant(path, MASK, "BadPixelsDark", SHAPE)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 255), st.booleans())
+def test_no_changed_byte_goes_unseen(
+    tmp_path_factory: pytest.TempPathFactory, at: int, bits: int, cut: bool
+) -> None:
+    """A byte of the file is changed, or the file is cut there: the values are right, or it is refused."""
+    shape = (128, 512, 1, 3)
+    values = np.arange(np.prod(shape), dtype=np.uint32).reshape(shape)
+    path = tmp_path_factory.mktemp("any") / "mask.h5"
+    write_constant(path, MASK, values, stored_dims("BadPixelsDark"), {})
+    raw = bytearray(path.read_bytes())
+    at %= len(raw)
+    raw[at] ^= bits
+    path.write_bytes(raw[:at] if cut else raw)
+    try:
+        stored = read_constant(path, MASK, "BadPixelsDark", shape)
+    except ConstantUnreadable:
+        return
+    np.testing.assert_array_equal(stored.data, values)
