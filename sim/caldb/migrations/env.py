@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from sim.caldb.office import tables as office_tables  # noqa: F401 - they belong to the same metadata
 from sim.caldb.tables import METADATA
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
