@@ -72,6 +72,8 @@ def stellwerk_small_bench(
             names,
             mode="manual" if "manual_clock" in names else "wall",
             receiver_port=None if receiver is None else receiver.getsockname()[1],
+            # A test suite of ours names another database for the catalogue by a fixture of this name.
+            caldb_database=request.getfixturevalue("caldb_database") if "caldb_database" in names else "",
         )
         data_dir = tmp_path / "data"
         request.node.stash[_DATA_DIR] = data_dir

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -50,13 +51,26 @@ address = {{ 0 = "udp://127.0.0.1:{port}" }}
 
 
 def write_bench_file(
-    folder: Path, fixtures: Iterable[str], *, mode: str, receiver_port: int | None, extra: str = ""
+    folder: Path,
+    fixtures: Iterable[str],
+    *,
+    mode: str,
+    receiver_port: int | None,
+    extra: str = "",
+    caldb_database: str = "",
 ) -> Path:
-    """Write the bench file for a set of fixtures; returns its path."""
+    """Write the bench file for a set of fixtures; returns its path.
+
+    caldb_database  URL of the database that the catalogue uses; empty: a file of its own
+    """
     text = HEAD.format(mode=mode)
     if receiver_port is not None:
         text += RECEIVER.format(port=receiver_port)
-    text += "".join(TABLES[name] for name in fixtures if name in TABLES) + extra
+    for name in fixtures:
+        text += TABLES.get(name, "")
+        if name == "caldb" and caldb_database:
+            text += f"database = {json.dumps(caldb_database)}\n"
+    text += extra
     path = folder / "bench.toml"
     path.write_text(text, encoding="utf-8")
     return path

@@ -1,1 +1,1 @@
-"""The calibration catalogue: a REST server over SQLite, and a folder of constants beside it."""
+"""The calibration catalogue: a REST server over SQLite or PostgreSQL, and a folder of constants beside it."""

@@ -9,8 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from sim.caldb.client_commands import app as client_app
+from sim.caldb.store_commands import DatabaseOption, register
 
-app = typer.Typer(no_args_is_help=True, help="The calibration catalogue: serve one, list what it holds.")
+app = typer.Typer(
+    no_args_is_help=True, help="The calibration catalogue: serve one, fill one, and look after its store."
+)
 app.add_typer(client_app, name="client")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
@@ -18,7 +21,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for program
 
 @app.callback()
 def caldb() -> None:
-    """The calibration catalogue: serve one, list what it holds."""
+    """The calibration catalogue: serve one, fill one, and look after its store."""
 
 
 @app.command()
@@ -30,6 +33,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = 0,
     require_token: Annotated[bool, typer.Option(help="Answer only requests with a token.")] = False,
     token_lifetime: Annotated[int, typer.Option(min=1, help="Seconds until a token runs out.")] = 7200,
+    database: DatabaseOption = "",
     json_output: JsonOption = False,
 ) -> None:
     """Serve a catalogue until Ctrl-C. The folder keeps everything for the next time.
@@ -39,7 +43,7 @@ def serve(
     import asyncio
 
     table = {"host": host, "port": port, "require_token": require_token, "token_lifetime_s": token_lifetime}
-    asyncio.run(_serve(store.absolute(), table, json_output=json_output))
+    asyncio.run(_serve(store.absolute(), {**table, "database": database}, json_output=json_output))
 
 
 @app.command(name="list")
@@ -72,6 +76,9 @@ def list_versions(
         typer.echo(_line(version))
     if not versions:
         typer.echo("the catalogue holds no versions yet")
+
+
+register(app)
 
 
 def _line(version: dict[str, Any]) -> str:

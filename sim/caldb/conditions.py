@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
-from sim.caldb.fields import BLANK, TAKEN, Invalid, read_value, render
-from sim.caldb.matching import Given, Stored, expected, possible
-from sim.caldb.store import all_rows, insert_values, row_by_id
+from sim.caldb.fields import BLANK, Invalid, read_value, render
+from sim.caldb.finding import expected_conditions, possible_conditions
+from sim.caldb.matching import Given, Stored, bounds, fingerprint, parameter_set
+from sim.caldb.store import all_rows, insert_row
 from sim.caldb.tables import CONDITIONS, MAX_NAME, PARAMETERS, PARAMETERS_CONDITIONS
 
 MAX_PARAMETERS = 64
@@ -69,76 +70,80 @@ def _find_parameter(known: Sequence[Mapping[str, Any]], entry: Mapping[str, Any]
     return found[0]
 
 
-def stored_parameters(db: Connection) -> dict[int, list[Stored]]:
-    """All available conditions by id, with their parameters."""
-    conditions: dict[int, list[Stored]] = {
-        row.id: [] for row in db.execute(select(CONDITIONS.c.id).where(CONDITIONS.c.flg_available))
-    }
-    for row in db.execute(select(PARAMETERS_CONDITIONS)).mappings():
-        if row["condition_id"] in conditions:
-            conditions[row["condition_id"]].append(
-                Stored(
-                    row["parameter_id"],
-                    row["value"],
-                    row["txt_value"],
-                    row["lower_deviation_value"],
-                    row["upper_deviation_value"],
-                )
-            )
-    return conditions
-
-
-def find(
-    db: Connection,
-    request: Mapping[int, Given],
-    fits: Callable[[Sequence[Stored], Mapping[int, Given]], bool],
-    event_at: int,
-) -> list[dict[str, Any]]:
-    """Conditions that fit a request, the one created closest to a time first."""
-    ids = [condition_id for condition_id, stored in stored_parameters(db).items() if fits(stored, request)]
-    rows = all_rows(db, select(CONDITIONS).where(CONDITIONS.c.id.in_(ids)))
-    return sorted(rows, key=lambda row: (abs(row["created_at"] - event_at), row["id"]))
-
-
 def find_expected(db: Connection, request: Mapping[int, Given], event_at: int) -> list[dict[str, Any]]:
-    """Conditions with exactly these values and deviations."""
-    return find(db, request, expected, event_at)
+    """Conditions with exactly these values and deviations, the one created closest to a time first."""
+    return _by_closeness(all_rows(db, expected_conditions(request)), event_at)
 
 
 def find_possible(db: Connection, request: Mapping[int, Given], event_at: int) -> list[dict[str, Any]]:
-    """Conditions whose deviations allow these values."""
-    return find(db, request, possible, event_at)
+    """Conditions whose deviations allow these values, the one created closest to a time first."""
+    return _by_closeness(all_rows(db, possible_conditions(request)), event_at)
+
+
+def _by_closeness(rows: list[dict[str, Any]], event_at: int) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: (abs(row["created_at"] - event_at), row["id"]))
 
 
 def create_condition(
     db: Connection, body: Mapping[str, Any], request: Mapping[int, Given], now_ms: int
 ) -> dict[str, Any]:
     """Store a condition. Raises Invalid when its name is taken, too long or missing."""
-    name = _read_name(body)
-    if db.execute(select(CONDITIONS.c.id).where(CONDITIONS.c.name == name)).first() is not None:
-        raise Invalid({"name": [TAKEN]})
-    values = {"name": name, "num_parameters": len(request), "flg_available": True, "created_at": now_ms}
     try:
-        values["description"] = read_value("text", body.get("description")) or ""
+        description = read_value("text", body.get("description")) or ""
     except ValueError as error:
         raise Invalid({"description": [str(error)]}) from None
-    condition_id = insert_values(db, CONDITIONS, values)
-    rows = [
+    values = {
+        "name": _read_name(body),
+        "num_parameters": len(request),
+        "flg_available": True,
+        "description": description,
+        "fingerprint": fingerprint(request.values()),
+        "parameter_set": parameter_set(request),
+    }
+    condition = insert_row(db, CONDITIONS, values, now_ms)
+    rows = parameter_rows(condition["id"], request.values(), now_ms)
+    if rows:
+        db.execute(insert(PARAMETERS_CONDITIONS), rows)
+    return condition
+
+
+def parameter_rows(condition_id: int, given: Iterable[Given], now_ms: int) -> list[dict[str, Any]]:
+    """The rows that hold a condition's parameters."""
+    return [
         {
             "condition_id": condition_id,
-            "parameter_id": given.parameter_id,
-            "value": given.value,
-            "txt_value": given.text,
-            "lower_deviation_value": given.lower,
-            "upper_deviation_value": given.upper,
+            "parameter_id": one.parameter_id,
+            "value": one.value,
+            "txt_value": one.text,
+            "lower_deviation_value": one.lower,
+            "upper_deviation_value": one.upper,
+            "lowest": one.value - one.lower,
+            "highest": one.value + one.upper,
             "flg_available": True,
             "created_at": now_ms,
         }
-        for given in request.values()
+        for one in given
     ]
-    if rows:
-        db.execute(insert(PARAMETERS_CONDITIONS), rows)
-    return row_by_id(db, CONDITIONS, condition_id)
+
+
+def complete_conditions(db: Connection) -> None:
+    """Work out how conditions are found that were written as plain rows, such as fixtures."""
+    query = select(CONDITIONS.c.id).where(CONDITIONS.c.fingerprint.is_(None))
+    for condition_id in db.execute(query).scalars().all():
+        parameters = []
+        of_condition = PARAMETERS_CONDITIONS.c.condition_id == condition_id
+        for row in all_rows(db, select(PARAMETERS_CONDITIONS).where(of_condition)):
+            sides = (row["lower_deviation_value"] or 0.0, row["upper_deviation_value"] or 0.0)
+            stored = Stored(row["parameter_id"], row["value"] or 0.0, row["txt_value"], *sides)
+            lowest, highest = bounds(stored)
+            change = update(PARAMETERS_CONDITIONS).where(PARAMETERS_CONDITIONS.c.id == row["id"])
+            db.execute(change.values(lowest=lowest, highest=highest))
+            parameters.append(stored)
+        keys = {
+            "fingerprint": fingerprint(parameters),
+            "parameter_set": parameter_set(p.parameter_id for p in parameters),
+        }
+        db.execute(update(CONDITIONS).where(CONDITIONS.c.id == condition_id).values(**keys))
 
 
 def _read_name(body: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sim.caldb.clients import SecretHash
+from sim.caldb.opening import DatabaseUnknown, read_url
 
 ModuleNumber = Annotated[int, Field(ge=0, le=15)]
 
@@ -61,6 +62,8 @@ class CatalogueTable(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
     """0: a free one."""
+    database: str = ""
+    """Where the rows are: a URL such as `postgresql://user@host/name`; empty: SQLite in the device's folder."""
     require_token: bool = False
     """Whether requests need a bearer token from `oauth/token`. Without, a wrong token is still refused."""
     token_lifetime_s: int = Field(default=7200, ge=1)
@@ -71,6 +74,16 @@ class CatalogueTable(BaseModel):
             DetectorTable(identifier="SPB_DET_AGIPD1M-1", karabo_id_control="SPB_IRU_AGIPD1M1")
         ]
     )
+
+    @field_validator("database")
+    @classmethod
+    def _readable(cls, database: str) -> str:
+        if database:
+            try:
+                read_url(database)
+            except DatabaseUnknown as error:
+                raise ValueError(str(error)) from None
+        return database
 
     @model_validator(mode="after")
     def _one_of_each_type(self) -> CatalogueTable:

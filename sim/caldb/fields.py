@@ -140,6 +140,8 @@ def render(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as a JSON object: times in Berlin, absent descriptions as empty texts (but those of versions)."""
     shown: dict[str, Any] = {}
     for column in table.columns:
+        if column.info.get("hidden"):
+            continue
         value = row[column.name]
         if column.info.get("kind") == "time":
             value = format_time(value)

@@ -43,7 +43,7 @@ FAULTS: Final = (
 
 
 def build(surroundings: Surroundings, table: CatalogueTable) -> Mapping[str, Server]:
-    """A catalogue whose file and constants lie in `{data_dir}/{device}`."""
+    """A catalogue whose constants, and rows unless another database is named, lie in `{data_dir}/{device}`."""
     folder = surroundings.data_dir / surroundings.name
     tokens = Tokens(table.token_lifetime_s, time.time)
     clients = Clients(_clients(folder, table))
@@ -53,7 +53,7 @@ def build(surroundings: Surroundings, table: CatalogueTable) -> Mapping[str, Ser
     http = HttpServer(
         surroundings.name, api.app, host=table.host, port=table.port, transcript=surroundings.transcript
     )
-    rest = CatalogueServer(api, http, folder / CATALOGUE_FILE, table, surroundings.clock)
+    rest = CatalogueServer(api, http, table.database or folder / CATALOGUE_FILE, table, surroundings.clock)
     return {"rest": rest, "store": StoreFolder(folder)}
 
 

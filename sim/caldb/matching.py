@@ -1,7 +1,12 @@
-"""Which stored conditions a request fits, and which version of a constant is meant. Pure functions of values."""
+"""Which stored conditions a request fits, and which version of a constant is meant. Pure functions of values.
+
+The store asks the same questions in SQL (`finding`); these are the rules that its answers are tested against.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
@@ -42,7 +47,8 @@ class Stored:
             if not self.text or not given.text:
                 return self.text == given.text
             return self.text.startswith(given.text)
-        return self.value - self.lower <= given.value <= self.value + self.upper
+        lowest, highest = bounds(self)
+        return lowest <= given.value <= highest
 
     def is_exactly(self, given: Given) -> bool:
         """Whether value and deviations are equal."""
@@ -52,6 +58,33 @@ class Stored:
             given.lower,
             given.upper,
         )
+
+
+def bounds(stored: Stored) -> tuple[float, float]:
+    """The lowest and the highest value that a stored parameter allows."""
+    return stored.value - stored.lower, stored.value + stored.upper
+
+
+def parameter_set(parameter_ids: Iterable[int]) -> str:
+    """A text that is equal for equal sets of parameters: `2,3,6`."""
+    return ",".join(str(number) for number in sorted(parameter_ids))
+
+
+def fingerprint(parameters: Iterable[Stored | Given]) -> str:
+    """A text that is equal for conditions with the same parameters, values, texts and deviations."""
+    # Adding zero makes -0.0 the 0.0 that it equals.
+    listed = sorted(
+        (
+            p.parameter_id,
+            repr(p.value + 0.0),
+            p.text or "",
+            p.text is None,
+            repr(p.lower + 0.0),
+            repr(p.upper + 0.0),
+        )
+        for p in parameters
+    )
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
 def possible(stored: Sequence[Stored], request: Mapping[int, Given]) -> bool:

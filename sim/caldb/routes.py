@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sim.caldb.calls import Answer, Call, Handler, paged
 from sim.caldb.conditions import create_condition, find_expected, find_possible, read_request, show_condition
 from sim.caldb.fields import Invalid, NotFound, read_value, render
-from sim.caldb.matching import Strategy, choose
+from sim.caldb.matching import Strategy
 from sim.caldb.paths import check_paths
 from sim.caldb.resources import show_detector, show_report
 from sim.caldb.store import all_rows, change, create, page_of, row_by_id
@@ -25,10 +25,10 @@ from sim.caldb.units import (
 )
 from sim.caldb.users import user_of
 from sim.caldb.versions import (
-    Candidate,
     Moment,
     by_detector_conditions,
     candidates,
+    choose_version,
     closest,
     create_version,
     show_version,
@@ -157,9 +157,10 @@ def _moment(call: Call) -> Moment:
     return Moment(call.time("event_at"), call.time("snapshot_at"))
 
 
-def _candidates(call: Call, moment: Moment) -> list[Candidate]:
+def _asked(call: Call) -> tuple[list[int], list[int]]:
+    """The constants and the unit that a lookup is about."""
     constant_ids = call.ids("calibration_constant_ids") or [call.path["id"]]
-    return candidates(call.db, constant_ids, [call.needed("integer", "physical_detector_unit_id")], moment)
+    return constant_ids, [call.needed("integer", "physical_detector_unit_id")]
 
 
 def _one_version(call: Call, row: dict[str, Any] | None) -> Answer:
@@ -184,8 +185,7 @@ def chosen_version(strategy: Strategy) -> Handler:
 
     def handler(call: Call) -> Answer:
         moment = _moment(call)
-        candidate = choose(_candidates(call, moment), moment.event_at, strategy)
-        return _one_version(call, None if candidate is None else dict(candidate.row))
+        return _one_version(call, choose_version(call.db, *_asked(call), moment, strategy))
 
     return handler
 
@@ -197,12 +197,12 @@ def closest_by_detector(call: Call) -> Answer:
     units = units_of_detector(call.db, call.needed("integer", "detector_id"), moment.snapshot_at)
     karabo_da = call.value("text", "karabo_da")
     found = [
-        choose(candidates(call.db, constant_ids, [unit["id"]], moment), moment.event_at, "closest")
+        choose_version(call.db, constant_ids, [unit["id"]], moment, "closest")
         for unit in units
         if karabo_da in (None, unit["karabo_da"])
     ]
     show = show_version(call.db, call.base_url, call.now_ms)
-    shown = [show(dict(candidate.row)) for candidate in found if candidate is not None]
+    shown = [show(row) for row in found if row is not None]
     if not shown:
         raise NotFound
     return Answer(shown)
@@ -212,7 +212,7 @@ def all_versions(call: Call) -> Answer:
     """All versions of a constant and unit, by closeness of their begin."""
     moment = _moment(call)
     show = show_version(call.db, call.base_url, call.now_ms)
-    return Answer([show(row) for row in closest(_candidates(call, moment), moment)])
+    return Answer([show(row) for row in closest(candidates(call.db, *_asked(call), moment), moment)])
 
 
 def list_versions(call: Call) -> Answer:
@@ -287,7 +287,8 @@ def _strategy(call: Call) -> Strategy:
 def read_report(call: Call) -> Answer:
     """One report with its versions."""
     report = row_by_id(call.db, REPORTS, call.path["id"])
-    rows = all_rows(call.db, select(VERSIONS).where(VERSIONS.c.report_id == report["id"]))
+    of_report = select(VERSIONS).where(VERSIONS.c.report_id == report["id"])
+    rows = all_rows(call.db, of_report.order_by(VERSIONS.c.id))
     show = show_version(call.db, call.base_url, call.now_ms)
     return Answer({**show_report(call, report), "calibration_constant_versions": [show(row) for row in rows]})
 

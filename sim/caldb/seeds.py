@@ -47,7 +47,7 @@ CALIBRATIONS: Final = {
 FEEDBACK_CAPACITOR: Final = 15
 DETECTOR_UUID: Final = 12
 MEMORY_CELL_ORDER: Final = 30
-"""The one parameter that holds a text."""
+"""The one parameter of these that holds a text."""
 
 PARAMETERS: Final = {
     1: "Sensor Temperature",

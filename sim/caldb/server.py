@@ -7,24 +7,24 @@ from pathlib import Path
 
 from sim.caldb.api import NS_PER_MS, CatalogueApi
 from sim.caldb.config import CatalogueTable
+from sim.caldb.opening import Address, open_engine
 from sim.caldb.seeding import seed
-from sim.caldb.store import open_engine
 from sim.kernel import Problem
 from sim.kernel.clock import SimClock
 from sim.kernel.http import HttpServer
 
 
 class CatalogueServer:
-    """Serves one catalogue file over REST."""
+    """Serves one catalogue over REST."""
 
     def __init__(
-        self, api: CatalogueApi, http: HttpServer, file: Path, table: CatalogueTable, clock: SimClock
+        self, api: CatalogueApi, http: HttpServer, database: Address, table: CatalogueTable, clock: SimClock
     ) -> None:
-        self._api, self._http, self._file, self._table, self._clock = api, http, file, table, clock
+        self._api, self._http, self._database, self._table, self._clock = api, http, database, table, clock
 
     async def start(self) -> str:
-        """Open the file, fill in what is new, and serve. Raises AddressTaken, StoreDamaged."""
-        engine = open_engine(self._file)
+        """Open the database, fill in what is new, and serve. Raises AddressTaken, DatabaseUnknown, StoreDamaged."""
+        engine = open_engine(self._database)
         try:
             now_ms = self._clock.unix_ns(await self._clock.read()) // NS_PER_MS
             with engine.begin() as db:
@@ -37,7 +37,7 @@ class CatalogueServer:
         return address
 
     async def stop(self) -> None:
-        """Finish requests in progress, then close the file."""
+        """Finish requests in progress, then close the database."""
         await self._http.stop()
         if self._api.engine is not None:
             self._api.engine.dispose()

@@ -1,38 +1,28 @@
-"""The catalogue's file: opening it, and the rows of any table."""
+"""Rows of any table of a catalogue. Transactions belong to the caller, who rolls back when something is raised."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Table,
-    create_engine,
-    event,
-    func,
-    insert,
-    inspect,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, Table, func, insert, select, text, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy.exc import DatabaseError, IntegrityError
-from sqlalchemy.schema import CreateColumn
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import ColumnElement
 
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_fields, render
-from sim.caldb.tables import CALIBRATIONS, CONSTANTS, METADATA, VERSIONS
-from sim.errors import SimError
+from sim.caldb.opening import StoreDamaged as StoreDamaged
+from sim.caldb.opening import open_engine as open_engine
+from sim.caldb.tables import CALIBRATIONS, CONSTANTS, DETECTORS, METADATA, VERSIONS
 
 Unique: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 """Columns that are unique together, and the fields that the answer names when they are not."""
 
 UNIQUE_GROUPS: Mapping[str, Sequence[Unique]] = {
     CALIBRATIONS.name: [(("name",), ("name", "unit"))],
+    # Not a constraint of the database: catalogues from before may hold the same name twice.
+    DETECTORS.name: [(("karabo_name",), ("karabo_name",))],
     CONSTANTS.name: [
         (
             ("detector_type_id", "calibration_id", "condition_id"),
@@ -46,45 +36,6 @@ UNIQUE_GROUPS: Mapping[str, Sequence[Unique]] = {
         )
     ],
 }
-
-
-class StoreDamaged(SimError):
-    """The catalogue's file is no SQLite database that we can use: stop, say which file."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(f"{path} is no catalogue ({reason}); move it away, and an empty one is made")
-
-
-def open_engine(path: Path) -> Engine:
-    """Open, or make, the catalogue's SQLite file (WAL: a killed process loses nothing). Raises StoreDamaged."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _record: object) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    try:
-        METADATA.create_all(engine)
-        _add_new_columns(engine)
-    except DatabaseError as error:
-        engine.dispose()
-        raise StoreDamaged(path, str(error.orig)) from None
-    return engine
-
-
-def _add_new_columns(engine: Engine) -> None:
-    """Give an older catalogue the columns that it lacks; each has a default that the database knows."""
-    known = inspect(engine)
-    with engine.begin() as db:
-        for table in METADATA.sorted_tables:
-            there = {column["name"] for column in known.get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in there:
-                    wording = CreateColumn(column).compile(dialect=engine.dialect)
-                    db.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {wording}"))
 
 
 def all_rows(db: Connection, query: Any) -> list[dict[str, Any]]:
@@ -118,9 +69,9 @@ def create(db: Connection, table: Table, body: Mapping[str, Any], now_ms: int) -
 def insert_row(db: Connection, table: Table, values: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     """Insert a row from values that have been read; returns it. Raises Invalid."""
     stamps = {c.name: now_ms for c in table.columns if c.info.get("own")}
-    _check_references(db, table, values)
-    _check_unique(db, table, values, None)
-    row_id = _write(lambda: insert_values(db, table, {**values, **stamps}))
+    filled = {**values, **stamps}
+    _check(db, table, values, None)
+    row_id = _write(db, lambda: insert_values(db, table, filled), lambda: _check(db, table, values, None))
     return row_by_id(db, table, row_id)
 
 
@@ -128,12 +79,13 @@ def change(db: Connection, table: Table, row_id: int, body: Mapping[str, Any], n
     """Update a row from a JSON object; returns it. Raises NotFound, Invalid."""
     before = row_by_id(db, table, row_id)
     values = read_fields(table, body, partial=True)
-    _check_references(db, table, values)
-    _check_unique(db, table, {**before, **values}, row_id)
+    after = {**before, **values}
+    _check(db, table, after, row_id)
     if "updated_at" in table.c:
         values["updated_at"] = now_ms
     if values:
-        _write(lambda: db.execute(update(table).where(table.c.id == row_id).values(**values)))
+        query = update(table).where(table.c.id == row_id).values(**values)
+        _write(db, lambda: db.execute(query), lambda: _check(db, table, after, row_id))
     return row_by_id(db, table, row_id)
 
 
@@ -141,8 +93,19 @@ def insert_values(db: Connection, table: Table, values: Mapping[str, Any]) -> in
     """Insert values that need no check; returns the new id."""
     key = db.execute(insert(table).values(**values)).inserted_primary_key
     if key is None:
-        raise AssertionError(f"SQLite gave no id for a row of {table.name}")
+        raise AssertionError(f"the database gave no id for a row of {table.name}")
     return int(key[0])
+
+
+def settle_ids(db: Connection, table: Table) -> None:
+    """Let new rows be counted on behind the largest id, after rows were inserted with ids of their own."""
+    if db.dialect.name != "postgresql":
+        return  # SQLite does so by itself
+    sequence = db.execute(select(func.pg_get_serial_sequence(table.name, "id"))).scalar_one()
+    last, called = db.execute(text(f"SELECT last_value, is_called FROM {sequence}")).one()
+    largest = db.execute(select(func.max(table.c.id))).scalar()
+    if largest is not None and largest > (last if called else 0):
+        db.execute(select(func.setval(sequence, largest)))
 
 
 def remove(db: Connection, table: Table, row_id: int) -> None:
@@ -159,12 +122,22 @@ def rendered(table: Table) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     return lambda row: render(table, row)
 
 
-def _write(act: Callable[[], Any]) -> Any:
+def _write(db: Connection, act: Callable[[], Any], check: Callable[[], None]) -> Any:
+    """Write; *check* raises Invalid with the fields, when somebody else was faster after we had checked."""
+    # PostgreSQL refuses everything after an error, unless a savepoint takes it back. SQLite takes back the one
+    # statement by itself, and its savepoints do not go together with the driver's implicit transactions.
     try:
-        return act()
+        with db.begin_nested() if db.dialect.name == "postgresql" else nullcontext():
+            return act()
     except IntegrityError as error:
-        # The checks before have named every case that we know; what is left is told in the database's words.
+        check()
+        # What the check does not know is told in the database's words.
         raise Invalid({"base": [str(error.orig)]}) from None
+
+
+def _check(db: Connection, table: Table, values: Mapping[str, Any], row_id: int | None) -> None:
+    _check_references(db, table, values)
+    _check_unique(db, table, values, row_id)
 
 
 def _check_references(db: Connection, table: Table, values: Mapping[str, Any]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -26,22 +27,33 @@ def float_uuid(uuid: int | None) -> float | None:
 
 def place_at(db: Connection, pdu_id: int, at_ms: int) -> dict[str, Any]:
     """Where a unit sat at a time: the latest mapping since then, or the first there is. Fields of PLACE."""
-    of_unit = select(MAPPINGS).where(MAPPINGS.c.physical_detector_unit_id == pdu_id)
-    newest_first = of_unit.where(MAPPINGS.c.since <= at_ms).order_by(
-        MAPPINGS.c.since.desc(), MAPPINGS.c.id.desc()
-    )
-    row = db.execute(newest_first.limit(1)).mappings().first()
-    if row is None:
-        row = db.execute(of_unit.order_by(MAPPINGS.c.since, MAPPINGS.c.id).limit(1)).mappings().first()
+    return placed(mappings_of(db, [pdu_id]).get(pdu_id, ()), at_ms)
+
+
+def mappings_of(db: Connection, pdu_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """All places of some units, by unit, the earliest first: a unit moves a few times in its life."""
+    query = select(MAPPINGS).where(MAPPINGS.c.physical_detector_unit_id.in_(pdu_ids))
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in all_rows(db, query.order_by(MAPPINGS.c.since, MAPPINGS.c.id)):
+        found[row["physical_detector_unit_id"]].append(row)
+    return found
+
+
+def placed(mappings: Sequence[Mapping[str, Any]], at_ms: int) -> dict[str, Any]:
+    """The place at a time out of all places of one unit, the earliest first. Fields of PLACE."""
+    since = [mapping for mapping in mappings if mapping["since"] <= at_ms]
+    row = since[-1] if since else next(iter(mappings), None)
     return {field: row[field] if row is not None else None for field in PLACE}
 
 
 def units_of_detector(db: Connection, detector_id: int, at_ms: int) -> list[dict[str, Any]]:
     """Units that sat in a detector at a time, with their places, by aggregator name."""
-    rows = all_rows(db, select(PDUS))
-    placed = [{**row, **place_at(db, row["id"], at_ms)} for row in rows]
+    ever = select(MAPPINGS.c.physical_detector_unit_id).where(MAPPINGS.c.detector_id == detector_id)
+    rows = all_rows(db, select(PDUS).where(PDUS.c.id.in_(ever)))
+    mappings = mappings_of(db, [row["id"] for row in rows])
+    units = [{**row, **placed(mappings[row["id"]], at_ms)} for row in rows]
     return sorted(
-        (unit for unit in placed if unit["detector_id"] == detector_id),
+        (unit for unit in units if unit["detector_id"] == detector_id),
         key=lambda u: (u["karabo_da"], u["id"]),
     )
 

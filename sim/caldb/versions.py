@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from sim.caldb.conditions import stored_parameters
 from sim.caldb.fields import read_fields, render
-from sim.caldb.matching import Given, Stored, Strategy, by_closeness, choose, possible
-from sim.caldb.seeds import DETECTOR_UUID
+from sim.caldb.finding import Moment as Moment
+from sim.caldb.finding import fitting_constants, neighbours, usable_versions, versions_by_id
+from sim.caldb.matching import Given, Strategy, by_closeness, choose
 from sim.caldb.store import all_rows, insert_row, row_by_id
-from sim.caldb.tables import CONSTANTS, VERSIONS
+from sim.caldb.tables import CONSTANTS, PDUS, VERSIONS
 from sim.caldb.times import version_name
-from sim.caldb.units import PLACE, float_uuid, place_at, show_unit, unit_by_id
+from sim.caldb.units import PLACE, float_uuid, mappings_of, placed, show_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,6 @@ class Candidate:
         return int(self.row["begin_at"])
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When a lookup asks for, and as the catalogue stood when; milliseconds since 1970."""
-
-    event_at: int
-    snapshot_at: int
-
-
 def create_version(db: Connection, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     """Register a version. Raises Invalid; a second one with the same constant, unit and begin is refused."""
     values = read_fields(VERSIONS, body)
@@ -57,19 +50,22 @@ def create_version(db: Connection, body: Mapping[str, Any], now_ms: int) -> dict
 def candidates(
     db: Connection, constant_ids: Sequence[int], pdu_ids: Sequence[int], moment: Moment
 ) -> list[Candidate]:
-    """Versions of any of these constants and units that a lookup may return.
+    """Every version of any of these constants and units that a lookup may return."""
+    return [Candidate(row) for row in all_rows(db, usable_versions(constant_ids, pdu_ids, moment))]
 
-    That is: deployed, of good quality, registered when the snapshot was taken, and not ended before the event.
-    """
-    query = select(VERSIONS).where(
-        VERSIONS.c.calibration_constant_id.in_(constant_ids),
-        VERSIONS.c.physical_detector_unit_id.in_(pdu_ids),
-        VERSIONS.c.flg_deployed,
-        VERSIONS.c.flg_good_quality,
-        VERSIONS.c.created_at <= moment.snapshot_at,
-        VERSIONS.c.end_validity_at.is_(None) | (VERSIONS.c.end_validity_at >= moment.event_at),
-    )
-    return [Candidate(row) for row in all_rows(db, query)]
+
+def choose_version(
+    db: Connection,
+    constant_ids: Sequence[int],
+    pdu_ids: Sequence[int],
+    moment: Moment,
+    strategy: Strategy,
+) -> dict[str, Any] | None:
+    """The version of any of these constants and units that a strategy selects, or None."""
+    found = _nearest(db, constant_ids, pdu_ids, moment)
+    versions = [candidate for of_pair in found.values() for candidate in of_pair]
+    chosen = choose(versions, moment.event_at, strategy)
+    return None if chosen is None else dict(chosen.row)
 
 
 def by_detector_conditions(
@@ -81,55 +77,30 @@ def by_detector_conditions(
     strategy: Strategy,
 ) -> list[dict[str, Any]]:
     """At most one version for each unit and calibration, under conditions that allow the request."""
-    constants = _constants_for(db, units, calibration_ids, request)
-    pairs: dict[tuple[int, int], list[Candidate]] = defaultdict(list)
-    for unit_id, of_unit in constants.items():
-        for candidate in candidates(db, list(of_unit), [unit_id], moment):
-            calibration_id = of_unit[candidate.row["calibration_constant_id"]]
-            pairs[unit_id, calibration_id].append(candidate)
-    chosen = [choose(versions, moment.event_at, strategy) for _, versions in sorted(pairs.items())]
+    types = sorted({unit["detector_type_id"] for unit in units})
+    constants = {row["id"]: row for row in all_rows(db, fitting_constants(types, calibration_ids, request))}
+    owners = {unit["id"]: float_uuid(unit["uuid"]) for unit in units}
+    asked: dict[tuple[int, int], list[Candidate]] = defaultdict(list)
+    for (constant_id, unit_id), versions in _nearest(db, list(constants), list(owners), moment).items():
+        constant = constants[constant_id]
+        if constant["owner"] in (None, owners[unit_id]):
+            asked[unit_id, constant["calibration_id"]] += versions
+    chosen = [choose(versions, moment.event_at, strategy) for _, versions in sorted(asked.items())]
     return [dict(candidate.row) for candidate in chosen if candidate is not None]
 
 
-def _constants_for(
-    db: Connection,
-    units: Sequence[Mapping[str, Any]],
-    calibration_ids: Sequence[int],
-    request: Mapping[int, Given],
-) -> dict[int, dict[int, int]]:
-    """For each unit, the constants that it may use with their calibrations.
-
-    A condition that holds the parameter Detector UUID belongs to the one unit with that UUID; the rest of it must
-    fit the request.
-    """
-    rows = all_rows(
-        db,
-        select(CONSTANTS).where(CONSTANTS.c.calibration_id.in_(calibration_ids), CONSTANTS.c.flg_available),
-    )
-    stored = stored_parameters(db)
-    fitting = {row["id"]: row for row in rows if _fits(stored.get(row["condition_id"]), request)}
-    owners = {row_id: _owner(stored[row["condition_id"]]) for row_id, row in fitting.items()}
+def _nearest(
+    db: Connection, constant_ids: Sequence[int], pdu_ids: Sequence[int], moment: Moment
+) -> dict[tuple[int, int], list[Candidate]]:
+    """By constant and unit, the versions next to the event: at most one before it and one after it."""
+    pairs = all_rows(db, neighbours(constant_ids, pdu_ids, moment))
+    rows = versions_by_id(db, [p[side] for p in pairs for side in ("prior", "later") if p[side] is not None])
     return {
-        unit["id"]: {
-            row_id: row["calibration_id"]
-            for row_id, row in fitting.items()
-            if row["detector_type_id"] == unit["detector_type_id"]
-            and owners[row_id] in (None, float_uuid(unit["uuid"]))
-        }
-        for unit in units
+        (pair["constant_id"], pair["pdu_id"]): [
+            Candidate(rows[pair[side]]) for side in ("prior", "later") if pair[side] in rows
+        ]
+        for pair in pairs
     }
-
-
-def _fits(stored: Sequence[Stored] | None, request: Mapping[int, Given]) -> bool:
-    if stored is None:
-        return False
-    if DETECTOR_UUID in request:
-        return possible(stored, request)
-    return possible([s for s in stored if s.parameter_id != DETECTOR_UUID], request)
-
-
-def _owner(stored: Sequence[Stored]) -> float | None:
-    return next((s.value for s in stored if s.parameter_id == DETECTOR_UUID), None)
 
 
 def closest(found: Sequence[Candidate], moment: Moment) -> list[dict[str, Any]]:
@@ -138,20 +109,30 @@ def closest(found: Sequence[Candidate], moment: Moment) -> list[dict[str, Any]]:
 
 
 def show_version(db: Connection, base_url: str, now_ms: int) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """How to show a version: with its constant, and with its unit, its place now and when the data begin."""
+    """How to show a version: with its constant, and with its unit, its place now and when the data begin.
+
+    Units and constants are read once, however many versions of them are shown.
+    """
+
+    @cache
+    def unit_of(pdu_id: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        return row_by_id(db, PDUS, pdu_id), mappings_of(db, [pdu_id])[pdu_id]
+
+    @cache
+    def constant_of(constant_id: int) -> dict[str, Any]:
+        return render(CONSTANTS, row_by_id(db, CONSTANTS, constant_id))
 
     def show(row: Mapping[str, Any]) -> dict[str, Any]:
-        unit = unit_by_id(db, row["physical_detector_unit_id"], now_ms)
-        then = place_at(db, unit["id"], row["begin_at"])
-        constant = row_by_id(db, CONSTANTS, row["calibration_constant_id"])
+        unit, mappings = unit_of(row["physical_detector_unit_id"])
+        then = placed(mappings, row["begin_at"])
         shown = render(VERSIONS, row)
         del shown["calibration_constant_id"], shown["physical_detector_unit_id"]
         return {
             **shown,
             "view_url": f"{base_url}/calibration_constant_versions/{row['id']}",
-            "calibration_constant": render(CONSTANTS, constant),
+            "calibration_constant": dict(constant_of(row["calibration_constant_id"])),
             "physical_detector_unit": {
-                **show_unit(unit),
+                **show_unit({**unit, **placed(mappings, now_ms)}),
                 **{f"{field}_at_ccv_begin_at": then[field] for field in PLACE},
             },
         }

@@ -20,6 +20,8 @@ from pipeline.errors import (
     ConstantUnreadable,
 )
 
+pytestmark = pytest.mark.usefixtures("caldb_database")
+
 DETECTOR = "SPB_DET_AGIPD1M-1"
 CONDITIONS = AgipdConditions(memory_cells=4, acquisition_rate_mhz=1.1)
 BEGIN = datetime(2026, 1, 15, 8, 0, tzinfo=UTC)

@@ -93,9 +93,10 @@ Opener = Callable[..., Any]
 
 
 @pytest.fixture
-def opener(tmp_path: Path) -> Opener:
+def opener(tmp_path: Path, caldb_database: str) -> Opener:
     @asynccontextmanager
     async def opened(**table: Any) -> AsyncIterator[Rest]:
+        table = {"database": caldb_database, **table}
         clock, faults = manual_clock(), FaultBoard("caldb", KIND.faults)
         around = Surroundings("caldb", 1, tmp_path, clock, {}, faults, Transcript(None, lambda: 0))
         servers = KIND.build(around, KIND.config.model_validate(table))
@@ -285,7 +286,7 @@ async def test_a_file_that_is_no_catalogue_is_a_sentence(opener: Opener, tmp_pat
     path.parent.mkdir()
     path.write_bytes(b"no database" * 100)
     with pytest.raises(StoreDamaged, match=r"catalogue\.sqlite is no catalogue"):
-        async with opener():
+        async with opener(database=""):
             pass
 
 

@@ -1,0 +1,107 @@
+"""What a lookup costs with more and more versions: `python benchmarks/caldb_lookup.py [URL of a new database]`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, event
+
+from sim.caldb.conditions import find_expected, find_possible, read_request
+from sim.caldb.finding import Moment
+from sim.caldb.opening import open_engine
+from sim.caldb.populate.base import NEWEST_MS
+from sim.caldb.populate.detectors import DETECTORS
+from sim.caldb.populate.rows import populate_rows
+from sim.caldb.units import units_of_detector
+from sim.caldb.versions import by_detector_conditions, choose_version, show_version
+
+COUNTS = (10_000, 100_000, 1_000_000)
+REPEATS = 20
+CALIBRATIONS = [1, 2, 11, 14]
+HEAD = (
+    "versions",
+    "fill s",
+    "rows/s",
+    "lookup ms",
+    "shown ms",
+    "statements",
+    "closest ms",
+    "possible ms",
+    "expected ms",
+)
+
+
+def median_ms(act: Callable[[], object]) -> float:
+    """The median time of an act, milliseconds."""
+    took = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        act()
+        took.append(time.perf_counter() - start)
+    return 1e3 * sorted(took)[len(took) // 2]
+
+
+def measure(db: Connection, moment: Moment, statements: list[int]) -> list[float]:
+    """Times of the questions that clients ask, in the order of HEAD."""
+    agipd = DETECTORS[0]
+    values = {**agipd.values, "Memory cells": 352.0}
+    listed = [{"parameter_name": name, "value": values[name]} for name in agipd.constants[0].conditions]
+    request = read_request(db, {"parameters_conditions_attributes": listed})
+    units = units_of_detector(db, 1, NEWEST_MS)
+
+    def lookup() -> list[dict[str, object]]:
+        return by_detector_conditions(db, units, CALIBRATIONS, request, moment, "closest")
+
+    def shown() -> list[dict[str, object]]:
+        units_of_detector(db, 1, NEWEST_MS)
+        return [*map(show_version(db, "", NEWEST_MS), lookup())]
+
+    found = lookup()
+    assert len(found) == 16 * len(CALIBRATIONS), len(found)
+    constant, unit = (
+        int(str(found[0]["calibration_constant_id"])),
+        int(str(found[0]["physical_detector_unit_id"])),
+    )
+    statements[0] = 0
+    shown()
+    asked = statements[0]
+    return [
+        median_ms(lookup),
+        median_ms(shown),
+        asked,
+        median_ms(lambda: choose_version(db, [constant], [unit], moment, "closest")),
+        median_ms(lambda: find_possible(db, request, 0)),
+        median_ms(lambda: find_expected(db, request, 0)),
+    ]
+
+
+def run(engine: Engine, count: int, statements: list[int]) -> None:
+    """Fill up to *count* versions, and print one line."""
+    start = time.perf_counter()
+    with engine.begin() as db:
+        new = populate_rows(db, count, seed=1)
+    fill = time.perf_counter() - start
+    # Between two versions in the middle of the history.
+    moment = Moment(NEWEST_MS - count // 10_000 * 3_600_000 // 2 - 1, NEWEST_MS * 2)
+    with engine.connect() as db:
+        figures = [count, fill, new / fill, *measure(db, moment, statements)]
+    print(" ".join(f"{figure:>11.2f}" for figure in figures), flush=True)
+
+
+def main() -> None:
+    """Measure on a new database."""
+    engine = open_engine(sys.argv[1] if len(sys.argv) > 1 else Path(tempfile.mkdtemp()) / "catalogue.sqlite")
+    statements = [0]
+    event.listen(engine, "before_cursor_execute", lambda *_: statements.__setitem__(0, statements[0] + 1))
+    print(engine.dialect.name)
+    print(" ".join(f"{word:>11}" for word in HEAD), flush=True)
+    for count in COUNTS:
+        run(engine, count, statements)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""`stellwerk caldb` on a store, as a person types it: each command, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+MAIN = "from fat.cli import main; main()"
+EPIX = "HED_IA1_EPX100-1"
+ASKED = {
+    "Sensor Bias Voltage": 200,
+    "Memory cells": 1,
+    "Pixels X": 708,
+    "Pixels Y": 768,
+    "Integration time": 50,
+    "Sensor Temperature": 290,
+    "In vacuum": 0,
+}
+CONDITIONS = [word for name, value in ASKED.items() for word in ("-c", f"{name}={value}")]
+
+
+def caldb(*words: str, code: int = 0) -> tuple[str, str]:
+    command = [sys.executable, "-c", MAIN, "caldb", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == code, (words, done.stdout, done.stderr)
+    return done.stdout, done.stderr
+
+
+def test_a_store_is_filled_searched_and_checked(tmp_path: Path, caldb_database: str) -> None:
+    store = ("--store", str(tmp_path / "store"), "--database", caldb_database)
+    out, _ = caldb("populate", *store, "--detector", EPIX, "--history", "2", "--seed", "3")
+    assert "8 versions and 4 files" in out
+    found = json.loads(caldb("find", EPIX, "OffsetEPix100", *CONDITIONS, *store, "--json")[0])
+    assert [v["begin_at"][:10] for v in found] == ["2026-01-01"]
+    number = str(found[0]["id"])
+    out, _ = caldb("export", number, "--to", str(tmp_path / "out"), *store)
+    exported = Path(out.strip())
+    assert f"out of use: version {number}" in caldb("disable", number, *store)[0]
+    before = json.loads(caldb("find", EPIX, "OffsetEPix100", *CONDITIONS, *store, "--json")[0])
+    assert [v["begin_at"][:10] for v in before] == ["2025-12-25"]
+    out, _ = caldb("inject", str(exported), "--begin-at", "2026-02-01T00:00:00Z", *store)
+    assert "injected: version 9" in out
+    assert "there already" in caldb("inject", str(exported), "--begin-at", "2026-02-01T00:00:00Z", *store)[0]
+    (tmp_path / "store" / "cal.1.0.h5").write_bytes(b"")
+    out, _ = caldb("fsck", *store, "--grace", "0", code=1)
+    assert "cal.1.0.h5 is needed by no version" in out
+    out, _ = caldb("fsck", *store, "--grace", "0", "--repair")
+    assert "9 versions in 5 files: 0 broken, 1 without a version, 1 removed" in out
+    caldb("populate", *store, "--fixtures", "conformance")
+    assert "900 versions added" in caldb("populate", *store, "--rows", "900")[0]
+
+
+def test_what_cannot_be_done_is_a_sentence(tmp_path: Path) -> None:
+    store = ("--store", str(tmp_path / "store"))
+    assert "there is no catalogue in" in caldb("fsck", *store, code=2)[1]
+    assert not (tmp_path / "store").exists()
+    caldb("populate", *store, "--rows", "1")
+    for words, sentence, code in (
+        (("find", "NO_DET", "Offset"), "no such entry", 1),
+        (("find", EPIX, "Onset"), "calibration Onset is not known", 1),
+        (("find", EPIX, "OffsetEPix100", "-c", "Mood=1"), "there is no parameter 'Mood'", 1),
+        (("find", EPIX, "OffsetEPix100", "-c", "Mood"), "is no condition", 2),
+        (("find", EPIX, "OffsetEPix100", "--strategy", "best"), "is no strategy", 2),
+        (("disable", "77"), "no such entry", 1),
+        (("inject", str(tmp_path / "absent.h5")), "absent.h5 is not there", 1),
+        (("populate", "--detector", "X"), "there is no detector 'X'", 2),
+        (("populate", "--fixtures", "X"), "there are no fixtures 'X'", 2),
+        (("fsck", "--database", "mysql://x"), "names no database", 2),
+    ):
+        _, err = caldb(*words, *store, code=code)
+        assert sentence in err, err
+        assert "Traceback" not in err
+
+
+@pytest.mark.timeout(60)
+def test_a_catalogue_is_served_from_a_database_by_url(tmp_path: Path, caldb_database: str) -> None:
+    command = [sys.executable, "-c", MAIN, "caldb", "serve", "--json"]
+    command += ["--store", str(tmp_path / "store"), "--database", caldb_database]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = json.loads(server.stdout.readline())["rest"]
+        answer = httpx.get(f"{address}/api/detectors", trust_env=False)
+        server.terminate()
+        server.wait(20)
+    assert answer.json()[0]["identifier"] == "SPB_DET_AGIPD1M-1"
+    assert not (tmp_path / "store" / "catalogue.sqlite").exists()
