@@ -204,8 +204,9 @@ def chosen_version(strategy: Strategy) -> Handler:
 def all_versions(call: Call) -> Answer:
     """All versions of a constant and unit, by closeness of their begin."""
     moment = _moment(call)
-    show = show_version(call.db, call.base_url, call.now_ms)
-    return Answer([show(row) for row in closest(candidates(call.db, *_asked(call), moment), moment)])
+    rows = closest(candidates(call.db, *_asked(call), moment), moment)
+    show = show_version(call.db, call.base_url, call.now_ms, rows)
+    return Answer([show(row) for row in rows])
 
 
 def list_versions(call: Call) -> Answer:
@@ -220,7 +221,7 @@ def list_versions(call: Call) -> Answer:
         where.append(VERSIONS.c.report_id.in_(of_path))
     page, size = call.paging()
     rows, total = page_of(call.db, VERSIONS, where, page, size)
-    show = show_version(call.db, call.base_url, call.now_ms)
+    show = show_version(call.db, call.base_url, call.now_ms, rows)
     return paged([show(row) for row in rows], total, page, size)
 
 
@@ -259,7 +260,7 @@ def versions_by_detector_conditions(call: Call) -> Answer:
         _moment(call),
         _strategy(call),
     )
-    show = show_version(call.db, call.base_url, call.now_ms)
+    show = show_version(call.db, call.base_url, call.now_ms, rows)
     return Answer([show(row) for row in rows])
 
 
@@ -277,7 +278,7 @@ def read_report(call: Call) -> Answer:
     report = row_by_id(call.db, REPORTS, call.path["id"])
     of_report = select(VERSIONS).where(VERSIONS.c.report_id == report["id"])
     rows = all_rows(call.db, of_report.order_by(VERSIONS.c.id))
-    show = show_version(call.db, call.base_url, call.now_ms)
+    show = show_version(call.db, call.base_url, call.now_ms, rows)
     return Answer({**show_report(call, report), "calibration_constant_versions": [show(row) for row in rows]})
 
 
