@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, select
 
 from sim.caldb.conditions import create_condition, find_expected, read_request
-from sim.caldb.fields import Invalid, NotFound
+from sim.caldb.fields import Invalid
 from sim.caldb.files import (
     ConstantFileBad,
     Step,
@@ -23,7 +23,7 @@ from sim.caldb.files import (
     path_inside,
 )
 from sim.caldb.matching import Given, fingerprint
-from sim.caldb.store import all_rows, create, row_by_id
+from sim.caldb.store import all_rows, change, create, row_by_id
 from sim.caldb.tables import (
     CALIBRATIONS,
     CONDITIONS,
@@ -269,16 +269,8 @@ def _attributes(db: Connection, row: Mapping[str, Any]) -> dict[str, str | float
     return {**parameters, **begin, "raw_data_location": row["raw_data_location"] or ""}
 
 
-def disable(engine: Engine, version_ids: Sequence[int]) -> list[dict[str, Any]]:
+def disable(engine: Engine, version_ids: Sequence[int], now_ms: int) -> list[dict[str, Any]]:
     """Take versions out of use: neither deployed nor of good quality, the documented way. Raises NotFound."""
+    flags = {"flg_deployed": False, "flg_good_quality": False}
     with engine.begin() as db:
-        rows = []
-        for version_id in version_ids:
-            row_by_id(db, VERSIONS, version_id)
-            query = VERSIONS.update().where(VERSIONS.c.id == version_id)
-            db.execute(query.values(flg_deployed=False, flg_good_quality=False))
-            rows.append(row_by_id(db, VERSIONS, version_id))
-    return rows
-
-
-__all__ = ["Injected", "NotFound", "Part", "disable", "export", "inject", "lengths_of", "read_parts"]
+        return [change(db, VERSIONS, version_id, flags, now_ms) for version_id in version_ids]

@@ -31,6 +31,8 @@ def opened(store: Path, database: str, *, new: bool = False) -> Iterator[Engine]
 
     new  whether a store that is not there yet is made
     """
+    from sqlalchemy.exc import OperationalError
+
     from sim.caldb.fields import Invalid, NotFound
     from sim.caldb.kind import CATALOGUE_FILE
     from sim.caldb.opening import open_engine
@@ -48,6 +50,8 @@ def opened(store: Path, database: str, *, new: bool = False) -> Iterator[Engine]
         _fail(str(error), error.exit_code)
     except Invalid as error:
         _fail("; ".join(f"{name} {', '.join(words)}" for name, words in error.info.items()), 1)
+    except OperationalError as error:
+        _fail(f"the database cannot be used now: {' '.join(str(error.orig).split())}", 3)
     except NotFound:
         _fail("there is no such entry in the catalogue", 1)
 
@@ -152,7 +156,7 @@ def disable(
     from sim.caldb import injection
 
     with opened(store, database) as engine:
-        for row in injection.disable(engine, versions):
+        for row in injection.disable(engine, versions, _now_ms()):
             typer.echo(f"out of use: version {row['id']}, {row['data_set_name']}")
 
 

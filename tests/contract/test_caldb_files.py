@@ -129,17 +129,17 @@ def test_a_file_that_cannot_be_used_is_one_sentence_with_its_name(engine: Engine
 
 def test_what_is_disabled_is_not_found_any_more(engine: Engine, tmp_path: Path) -> None:
     (one,) = inject(engine, tmp_path / "store", constant_file(tmp_path / "a.h5"), NOW_MS)
-    disable(engine, [one.row["id"]])
+    disable(engine, [one.row["id"]], NOW_MS)
     assert found(engine) == []
     with pytest.raises(NotFound):
-        disable(engine, [99])
+        disable(engine, [99], NOW_MS)
 
 
 def test_what_is_exported_can_be_injected_elsewhere(engine: Engine, tmp_path: Path) -> None:
     store = tmp_path / "store"
     (one,) = inject(engine, store, constant_file(tmp_path / "a.h5"), NOW_MS)
     (path,) = export(engine, store, [one.row["id"]], tmp_path / "out")
-    disable(engine, [one.row["id"]])
+    disable(engine, [one.row["id"]], NOW_MS)
     other = open_engine(tmp_path / "other" / "catalogue.sqlite")
     with other.begin() as db:
         seed(db, [DetectorTable(identifier="SPB_DET_AGIPD1M-1")], 0)
