@@ -51,4 +51,5 @@ def find_versions(
             Moment(event_ms, now_ms),
             "prior" if strategy == "prior" else "closest",
         )
-        return [show_version(db, "", now_ms)(row) for row in rows]
+        show = show_version(db, "", now_ms, rows)
+        return [show(row) for row in rows]

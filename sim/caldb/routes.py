@@ -197,22 +197,23 @@ def closest_by_detector(call: Call) -> Answer:
     units = units_of_detector(call.db, call.needed("integer", "detector_id"), moment.snapshot_at)
     karabo_da = call.value("text", "karabo_da")
     found = [
-        choose_version(call.db, constant_ids, unit["id"], moment, "closest")
+        choose_version(call.db, constant_ids, [unit["id"]], moment, "closest")
         for unit in units
         if karabo_da in (None, unit["karabo_da"])
     ]
-    show = show_version(call.db, call.base_url, call.now_ms)
-    shown = [show(row) for row in found if row is not None]
-    if not shown:
+    rows = [row for row in found if row is not None]
+    if not rows:
         raise NotFound
-    return Answer(shown)
+    show = show_version(call.db, call.base_url, call.now_ms, rows)
+    return Answer([show(row) for row in rows])
 
 
 def all_versions(call: Call) -> Answer:
     """All versions of a constant and unit, by closeness of their begin."""
     moment = _moment(call)
-    show = show_version(call.db, call.base_url, call.now_ms)
-    return Answer([show(row) for row in closest(candidates(call.db, *_asked(call), moment), moment)])
+    rows = closest(candidates(call.db, *_asked(call), moment), moment)
+    show = show_version(call.db, call.base_url, call.now_ms, rows)
+    return Answer([show(row) for row in rows])
 
 
 def list_versions(call: Call) -> Answer:
@@ -227,7 +228,7 @@ def list_versions(call: Call) -> Answer:
         where.append(VERSIONS.c.report_id.in_(of_path))
     page, size = call.paging()
     rows, total = page_of(call.db, VERSIONS, where, page, size)
-    show = show_version(call.db, call.base_url, call.now_ms)
+    show = show_version(call.db, call.base_url, call.now_ms, rows)
     return paged([show(row) for row in rows], total, page, size)
 
 
@@ -271,7 +272,8 @@ def versions_by_detector_conditions(call: Call) -> Answer:
         _moment(call),
         _strategy(call),
     )
-    show = show_version(call.db, call.base_url, mapped_at)  # clients go by the aggregators of that time
+    # Clients go by the aggregators of the mapping's time.
+    show = show_version(call.db, call.base_url, mapped_at, rows)
     return Answer([show(row) for row in rows])
 
 
@@ -289,7 +291,7 @@ def read_report(call: Call) -> Answer:
     report = row_by_id(call.db, REPORTS, call.path["id"])
     of_report = select(VERSIONS).where(VERSIONS.c.report_id == report["id"])
     rows = all_rows(call.db, of_report.order_by(VERSIONS.c.id))
-    show = show_version(call.db, call.base_url, call.now_ms)
+    show = show_version(call.db, call.base_url, call.now_ms, rows)
     return Answer({**show_report(call, report), "calibration_constant_versions": [show(row) for row in rows]})
 
 

@@ -80,7 +80,8 @@ def schemas() -> dict[str, Schema]:
 
 
 def _shown(table: Table) -> Schema:
-    return _object({column.name: _column_shown(table, column) for column in table.columns})
+    columns = [column for column in table.columns if not column.info.get("hidden")]
+    return _object({column.name: _column_shown(table, column) for column in columns})
 
 
 def _column_shown(table: Table, column: Column[Any]) -> Schema:

@@ -108,7 +108,7 @@ DETECTORS = _table(
     "detectors",
     _text("name", required=True, longest=64, unique=True),
     _text("identifier", required=True, unique=True),
-    _text("karabo_name", unique=True),
+    _text("karabo_name"),
     _text("karabo_id_control"),
     _text("source_name_pattern"),
     _integer("number_of_modules"),

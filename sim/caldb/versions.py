@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table, select
 
 from sim.caldb.fields import read_fields, render
 from sim.caldb.finding import Moment as Moment
@@ -108,29 +107,55 @@ def closest(found: Sequence[Candidate], moment: Moment) -> list[dict[str, Any]]:
     return [dict(candidate.row) for candidate in by_closeness(found, moment.event_at)]
 
 
-def show_version(db: Connection, base_url: str, now_ms: int) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+class _Belongings:
+    """Units, their places and constants that versions refer to, each read once; those of *rows* in three questions."""
+
+    def __init__(self, db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._db = db
+        pdu_ids = sorted({row["physical_detector_unit_id"] for row in rows})
+        constant_ids = sorted({row["calibration_constant_id"] for row in rows})
+        self._units = _by_id(db, PDUS, pdu_ids)
+        self._constants = _by_id(db, CONSTANTS, constant_ids)
+        self._mappings = mappings_of(db, pdu_ids) if pdu_ids else {}
+
+    def unit(self, pdu_id: int) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
+        """A unit, and all its places. Raises NotFound."""
+        if pdu_id not in self._units:
+            self._units[pdu_id] = row_by_id(self._db, PDUS, pdu_id)
+            self._mappings |= mappings_of(self._db, [pdu_id])
+        return self._units[pdu_id], self._mappings.get(pdu_id, ())
+
+    def constant(self, constant_id: int) -> dict[str, Any]:
+        """A constant as a JSON object. Raises NotFound."""
+        if constant_id not in self._constants:
+            self._constants[constant_id] = row_by_id(self._db, CONSTANTS, constant_id)
+        return render(CONSTANTS, self._constants[constant_id])
+
+
+def _by_id(db: Connection, table: Table, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    if not ids:
+        return {}
+    return {row["id"]: row for row in all_rows(db, select(table).where(table.c.id.in_(ids)))}
+
+
+def show_version(
+    db: Connection, base_url: str, now_ms: int, rows: Sequence[Mapping[str, Any]] = ()
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """How to show a version: with its constant, and with its unit, its place now and when the data begin.
 
-    Units and constants are read once, however many versions of them are shown.
+    rows  versions that will be shown: what they refer to is read at once. Others may be shown too
     """
-
-    @cache
-    def unit_of(pdu_id: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        return row_by_id(db, PDUS, pdu_id), mappings_of(db, [pdu_id])[pdu_id]
-
-    @cache
-    def constant_of(constant_id: int) -> dict[str, Any]:
-        return render(CONSTANTS, row_by_id(db, CONSTANTS, constant_id))
+    belongings = _Belongings(db, rows)
 
     def show(row: Mapping[str, Any]) -> dict[str, Any]:
-        unit, mappings = unit_of(row["physical_detector_unit_id"])
+        unit, mappings = belongings.unit(row["physical_detector_unit_id"])
         then = placed(mappings, row["begin_at"])
         shown = render(VERSIONS, row)
         del shown["calibration_constant_id"], shown["physical_detector_unit_id"]
         return {
             **shown,
             "view_url": f"{base_url}/calibration_constant_versions/{row['id']}",
-            "calibration_constant": dict(constant_of(row["calibration_constant_id"])),
+            "calibration_constant": belongings.constant(row["calibration_constant_id"]),
             "physical_detector_unit": {
                 **show_unit({**unit, **placed(mappings, now_ms)}),
                 **{f"{field}_at_ccv_begin_at": then[field] for field in PLACE},

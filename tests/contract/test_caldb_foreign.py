@@ -38,16 +38,6 @@ def served(store: Path, *options: str) -> Iterator[str]:
         serving.terminate()
 
 
-def fill(store: Path) -> None:
-    """The rows that the client's test suite expects."""
-    code = (
-        "import sys, pathlib; from sim.caldb.store import open_engine; from sim.caldb.seeding import seed\n"
-        "from sim.caldb.conformance import load\n"
-        "with open_engine(pathlib.Path(sys.argv[1])).begin() as db: seed(db, [], 0); load(db)"
-    )
-    subprocess.run([sys.executable, "-c", code, store / "catalogue.sqlite"], check=True)
-
-
 def register(store: Path) -> tuple[str, str]:
     """Id and secret of a client that the store knows."""
     command = [sys.executable, "-m", "fat", "caldb", "client", "add", "suite", "--store", store, "--json"]
@@ -71,8 +61,11 @@ def environment(**more: str) -> dict[str, str]:
     ],
     ids=["by detector", "calls", "the rest"],
 )
-def test_the_clients_own_test_suite_passes(tmp_path: Path, part: tuple[str, ...], passed: int) -> None:
-    fill(tmp_path / "caldb")
+def test_the_clients_own_test_suite_passes(
+    tmp_path: Path, caldb_database: str, part: tuple[str, ...], passed: int
+) -> None:
+    fill = [sys.executable, "-m", "fat", "caldb", "populate", "--store", tmp_path / "caldb"]
+    subprocess.run([*fill, "--database", caldb_database, "--fixtures", "conformance"], check=True)
     client_id, secret = register(tmp_path / "caldb")
     command = [
         FOREIGN,
@@ -86,7 +79,7 @@ def test_the_clients_own_test_suite_passes(tmp_path: Path, part: tuple[str, ...]
         "-c",
         os.devnull,
     ]
-    with served(tmp_path / "caldb", "--require-token") as address:
+    with served(tmp_path / "caldb", "--require-token", "--database", caldb_database) as address:
         known = {"CATALOGUE": address, "CLIENT_ID": client_id, "CLIENT_SECRET": secret}
         done = subprocess.run(
             [*command, "-o", "python_files=*_test.py", "--pyargs", *(f"{SUITE}.{name}" for name in part)],

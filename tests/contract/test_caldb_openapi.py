@@ -34,18 +34,17 @@ CHECKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A catalogue in a process of its own, with rows in every table."""
-    store = tmp_path_factory.mktemp("fuzzed") / "caldb"
-    fill = (
-        "import sys, pathlib; from sim.caldb.store import open_engine; from sim.caldb.seeding import seed\n"
-        "from sim.caldb.conformance import load\n"
-        "with open_engine(pathlib.Path(sys.argv[1])).begin() as db: seed(db, [], 0); load(db)"
-    )
-    subprocess.run([sys.executable, "-c", fill, store / "catalogue.sqlite"], check=True)
-    command = [sys.executable, "-m", "fat", "caldb", "serve", "--store", store, "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+    store = ["--store", str(tmp_path_factory.mktemp("fuzzed") / "caldb")]
+    if request.param == "postgresql":
+        store += ["--database", request.getfixturevalue("postgres_server").fresh()]
+    command = [sys.executable, "-m", "fat", "caldb"]
+    subprocess.run([*command, "populate", *store, "--fixtures", "conformance"], check=True)
+    with subprocess.Popen(
+        [*command, "serve", *store, "--json"], stdout=subprocess.PIPE, text=True
+    ) as serving:
         assert serving.stdout is not None
         yield json.loads(serving.stdout.readline())["rest"]
         serving.terminate()
