@@ -146,7 +146,7 @@ def version_in_place(db: Connection, inject: Inject, place: Place) -> Found | No
 def _refusal_of(error: Invalid) -> Refusal:
     words = "; ".join(f"{name} {', '.join(messages)}" for name, messages in error.info.items())
     # Two injections at once: the second meets the database's own constraint.
-    if TAKEN in words or "UNIQUE" in words:
+    if TAKEN in words or "unique" in words.lower():
         return Refusal("taken", VERSION_TAKEN)
     return Refusal("invalid", words)
 
