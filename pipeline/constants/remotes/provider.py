@@ -56,17 +56,22 @@ class RemoteCatalogue:
         calibrations: Sequence[str],
         event_at: datetime,
         strategy: Strategy = "prior",
+        snapshot_at: datetime | None = None,
     ) -> list[ConstantVersion]:
         """The versions in force at a time: at most one for each module and calibration.
+
+        snapshot_at  the catalogue as it stood then; None: as it is
 
         What is not found under the stated conditions is asked for once more under those fallen back to.
         Raises CatalogueError.
         """
-        found = self._search({n: conditions.parameters(n) for n in calibrations}, event_at, strategy)
+        ask = partial(self._search, event_at=event_at, strategy=strategy, snapshot_at=snapshot_at)
+        found = ask({name: conditions.parameters(name) for name in calibrations})
         second = {name: other for name in calibrations if (other := conditions.fallback(name)) is not None}
         there = {(version.module, version.calibration) for version in found}
-        more = self._search(second, event_at, strategy)
-        return found + [version for version in more if (version.module, version.calibration) not in there]
+        return found + [
+            version for version in ask(second) if (version.module, version.calibration) not in there
+        ]
 
     def load(self, versions: Iterable[ConstantVersion], conditions: Conditions) -> ConstantSet:
         """Fetch versions and check each against the conditions. Raises ConstantUnreadable, CatalogueError."""
@@ -82,13 +87,15 @@ class RemoteCatalogue:
         event_at: datetime,
         strategy: Strategy = "prior",
         welcome: Sequence[str] = (),
+        snapshot_at: datetime | None = None,
     ) -> ConstantSet:
         """All these calibrations of all these modules, and of *welcome* what is there.
 
         Raises ConstantMissing, ConstantUnreadable, CatalogueError.
         """
         wanted = (*calibrations, *welcome)
-        found = [v for v in self.find(conditions, wanted, event_at, strategy) if v.module in modules]
+        versions = self.find(conditions, wanted, event_at, strategy, snapshot_at)
+        found = [version for version in versions if version.module in modules]
         require(found, modules, calibrations, conditions, event_at)
         return self.load(found, conditions)
 
@@ -141,7 +148,11 @@ class RemoteCatalogue:
         return path
 
     def _search(
-        self, parameters_of: Mapping[str, Mapping[str, Parameter]], event_at: datetime, strategy: Strategy
+        self,
+        parameters_of: Mapping[str, Mapping[str, Parameter]],
+        event_at: datetime,
+        strategy: Strategy,
+        snapshot_at: datetime | None,
     ) -> list[ConstantVersion]:
         groups: dict[tuple[tuple[str, Parameter], ...], list[str]] = defaultdict(list)
         for calibration, parameters in parameters_of.items():
@@ -153,6 +164,7 @@ class RemoteCatalogue:
                 "calibrations": together,
                 "parameters": dict(wanted),
                 "event_at": event_at.isoformat(),
+                "snapshot_at": "" if snapshot_at is None else snapshot_at.isoformat(),
                 "strategy": strategy,
             }
             accept = partial(_read_found, parameters=dict(wanted), calibrations=together)

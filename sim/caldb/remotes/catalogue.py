@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
@@ -17,7 +16,7 @@ from sim.caldb.remotes.fields import Parameters, Refusal
 from sim.caldb.remotes.messages import Inject, Lookup
 from sim.caldb.store import all_rows, insert_row, row_by_id
 from sim.caldb.tables import CALIBRATIONS, CONDITIONS, CONSTANTS, DETECTOR_TYPES, DETECTORS, PDUS, VERSIONS
-from sim.caldb.times import EPOCH, format_time
+from sim.caldb.times import format_time
 from sim.caldb.units import place_at, unit_at, units_of_detector
 from sim.caldb.versions import Moment, by_detector_conditions, create_version
 
@@ -67,7 +66,11 @@ def search(db: Connection, lookup: Lookup, now_ms: int) -> list[Found]:
     wanted = [unit for unit in units if not lookup.karabo_das or unit["karabo_da"] in lookup.karabo_das]
     ids = [_calibration_id(db, name) for name in lookup.calibrations]
     request = _request(db, lookup.parameters)
-    rows = by_detector_conditions(db, wanted, ids, request, moment, lookup.strategy)
+    # The catalogue knows no exact: a version that begins at the event is the closest one.
+    exact = lookup.strategy == "exact"
+    strategy: Literal["prior", "closest"] = "prior" if lookup.strategy == "prior" else "closest"
+    rows = by_detector_conditions(db, wanted, ids, request, moment, strategy)
+    rows = [row for row in rows if not exact or row["begin_at"] == moment.event_at]
     if len(rows) > MOST_VERSIONS:
         raise Refusal("too_large", f"{len(rows)} versions fit; ask for fewer units or calibrations")
     return [_found(db, row, moment.event_at) for row in rows]
@@ -146,7 +149,7 @@ def version_in_place(db: Connection, inject: Inject, place: Place) -> Found | No
 def _refusal_of(error: Invalid) -> Refusal:
     words = "; ".join(f"{name} {', '.join(messages)}" for name, messages in error.info.items())
     # Two injections at once: the second meets the database's own constraint.
-    if TAKEN in words or "UNIQUE" in words:
+    if TAKEN in words or "unique" in words.lower():
         return Refusal("taken", VERSION_TAKEN)
     return Refusal("invalid", words)
 
@@ -252,12 +255,14 @@ def _found(db: Connection, row: Mapping[str, Any], at_ms: int) -> Found:
     condition = show_condition(db, row_by_id(db, CONDITIONS, constant["condition_id"]))
     version = {
         "id": row["id"],
+        "constant_id": constant["id"],
+        "unit_id": unit["id"],
         "calibration": row_by_id(db, CALIBRATIONS, constant["calibration_id"])["name"],
         "pdu": unit["physical_name"],
         "karabo_da": place["karabo_da"] or "",
         "module": place["module_number"],
-        "begin_at": _iso(row["begin_at"]),
-        "created_at": _iso(row["created_at"]),
+        "begin_at": format_time(row["begin_at"]),
+        "created_at": format_time(row["created_at"]),
         "path": str(PurePosixPath(row["path_to_file"]) / row["file_name"]),
         "data_set": row["data_set_name"],
         "raw_data_location": row["raw_data_location"] or "",
@@ -273,8 +278,3 @@ def _condition_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
         "lower": entry["lower_deviation_value"],
         "upper": entry["upper_deviation_value"],
     }
-
-
-def _iso(ms: int) -> str:
-    """Milliseconds since 1970 as ISO 8601 in UTC."""
-    return (EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds")

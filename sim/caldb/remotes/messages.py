@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgpack
 
@@ -19,7 +19,7 @@ MOST_HEADER_BYTES: Final = 1 << 16
 MOST_AXES: Final = 6
 LARGEST_ID: Final = 2**63 - 1
 
-Strategy = Literal["closest", "prior"]
+Strategy = Literal["closest", "prior", "exact"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +159,6 @@ def _read_body(fields: Fields, data: bytes | memoryview | None) -> Body:
 
 
 def _read_lookup(fields: Fields) -> Lookup:
-    strategy = fields.text("strategy", default="closest")
-    if strategy not in ("closest", "prior"):
-        raise Refusal("malformed", "strategy is neither closest nor prior")
     return Lookup(
         detector=fields.text("detector"),
         karabo_das=fields.texts("karabo_das", most=64),
@@ -169,8 +166,16 @@ def _read_lookup(fields: Fields) -> Lookup:
         parameters=fields.parameters("parameters"),
         event_at=fields.text("event_at", default=""),
         snapshot_at=fields.text("snapshot_at", default=""),
-        strategy="prior" if strategy == "prior" else "closest",
+        strategy=_strategy(fields.text("strategy", default="closest")),
     )
+
+
+def _strategy(name: str) -> Strategy:
+    for strategy in get_args(Strategy):
+        if name == strategy:
+            known: Strategy = strategy
+            return known
+    raise Refusal("malformed", "strategy is none of closest, prior, exact")
 
 
 def _read_fetch(fields: Fields) -> Fetch:

@@ -53,6 +53,24 @@ async def test_what_is_injected_is_fetched_by_conditions_and_time(remotes: Any, 
             await remotes.fetch(client, 1.0, replace(remotes.conditions, **other))
 
 
+async def test_the_catalogue_is_seen_as_it_stood(remotes: Any) -> None:
+    version = await remotes.inject()
+    client = remotes.client()
+    ask = (remotes.conditions, ["Offset"], remotes.begin, "prior")
+    second = timedelta(seconds=1)
+    assert await asyncio.to_thread(client.find, *ask, version.created_at + second) == [version]
+    assert await asyncio.to_thread(client.find, *ask, version.created_at - second) == []
+
+
+@pytest.mark.parametrize(("hours", "found"), [(0, [1]), (2, [2]), (1, []), (3, [])])
+async def test_exact_is_a_version_that_begins_then(remotes: Any, hours: int, found: list[int]) -> None:
+    await remotes.inject(1.0)
+    await remotes.inject(2.0, hours=2)
+    at = remotes.begin + timedelta(hours=hours)
+    versions = await asyncio.to_thread(remotes.client().find, remotes.conditions, ["Offset"], at, "exact")
+    assert [version.id for version in versions] == found
+
+
 async def test_rest_and_remotes_are_two_doors_of_one_catalogue(remotes: Any) -> None:
     rest = CatalogueRest(remotes.rest)
     catalogue = Catalogue(rest, remotes.store, remotes.detector)
@@ -66,7 +84,9 @@ async def test_rest_and_remotes_are_two_doors_of_one_catalogue(remotes: Any) -> 
     through_rest = await asyncio.to_thread(catalogue.fetch, *ask)
     rest.close()
     assert [v.id for v in through_remotes.versions()] == [by_remote.id, by_rest[0].id]
-    assert through_remotes.versions() == through_rest.versions()
+    assert [v.provenance() for v in through_remotes.versions()] == [
+        v.provenance() for v in through_rest.versions()
+    ]
     for module in (0, 1):
         np.testing.assert_array_equal(
             through_remotes.get(module, "Offset"), through_rest.get(module, "Offset")

@@ -80,7 +80,7 @@ async def test_a_remote_without_memory_is_silent_until_it_is_killed(remotes: Any
     )
     impatient = remotes.client(answer_timeout_s=0.2)
     await remotes.fetch(impatient)
-    assert {failure.reason for failure in impatient.remotes.failures} == {"did not answer within 0.2 s"}
+    assert impatient.remotes.failures[0].reason == "did not answer within 0.2 s"
     remotes.faults.switch_on("kill_remote", remote=1, seconds=0.05)
     await remotes.until_up(1, 0.05)
     assert remotes.server.remotes[0].state == "waiting on data"
@@ -101,25 +101,29 @@ async def test_a_file_cut_in_half_is_refused_with_its_name(remotes: Any, carried
         await remotes.fetch(remotes.client(carried_bytes=carried_bytes))
 
 
+async def test_a_killed_remote_is_gone_and_another_answers(remotes: Any) -> None:
+    await remotes.inject()
+    remotes.faults.switch_on("kill_remote", remote=1, seconds=60.0)
+    assert not remotes.faults.is_on("kill_remote"), "a kill is a moment"
+    assert [remote.state for remote in remotes.server.remotes] == ["down", "waiting on data"]
+    client = remotes.client()
+    np.testing.assert_array_equal(await remotes.fetch(client), remotes.offset())
+    reasons = {failure.reason for failure in client.remotes.failures}
+    assert reasons
+    assert reasons <= {"nobody listens there", "closed the connection"}
+    assert any("comes back in 60 s" in problem.text for problem in remotes.server.problems())
+
+
 async def test_a_killed_remote_comes_back_by_itself_at_its_address(remotes: Any) -> None:
     await remotes.inject()
     first = remotes.server.remotes[0]
+    remotes.faults.switch_on("kill_remote", remote=1, seconds=0.2)
+    assert first.state == "down"
+    await remotes.until_up(1, 0.2)
     only_the_first = remotes.client(addresses=remotes.addresses[:1])
-    remotes.faults.switch_on("kill_remote", remote=1, seconds=0.3)
-    assert not remotes.faults.is_on("kill_remote"), "a kill is a moment"
-    assert (first.state, remotes.server.remotes[1].state) == ("down", "waiting on data")
-    other = remotes.client()
-    await remotes.fetch(other)
-    assert {failure.reason for failure in other.remotes.failures} <= {
-        "nobody listens there",
-        "closed the connection",
-    }
-    assert other.remotes.failures
-    await remotes.until_up(1, 0.3)
     np.testing.assert_array_equal(await remotes.fetch(only_the_first), remotes.offset())
     assert first.address == remotes.addresses[0]
     assert first.status()["kills"] == 1
-    assert any("comes back in 0.3 s" in problem.text for problem in remotes.server.problems())
 
 
 async def test_a_request_that_dies_with_its_remote_is_asked_again_at_once(remotes: Any) -> None:
@@ -160,7 +164,7 @@ async def test_a_hasty_client_becomes_patient_and_what_it_left_behind_is_seen(op
         client = bench.client(answer_timeout_s=0.1, deadline_s=60.0)
         np.testing.assert_array_equal(await bench.fetch(client), bench.offset())
         reasons = [failure.reason for failure in client.remotes.failures]
-        assert reasons[:3] == [f"did not answer within {s} s" for s in (0.1, 0.2, 0.4)]
+        assert reasons[:2] == ["did not answer within 0.1 s", "did not answer within 0.2 s"]
         status = bench.server.remotes[0].status()
         assert status["highest_waiting"] >= 2, "requests that nobody waits for any more"
         assert status["slowest_answer_s"] > 0.4
