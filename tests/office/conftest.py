@@ -127,7 +127,7 @@ async def opened(folder: Path, *, users: bool = True, **table: Any) -> AsyncIter
     clock, faults = manual_clock(), FaultBoard("caldb", KIND.faults)
     around = Surroundings("caldb", 1, folder, clock, {}, faults, Transcript(None, lambda: 0))
     if users:
-        engine = open_engine(folder / "caldb" / CATALOGUE_FILE)
+        engine = open_engine(table.get("database") or folder / "caldb" / CATALOGUE_FILE)
         with engine.begin() as db:
             set_user(db, User("anna", "edit", HASH))
             set_user(db, User("rolf", "read", HASH))

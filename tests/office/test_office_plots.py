@@ -15,7 +15,7 @@ from matplotlib import image
 
 from pipeline.constants.badpixels import BadPixel
 from sim.caldb.office.badpixels import BITS
-from sim.caldb.office.files import locate, read_header, read_stage
+from sim.caldb.office.files import Unshowable, locate, read_header, read_stage
 from sim.caldb.office.fuzzy import Device, distance_within, find
 from sim.caldb.office.numbers import map_of, spread_of, values_of
 
@@ -86,6 +86,12 @@ def test_a_large_constant_is_sampled_for_its_history(tmp_path: Path, monkeypatch
     sampled = spread_of(file, 0)
     assert sampled.middle == pytest.approx(31.5, abs=8)
     assert sampled.low < sampled.middle < sampled.high
+
+
+def test_a_name_that_no_file_can_have_is_a_sentence(tmp_path: Path) -> None:
+    row = {"path_to_file": "x", "file_name": "a\0b", "data_set_name": "/PDU/C/0"}
+    with pytest.raises(Unshowable, match="cannot be a file"):
+        locate(tmp_path, row, "Offset")
 
 
 def test_the_names_of_bits_are_those_of_the_pipeline() -> None:
