@@ -23,11 +23,11 @@ EXIT_RESUMABLE = 75
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def _refuse(sentence: str, as_json: bool = False) -> NoReturn:
+def _refuse(sentence: str, as_json: bool = False, code: int = EXIT_USAGE) -> NoReturn:
     if as_json:
         typer.echo(json.dumps({"error": sentence}))
     typer.echo(sentence, err=True)
-    raise typer.Exit(EXIT_USAGE)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -128,6 +128,19 @@ def offline(
     ] = None,
     detector: Annotated[str, typer.Option(help="Name of the detector.")] = "SPB_DET_AGIPD1M-1",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Files that are corrected at a time.")] = 2,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with a [pipeline] table: steps and numbers of the recipe; conditions where the run has none."
+        ),
+    ] = None,
+    selection: Annotated[
+        str, typer.Option(help="Versions of constants: prior, closest or exact; empty: as the table says.")
+    ] = "",
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which answers and files are kept for when the catalogue is silent."),
+    ] = None,
     processes: Annotated[
         bool, typer.Option("--processes", help="Processes instead of threads: for machines with many cores.")
     ] = False,
@@ -135,68 +148,78 @@ def offline(
 ) -> None:
     """Correct a recorded run with the constants that were in force when it was taken.
 
-    The detector's type and its operating conditions come from the run's own control data. A second start goes on where
-    the first was stopped. Ctrl-C lets the files that are being written finish and exits with 75.
+    The detector's type and its operating conditions come from the run's own control data, or from --table. A second
+    start goes on where the first was stopped. Ctrl-C lets the files that are being written finish and exits with 75.
+    Files that cannot be read and modules without constants are named, the others are corrected, and the exit code is 1.
 
     Example: stellwerk pipe offline runs/demo/SPB/202601/p900001/raw/r0004 --catalogue http://127.0.0.1:8080
     --store runs/demo/caldb
     """
-    import multiprocessing
     import signal
     import threading
-    from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
     from dataclasses import asdict
-
-    from pipeline.config import CorrectionTable
-    from pipeline.constants import Catalogue, CatalogueRest, run_start
-    from pipeline.correct import recipe_of
-    from pipeline.daq.conditions import recorded_conditions
-    from pipeline.errors import PipelineError
-    from pipeline.offline.correct import correct_run, raw_files
-    from pipeline.offline.metadata import write_metadata
-    from pipeline.offline.progress import FileProgress
 
     asked = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: asked.set())
-    rest = CatalogueRest(catalogue)
+
+    from pipeline.config import ConstantsTable, CorrectionTable
+    from pipeline.constants import open_catalogue, strategy_of
+    from pipeline.correct import recipe_of
+    from pipeline.daq.conditions import conditions_for
+    from pipeline.errors import PipelineError
+    from pipeline.offline.correct import correct_run
+    from pipeline.offline.metadata import write_metadata
+    from pipeline.offline.prepare import prepare
+    from pipeline.offline.progress import FileProgress
+    from pipeline.offline.rawrun import raw_files, run_begin
+    from pipeline.offline.workers import executor_of
+    from pipeline.tables import read_table
+
+    run = run.absolute()
     try:
         modules = sorted({file.module for file in raw_files(run)})
-        conditions = recorded_conditions(run)
-        recipe = recipe_of(CorrectionTable(), conditions)
-        found = Catalogue(rest, store, detector).fetch(
-            conditions, recipe.needed, modules, run_start(run), welcome=recipe.welcome
-        )
-        prepared = {module: recipe.prepare(module, found.module(module)) for module in modules}
+        given = None if table is None else read_table(table)
+        conditions = conditions_for(run, given)
+        recipe = recipe_of(CorrectionTable() if given is None else given.correction, conditions)
+        wanted = ConstantsTable() if given is None else given.constants
+        with open_catalogue(catalogue, store, detector, wanted, cache) as constants:
+            strategy = strategy_of(selection or wanted.selection)
+            ready = prepare(constants, recipe, conditions, modules, run_begin(run), strategy)
         target = out or run.parent.parent / "proc" / run.name
-        executor: Executor = (
-            # Ctrl-C reaches the whole group: this process alone decides what is still begun.
-            ProcessPoolExecutor(
-                workers,
-                multiprocessing.get_context("spawn"),
-                initializer=signal.signal,
-                initargs=(signal.SIGINT, signal.SIG_IGN),
+        with (
+            executor_of(workers, processes=processes) as executor,
+            FileProgress(shown=not as_json) as progress,
+        ):
+            done = correct_run(
+                run, target, detector, ready.corrections, executor, progress.tell, asked.is_set
             )
-            if processes
-            else ThreadPoolExecutor(workers)
-        )
-        with executor, FileProgress(shown=not as_json) as progress:
-            done = correct_run(run, target, detector, prepared, executor, progress.tell, asked.is_set)
-        write_metadata(target, detector, recipe.steps, found)
+        write_metadata(target, detector, recipe.steps, ready.constants)
     except PipelineError as error:
-        _refuse(str(error), as_json)
-    finally:
-        rest.close()
+        _refuse(str(error), as_json, error.exit_code)
+    for remark in constants.remarks:
+        typer.echo(remark, err=True)
     if as_json:
-        typer.echo(json.dumps({**asdict(done), "folder": str(done.folder)}))
+        typer.echo(
+            json.dumps(
+                {
+                    **asdict(done),
+                    "folder": str(done.folder),
+                    "lacking": ready.lacking,
+                    "remarks": constants.remarks,
+                }
+            )
+        )
     else:
         typer.echo(f"{done.folder}: {done.files} files corrected, {done.skipped} were finished before")
+        for name in done.uncorrected:
+            typer.echo(f"  {name} is not corrected: {ready.lacking[int(name[-2:])]}", err=True)
         for sentence in done.failed:
             typer.echo(f"  {sentence}", err=True)
         if done.remaining:
             typer.echo(f"  {done.remaining} files remain; start again to go on", err=True)
     if done.remaining:
         raise typer.Exit(EXIT_RESUMABLE)
-    if done.failed:
+    if done.failed or done.uncorrected:
         raise typer.Exit(EXIT_FAIL)
 
 

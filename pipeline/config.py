@@ -111,16 +111,25 @@ STEPS: Final[Mapping[str, tuple[str, ...]]] = {
         "offset",
         "medium_baseline",
         "relative_gain",
+        "baseline",
         "common_mode",
         "photon_gain",
         "mask",
+        "round_photons",
+        "zero_out_of_range",
+        "zero_nans",
     ),
     "LPD": ("offset", "relative_gain", "amplifier_map", "photon_gain", "mask"),
     "DSSC": ("offset", "mask"),
 }
 """The steps that each detector's correction knows, in the order in which they are taken."""
 
-OPTIONAL_STEPS: Final = frozenset({"force_medium", "force_high", "medium_baseline", "common_mode"})
+OPTIONAL_STEPS: Final = frozenset(
+    {
+        *("force_medium", "force_high", "medium_baseline", "baseline", "common_mode"),
+        *("round_photons", "zero_out_of_range", "zero_nans"),
+    }
+)
 """Taken only where they are named."""
 
 
@@ -134,6 +143,12 @@ class CorrectionTable(_Table):
     """AGIPD: a pixel in low gain whose signal over the medium-gain offset is below this was in medium gain."""
     force_high_below_adu: float = 1000.0
     """AGIPD: the same for high gain and the high-gain offset."""
+    baseline_range_adu: int = Field(default=200, ge=2, le=4096)
+    """AGIPD: the noise peak of an ASIC is looked for within ± this, high-gain equivalent."""
+    baseline_least_pixels: int = Field(default=312, ge=1, le=4096)
+    """AGIPD: least pixels in the peak for an ASIC to be shifted; 5000 for a module in the public configuration."""
+    rounding_threshold: float = Field(default=0.5, gt=0, lt=1)
+    """AGIPD: a fraction of a photon from which on it counts as one."""
     common_mode_range_adu: tuple[float, float] = (-30.0, 30.0)
     """AGIPD: pixels of an ASIC within this range, high-gain equivalent, are taken as dark."""
     common_mode_fraction: float = Field(default=0.15, gt=0, le=1)
@@ -171,6 +186,14 @@ class CorrectionTable(_Table):
         if self.low_water_trains >= self.high_water_trains:
             raise ValueError("low_water_trains must be less than high_water_trains")
         return self
+
+    def check_steps(self, detector: str) -> None:
+        """Raises ValueError where a step is none of this type of detector."""
+        known = STEPS[detector]
+        if unknown := sorted(set(self.steps) - set(known)):
+            raise ValueError(
+                f"correction.steps: {detector} has no step {unknown[0]!r}; it has {', '.join(known)}"
+            )
 
     def steps_of(self, detector: str) -> tuple[str, ...]:
         """The steps that are taken for a type of detector, in their order."""
@@ -210,7 +233,7 @@ class BridgeTable(_Table):
     every_nth_train: int = Field(default=1, ge=1)
     protocol: Literal["2.2", "1.0"] = "2.2"
     keys: tuple[str, ...] = ()
-    """Keys of the corrected source that are sent, e.g. `["image.data"]`; empty = all."""
+    """Keys of the corrected and raw sources that are sent, e.g. `["image.data"]`; empty = all."""
     raw_module: int | None = Field(default=None, ge=0, le=15)
     """Send the raw data of this module alone, as soon as they come; not given: of the first module."""
     raw_combined: bool = False
@@ -218,7 +241,8 @@ class BridgeTable(_Table):
     raw_layout: Literal["file", "live"] = "file"
     """AGIPD raw data: one array of signal and gain level, as in files; or image.data and image.gain, as live."""
     axes: Literal["file", "online"] = "file"
-    """file: (pulse, module, slow, fast). online: (module, fast, slow, pulse), as older pipelines served it."""
+    """Of combined trains. file: (pulse, module, slow, fast). online: (module, fast, slow, pulse), as older pipelines
+    served it."""
 
     @field_validator("keys", mode="before")
     @classmethod
@@ -313,11 +337,7 @@ class PipelineTable(_Table):
             raise ValueError(
                 f"memory_cells cannot be {self.memory_cells}; {self.type} has {MAX_CELLS[self.type]}"
             )
-        known = STEPS[self.type]
-        if unknown := sorted(set(self.correction.steps) - set(known)):
-            raise ValueError(
-                f"correction.steps: {self.type} has no step {unknown[0]!r}; it has {', '.join(known)}"
-            )
+        self.correction.check_steps(self.type)
         if self.matcher.min_modules > len(self.modules):
             raise ValueError(
                 f"matcher.min_modules is {self.matcher.min_modules}, but there are {len(self.modules)} modules"

@@ -6,6 +6,8 @@ PipelineError
 ├── UnknownName          no such device, property or slot: refuse, tell which there are
 ├── AddressInUse         an address cannot be bound: do not start
 ├── RunUnreadable        a run directory or file cannot be read: stop this run
+├── OutputUnwritable     there is no room for results, or no right to write them: stop, say where
+├── WorkersLost          somebody killed the processes that did the work: start again, it goes on
 ├── TrainMalformed       bytes that are no train: skip them, count them
 ├── BridgeMessageMalformed  bytes that are no bridge message: skip them, count them
 ├── ConstantMissing      no constant fits the operating conditions: do not start correcting
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class PipelineError(Exception):
@@ -30,6 +33,16 @@ class PipelineError(Exception):
 
     exit_code = 3
     """Exit code of a command that this ends (docs/architecture.md, Exit codes)."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors come back from worker processes; what they are made from is not what `args` holds."""
+        return _again, (type(self), str(self), self.__dict__)
+
+
+def _again(kind: type[PipelineError], sentence: str, values: dict[str, Any]) -> PipelineError:
+    error = kind.__new__(kind, sentence)
+    error.__dict__.update(values)
+    return error
 
 
 class SettingRejected(PipelineError):
@@ -76,6 +89,20 @@ class RunUnreadable(PipelineError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path}: {reason}")
+
+
+class OutputUnwritable(PipelineError):
+    """Results cannot be written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} cannot be written: {reason}")
+
+
+class WorkersLost(PipelineError):
+    """A process that did part of the work was killed."""
+
+    exit_code = 75
 
 
 class BridgeMessageMalformed(PipelineError):

@@ -68,7 +68,8 @@ def xtdf(
     parallel_gain: Annotated[bool, typer.Option(help="LPD: three frames for each pulse.")] = False,
     trains: Annotated[int, typer.Option(min=1, help="How many trains, at 10 Hz.")] = 10,
     illumination: Annotated[
-        Literal["dark", "flat", "rings", "spots"], typer.Option(help="What falls on the detector.")
+        Literal["dark", "flat", "rings", "spots", "dummy"],
+        typer.Option(help="What falls on the detector; dummy: the test picture of a DSSC."),
     ] = "rings",
     gain_mode: Annotated[
         Literal["adaptive", "fixed_high", "fixed_medium", "fixed_low"], typer.Option(help="Gain stage.")
@@ -111,6 +112,9 @@ def xtdf(
         where = ".".join(str(part) for part in first["loc"])
         typer.echo(f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}", err=True)
         raise typer.Exit(2) from None
+    if illumination == "dummy" and kind != "dssc":
+        typer.echo("--illumination cannot be dummy: only a DSSC has a dummy readout", err=True)
+        raise typer.Exit(2)
     sent = send_trains(
         table,
         to,

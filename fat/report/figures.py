@@ -35,17 +35,25 @@ def _range(values: NDArray[Any]) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-6))
 
 
-def gain_maps(maps: NDArray[Any], modules: Sequence[int], label: str, colours: str) -> bytes:
-    """Three assembled maps, one for each gain stage.
+def names_of(stages: int) -> tuple[str, ...]:
+    """What gain stages are called in figures; the one of a detector without stages is all its pixels."""
+    return tuple(f"{gain} gain" for gain in GAINS) if stages == len(GAINS) else ("all pixels",)
 
-    maps  (modules, 3, 512, 128), NaN where there is no value
+
+def gain_maps(
+    maps: NDArray[Any], modules: Sequence[int], label: str, colours: str, detector: str = "AGIPD1M"
+) -> bytes:
+    """Assembled maps, one for each gain stage.
+
+    maps  (modules, stages, slow, fast), NaN where there is no value
     """
-    figure = Figure(figsize=(12, 4.6), layout="constrained")
-    for gain, axes in enumerate(figure.subplots(1, 3)):
-        picture = assemble({module: maps[row, gain] for row, module in enumerate(modules)})
+    names = names_of(maps.shape[1])
+    figure = Figure(figsize=(4 * len(names), 4.6), layout="constrained")
+    for gain, axes in enumerate(figure.subplots(1, len(names), squeeze=False)[0]):
+        picture = assemble({module: maps[row, gain] for row, module in enumerate(modules)}, detector)
         low, high = _range(picture)
         image = axes.imshow(picture, cmap=colours, norm=Normalize(low, high), interpolation="nearest")
-        axes.set_title(f"{GAINS[gain]} gain", fontsize=11)
+        axes.set_title(names[gain], fontsize=11)
         axes.set_xticks([])
         axes.set_yticks([])
         figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.85, label=label)
@@ -62,7 +70,7 @@ def distributions(values: Mapping[str, NDArray[Any]], label: str) -> bytes:
             low, high = np.percentile(finite, (0.1, 99.9))
             axes.hist(
                 finite, bins=120, range=(low, max(high, low + 1e-6)), histtype="step", linewidth=1.6,
-                color=colour, label=f"{name} gain, median {np.median(finite):.4g}",
+                color=colour, label=f"{name}, median {np.median(finite):.4g}",
             )  # fmt: skip
     axes.set_xlabel(label)
     axes.set_ylabel("pixels")
@@ -71,12 +79,12 @@ def distributions(values: Mapping[str, NDArray[Any]], label: str) -> bytes:
     return _png(figure)
 
 
-def assembled(image: NDArray[Any], modules: Sequence[int], label: str) -> bytes:
+def assembled(image: NDArray[Any], modules: Sequence[int], label: str, detector: str = "AGIPD1M") -> bytes:
     """The assembled mean corrected image on a logarithmic scale.
 
-    image  (modules, 512, 128) photons, NaN where masked
+    image  (modules, slow, fast) photons or ADU, NaN where masked
     """
-    picture = assemble({module: image[row] for row, module in enumerate(modules)})
+    picture = assemble({module: image[row] for row, module in enumerate(modules)}, detector)
     positive = picture[np.isfinite(picture) & (picture > 0)]
     high = float(np.percentile(positive, 99.95)) if positive.size else 1.0
     low = min(0.1, high / 10)
@@ -92,31 +100,33 @@ def assembled(image: NDArray[Any], modules: Sequence[int], label: str) -> bytes:
     return _png(figure)
 
 
-def photon_histogram(edges: NDArray[Any], counts: NDArray[Any]) -> bytes:
+def photon_histogram(edges: NDArray[Any], counts: NDArray[Any], unit: str = "photons") -> bytes:
     """Corrected values by gain stage.
 
-    edges   (n + 1,) photons
-    counts  (3, n) pixels, by stage
+    edges   (n + 1,) of that unit
+    counts  (stages, n) pixels, by stage
     """
     figure = Figure(figsize=(7.2, 3.6), layout="constrained")
     axes = figure.subplots()
-    for gain, colour in enumerate(COLOURS):
-        axes.stairs(counts[gain], edges, color=colour, linewidth=1.5, label=f"{GAINS[gain]} gain")
+    for name, of_stage, colour in zip(names_of(len(counts)), counts, COLOURS, strict=False):
+        axes.stairs(of_stage, edges, color=colour, linewidth=1.5, label=name)
     axes.set_xscale("symlog", linthresh=1.0)
     axes.set_yscale("log")
-    axes.set_xlabel("corrected value / photons")
+    axes.set_xlabel(f"corrected value / {unit}")
     axes.set_ylabel("pixels")
     axes.legend(frameon=False)
     return _png(figure)
 
 
-def single_photons(edges: NDArray[Any], counts: NDArray[Any]) -> bytes:
+def single_photons(edges: NDArray[Any], counts: NDArray[Any], unit: str = "photons") -> bytes:
     """Corrected values near zero: the peaks of none, one, two photons."""
     figure = Figure(figsize=(7.2, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.stairs(counts, edges, color=COLOURS[0], fill=True, alpha=0.35)
     axes.stairs(counts, edges, color=COLOURS[0], linewidth=1.5)
-    axes.set_xlabel("corrected value in high gain / photons")
+    axes.set_xlabel(
+        f"corrected value in high gain / {unit}" if unit == "photons" else f"corrected value / {unit}"
+    )
     axes.set_ylabel("pixels")
     axes.set_yscale("log")
     return _png(figure)

@@ -91,21 +91,29 @@ def _figures(run_dir: Path, record: dict[str, Any]) -> list[ShownFigure]:
         return ShownFigure(anchor, title, caption, _data_url(draw(arrays)))
 
     def by_gain(values: Any) -> dict[str, Any]:
-        return {name: values[:, gain] for gain, name in enumerate(figures.GAINS)}
+        return {name: values[:, gain] for gain, name in enumerate(figures.names_of(values.shape[1]))}
+
+    detector = str(record["provenance"]["detector"] or "AGIPD1M")
+    # The correction of a DSSC knows neither photons nor gain stages.
+    stages, unit, near_zero = (
+        (1, "ADU", "Values") if "DSSC" in detector else (3, "photons", "High-gain values")
+    )
 
     drawn = [
-        shown("light", "Corrected image", "Mean over all trains and cells of the illuminated run, in photons; masked "
+        shown("light", "Corrected image", f"Mean over all trains and cells of the illuminated run, in {unit}; masked "
               "pixels and gaps grey.", "light", "Illuminated run",
-              lambda a: figures.assembled(a["mean_image"], a["modules"], "photons per pixel and frame")),
+              lambda a: figures.assembled(a["mean_image"], a["modules"], f"{unit} per pixel and frame", detector)),
         shown("histogram", "Corrected values by gain stage", "All good pixels of all frames.", "light",
-              "Illuminated run", lambda a: figures.photon_histogram(a["edges"], a["counts"])),
-        shown("photons", "Single photons", "High-gain values near zero: none, one, two photons.", "light",
-              "Illuminated run", lambda a: figures.single_photons(a["fine_edges"], a["fine_counts"])),
-        shown("offset", "Offset", "Dark offset of memory cell 0 by gain stage.", "darks", "Characterisation",
-              lambda a: figures.gain_maps(a["offset"], a["modules"], "offset / ADU", "viridis")),
-        shown("noise", "Noise", "Standard deviation over the dark trains, memory cell 0.", "darks",
-              "Characterisation", lambda a: figures.gain_maps(a["noise"], a["modules"], "noise / ADU", "cividis")),
-        shown("noise-distribution", "Noise distribution", "Good pixels of all modules, memory cell 0.", "darks",
+              "Illuminated run", lambda a: figures.photon_histogram(a["edges"], a["counts"][:stages], unit)),
+        shown("photons", "Single photons", f"{near_zero} near zero: none, one, two photons.", "light",
+              "Illuminated run", lambda a: figures.single_photons(a["fine_edges"], a["fine_counts"], unit)),
+        shown("offset", "Offset", "Dark offset by gain stage, the first memory cell that shows it.", "darks",
+              "Characterisation",
+              lambda a: figures.gain_maps(a["offset"], a["modules"], "offset / ADU", "viridis", detector)),
+        shown("noise", "Noise", "Standard deviation over the dark trains, the same cells.", "darks",
+              "Characterisation",
+              lambda a: figures.gain_maps(a["noise"], a["modules"], "noise / ADU", "cividis", detector)),
+        shown("noise-distribution", "Noise distribution", "Good pixels of all modules, the same cells.", "darks",
               "Characterisation", lambda a: figures.distributions(by_gain(a["noise"]), "noise / ADU")),
         shown("dcu", "Control unit", "Sum of the frames of the series.", "dcu", "Control unit acquisition",
               lambda a: figures.control_unit_sum(a["sum"], a["masked"])),

@@ -124,8 +124,9 @@ class _Running:
         elif number == 0:
             self._pipeline.call("daq", "monitor")
         left = max(1, round(10 * (self._soak.seconds - self._elapsed())))
-        span = self._detector.start(min(SEGMENT_TRAINS, left))
-        sent_trains = self._watch() or span.last - span.first + 1
+        sent_before = int(self._detector.state()["trains_sent"])
+        self._detector.start(min(SEGMENT_TRAINS, left))
+        sent_trains = self._watch() - sent_before
         self._settle()
         if self._soak.record:
             self._pipeline.call("daq", "stop")
@@ -144,8 +145,7 @@ class _Running:
         soak.problems += [found for found in problems(self._pipeline) if found not in soak.problems]
 
     def _watch(self) -> int:
-        """Look every second, and strike when it is time, until the detector is PASSIVE; trains that it sent."""
-        before = int(self._detector.state()["trains_sent"])
+        """Look every second, and strike when it is time, until the detector is PASSIVE; trains it has sent in all."""
         while True:
             self._bench.raise_if_ended()
             self._strike_what_is_due()
@@ -155,7 +155,7 @@ class _Running:
             self._soak.samples.append(sample)
             self._tell(self._elapsed(), sample, self._soak.ledger, self._striking)
             if not sending:
-                return int(state["trains_sent"]) - before
+                return int(state["trains_sent"])
             if self._soak.stop.wait(LOOK_S):
                 self._detector.stop()
 

@@ -21,7 +21,11 @@ CORRECTED: Final = Measurement("trains_corrected", "1", "Corrected trains over t
 GOOD: Final = Measurement("good_pixels", "%", "Unmasked values in corrected images")
 INVALID: Final = Measurement("invalid_good_pixels", "1", "Unmasked values that are no numbers")
 ZERO: Final = Measurement("zero_photon_peak", "photon", "Position of the zero-photon peak in high gain")
+ZERO_ADU: Final = Measurement("zero_photon_peak", "ADU", "Position of the zero-photon peak")
+"""Of a DSSC, whose correction knows neither photons nor stages."""
 STAGES: Final = Measurement("gain_stages_seen", "1", "Gain stages with at least a thousand values")
+IMAGES: Final = {"AGIPD": (512, 128), "LPD": (256, 256), "DSSC": (128, 512)}
+"""Slow and fast scan pixels of a module."""
 EDGES: Final = np.concatenate(([-10, -3], np.linspace(-1, 1, 21), np.geomspace(1.2, 1e5, 120)))
 FINE_EDGES: Final = np.linspace(-1.0, 4.0, 251)
 
@@ -43,9 +47,9 @@ def check(context: TaskContext) -> TaskResult:
     here = TaskSurroundings(context)
     parameters, light = here.parameters, context.results["light"]
     folder = here.corrected_folder(int(light["run"]))
-    seen, means = Seen(), []
+    seen, means, kind = Seen(), [], str(parameters["type"])
     for number, module in enumerate(parameters["modules"], start=1):
-        means.append(_look(folder, parameters["detector"], module, seen))
+        means.append(_look(folder, parameters["detector"], kind, module, seen))
         context.progress(number, len(parameters["modules"]), "modules")
     data.save(
         context.run_dir,
@@ -61,18 +65,19 @@ def check(context: TaskContext) -> TaskResult:
         (CORRECTED, int(light["trains_corrected"]) / int(light["trains"])),
         (GOOD, 100.0 * seen.good / max(1, seen.values)),
         (INVALID, float(seen.invalid)),
-        (ZERO, _zero_peak(seen.fine)),
+        (ZERO_ADU if kind == "DSSC" else ZERO, _zero_peak(seen.fine)),
         (STAGES, float(np.count_nonzero(seen.stages >= 1000))),
     ]
     return judged(context, taken, {"values": seen.values, "by_stage": [int(n) for n in seen.stages]})
 
 
-def _look(folder: Path, detector: str, module: int, seen: Seen) -> NDArray[np.float32]:
-    """Add one module's frames to what was seen; its mean image (512, 128), NaN where always masked."""
-    files = sorted(folder.glob(f"CORR-*-AGIPD{module:02d}-S*.h5"))
+def _look(folder: Path, detector: str, kind: str, module: int, seen: Seen) -> NDArray[np.float32]:
+    """Add one module's frames to what was seen; its mean image (slow, fast), NaN where always masked."""
+    files = sorted(folder.glob(f"CORR-*-{kind}{module:02d}-S*.h5"))
     if not files:
         raise BenchError(f"{folder} has no corrected file of module {module}; did the appender write?")
-    total, weight = np.zeros((512, 128)), np.zeros((512, 128))
+    shape = IMAGES[kind]
+    total, weight = np.zeros(shape), np.zeros(shape)
     for path in files:
         with h5py.File(path, "r") as file:
             image = file[f"INSTRUMENT/{detector}/CORR/{module}CH0:output/image"]

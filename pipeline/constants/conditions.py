@@ -6,6 +6,7 @@ Names, values and what clients leave out: EXtra, calibration/conditions.py.
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -65,8 +66,8 @@ class Conditions:
 
 def _check(name: str, value: Any, kind: str) -> None:
     if kind.startswith("tuple"):
-        if not isinstance(value, list | tuple) or not all(isinstance(v, int) for v in value):
-            raise SettingRejected(f"conditions.{name}", value, "a list of whole numbers")
+        if not isinstance(value, list | tuple) or not all(type(v) is int and 0 <= v < 1 << 32 for v in value):
+            raise SettingRejected(f"conditions.{name}", value, "a list of whole numbers from 0 on")
         return
     if value is None and "None" in kind:
         return
@@ -214,28 +215,45 @@ class DsscConditions(Conditions):
     acquisition_rate_mhz: float = 1.1
     sensor_bias_voltage_v: float = 100.0
     pulse_ids: tuple[int, ...] = ()
-    """Pulses of a train's frames; empty: every 4.5 MHz / rate from 0 on, one for each memory cell."""
+    """Pulses of a train's frames; empty: from 0 on as the rate has them, one for each memory cell."""
     target_gain: int | None = None
     encoded_gain: int | None = None
 
     def parameters(self, calibration: str) -> dict[str, Parameter]:
-        """Left out: Target gain and Encoded gain where they are not known. Raises KeyError."""
+        """Left out: Target gain and Encoded gain where they are not known. Raises KeyError, SettingRejected."""
         if calibration not in ("Offset", "Noise", "BadPixelsDark"):
             raise KeyError(calibration)
+        checksum = pulse_id_checksum(self.pulses)
+        if not math.isfinite(checksum):
+            raise SettingRejected(
+                "conditions.pulse_ids",
+                f"{len(self.pulses)} pulses up to {self.pulses[-1]}",
+                "pulses whose checksum is a number, or no catalogue can hold constants for them: take one more or less",
+            )
         common: dict[str, Parameter] = {
             "Sensor Bias Voltage": float(self.sensor_bias_voltage_v),
             "Memory cells": float(self.memory_cells),
             "Pixels X": 512.0,
             "Pixels Y": 128.0,
-            "Pulse id checksum": pulse_id_checksum(self._pulses()),
+            "Pulse id checksum": checksum,
             "Acquisition rate": float(self.acquisition_rate_mhz),
         }
         gains = {"Target gain": self.target_gain, "Encoded gain": self.encoded_gain}
         return common | {name: float(value) for name, value in gains.items() if value is not None}
 
-    def _pulses(self) -> tuple[int, ...]:
-        step = max(1, round(4.5 / self.acquisition_rate_mhz))
-        return self.pulse_ids or tuple(range(0, step * self.memory_cells, step))
+    @property
+    def pulses(self) -> tuple[int, ...]:
+        """Pulses of a train's frames; of the steps that a rate can mean (0.5 MHz: 8 or 9) the smaller.
+
+        Raises SettingRejected for a rate that no step makes.
+        """
+        if self.pulse_ids:
+            return self.pulse_ids
+        rate = self.acquisition_rate_mhz
+        step = next((step for step in range(1, 46) if math.floor(45 / step) / 10 == rate), None)
+        if step is None:
+            raise SettingRejected("conditions.acquisition_rate_mhz", rate, "4.5, 2.2, 1.1 or 0.5")
+        return tuple(range(0, step * self.memory_cells, step))
 
     def __str__(self) -> str:
         return (

@@ -59,9 +59,14 @@ class ModuleDark:
     trains: NDArray[np.int64]
     """(cells, stages) frames that entered, by memory cell and stage."""
 
-    def bad_counts(self) -> dict[str, int]:
-        """Pixels (of the module's 65 536) that carry each bit in any cell and stage; `any` counts all bad ones."""
+    def bad_counts(self, shown: NDArray[np.bool_] | None = None) -> dict[str, int]:
+        """Pixels (of the module's 65 536) that carry each bit in any cell and stage; `any` counts all bad ones.
+
+        shown  (cells, stages) False: does not count, as what is not measured in parallel gain; by default all do
+        """
         bits = self.constants["BadPixelsDark"]
+        if shown is not None:
+            bits = np.where(shown if bits.ndim == 4 else shown[:, 0], bits, np.uint32(0))
         worst = np.bitwise_or.reduce(bits, axis=tuple(range(2, bits.ndim)))
         counts = {str(bit.name): int(np.count_nonzero(worst & np.uint32(bit))) for bit in BadPixel}
         return {name: n for name, n in counts.items() if n} | {"any": int(np.count_nonzero(worst))}

@@ -30,12 +30,16 @@ class _Refused(Exception):
         super().__init__(sentence)
 
 
+Picture = Callable[[Scale, bool], bytes | None]
+"""The newest picture of a detector as PNG, on a scale, with or without a cross at the beam."""
+
+
 def control_app(
-    registry: Registry, token: str, preview: Callable[[Scale], bytes | None] | None = None
+    registry: Registry, token: str, preview: Picture | None = None, raw_preview: Picture | None = None
 ) -> Starlette:
     """The application for a registry; changes need `Authorization: Bearer TOKEN`.
 
-    preview  gives the newest picture of the detector as PNG
+    preview, raw_preview  give pictures of corrected and of raw trains
     """
 
     collectors = exposition(registry)
@@ -70,9 +74,13 @@ def control_app(
 
     async def picture(request: Request) -> Response:
         scale: Scale = "log" if request.query_params.get("scale") == "log" else "linear"
-        made = None if preview is None else await run_in_threadpool(preview, scale)
+        cross = request.query_params.get("cross") in ("1", "true")
+        raw = request.query_params.get("of") == "raw"
+        source = raw_preview if raw else preview
+        made = None if source is None else await run_in_threadpool(source, scale, cross)
         if made is None:
-            raise _Refused(404, "there is no picture yet; it is made of every n-th corrected train")
+            what = "raw train, where raw trains are combined" if raw else "corrected train"
+            raise _Refused(404, f"there is no picture yet; it is made of every n-th {what}")
         return Response(made, media_type="image/png", headers={"cache-control": "no-store"})
 
     return Starlette(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import STEPS as ALL_STEPS
 from pipeline.config import CorrectionTable
-from pipeline.correct.agipd_constants import IMAGE, AgipdConstants
+from pipeline.correct.agipd_constants import IMAGE, LATE_FLAT, AgipdConstants
 from pipeline.correct.recipe import Buffers, corrected_module, where
 from pipeline.errors import SettingRejected
 from pipeline.model import CorrectedModule, ModuleTrain
@@ -23,6 +23,7 @@ STEPS: Final = ALL_STEPS["AGIPD"]
 ASIC: Final = 64
 """Pixels along each side of an ASIC."""
 ADAPTIVE: Final = -1
+CLEANING: Final = frozenset({"round_photons", "zero_out_of_range", "zero_nans"})
 PASSPORT: Final[Mapping[str, str]] = {
     "thresholding": "THRESHOLDING",
     "force_medium": "FORCE_MG",
@@ -30,9 +31,13 @@ PASSPORT: Final[Mapping[str, str]] = {
     "offset": "OFFSET_CORR",
     "medium_baseline": "MEDIUM_GAIN_ADJUST",
     "relative_gain": "RELGAIN_CORR",
+    "baseline": "BASELINE_SHIFT",
     "common_mode": "COMMON_MODE",
     "photon_gain": "FF_CORR",
     "mask": "BADPIX_MASK",
+    "round_photons": "ROUND_PHOTONS",
+    "zero_out_of_range": "ZERO_ORANGE",
+    "zero_nans": "ZERO_NANS",
 }
 """Processing history in the names that live viewers know, and in their style."""
 
@@ -49,6 +54,9 @@ class AgipdSettings:
     common_mode_range_adu: tuple[float, float] = (-30.0, 30.0)
     common_mode_fraction: float = 0.15
     common_mode_iterations: int = 4
+    baseline_range_adu: int = 200
+    baseline_least_pixels: int = 312
+    rounding_threshold: float = 0.5
 
     @classmethod
     def of(cls, table: CorrectionTable, gain_mode: int = 0) -> AgipdSettings:
@@ -65,6 +73,9 @@ class AgipdSettings:
             table.common_mode_range_adu,
             table.common_mode_fraction,
             table.common_mode_iterations,
+            table.baseline_range_adu,
+            table.baseline_least_pixels,
+            table.rounding_threshold,
         )
 
     @property
@@ -129,6 +140,10 @@ class AgipdModule:
             s.below("force_medium", s.force_medium_below_adu), s.below("force_high", s.force_high_below_adu),
             flat_out, out.gain.reshape(frames, pixels), out.mask.reshape(frames, pixels),
         )  # fmt: skip
+        if "baseline" in s.steps:
+            kernels.subtract_baseline(
+                out.data, out.gain, out.mask, ASIC, s.baseline_range_adu, s.baseline_least_pixels
+            )
         if "common_mode" in s.steps:
             low, high = s.common_mode_range_adu
             kernels.subtract_common_mode(
@@ -141,7 +156,13 @@ class AgipdModule:
                 s.common_mode_fraction,
                 s.common_mode_iterations,
             )
+        if LATE_FLAT & s.steps:
             kernels.apply_flat(cell_id, c.flat, c.flat_scale, flat_out)
+        if CLEANING & s.steps:
+            rounding = np.float32(s.rounding_threshold if "round_photons" in s.steps else 0)
+            kernels.clean(
+                out.data, out.mask, rounding, "zero_out_of_range" in s.steps, "zero_nans" in s.steps
+            )
 
 
 @dataclass(frozen=True, slots=True)

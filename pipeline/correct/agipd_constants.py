@@ -20,6 +20,8 @@ from pipeline.correct.recipe import kernel_order
 from pipeline.errors import SettingRejected
 from pipeline.model import F32, U16, U32
 
+LATE_FLAT: Final = frozenset({"baseline", "common_mode"})
+"""Steps that need ADU, so that the photon gain comes after them."""
 IMAGE: Final = (512, 128)
 MEDIUM_TO_LOW: Final = 4.48
 """High-gain equivalent of low gain over medium gain (public AGIPD calibration notebooks)."""
@@ -90,7 +92,7 @@ class AgipdConstants:
             offset = np.zeros_like(offset)
         relative, low_ratio = _relative(stored, steps, offset[:2])
         photons = _photons(stored, steps, offset[0])
-        late_flat = "common_mode" in steps
+        late_flat = bool(LATE_FLAT & set(steps))
         factors = relative if late_flat else relative * photons
         shifts = [_compact_offset(offset[g], bits[g]) for g in range(3)]
         scales = [_compact_factor(factors[k], bits[k:] if k else bits[:1]) for k in range(2)]

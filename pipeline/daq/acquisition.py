@@ -19,11 +19,12 @@ from pipeline.constants.conditions import Conditions
 from pipeline.daq.assembler import Frame, FrameAssembler
 from pipeline.daq.control_sources import ControlSources
 from pipeline.daq.gatherer import Gatherer
+from pipeline.daq.link_counters import losses
 from pipeline.daq.order import TrainOrder
 from pipeline.daq.packets import packets_for
 from pipeline.daq.queues import BoundedQueue, Policy
 from pipeline.daq.rates import Rate
-from pipeline.daq.receiver import ModuleLink, Receiver, bind, dropped_datagrams, receive_buffer_bytes
+from pipeline.daq.receiver import ModuleLink, Receiver, bind
 from pipeline.daq.recorder import Recorder
 from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.slots import SharedRelease, SlotPool
@@ -34,8 +35,6 @@ from pipeline.model import U8, UNUSABLE, ModuleTrain, TrainFlag
 log = structlog.get_logger()
 QUIET_TIMEOUT_S: Final = 2.0
 CLOSE_TIMEOUT_S: Final = 60.0
-LOSSES: Final = ("no_slot", "late_datagrams", "number_out_of_range", "malformed_datagrams")
-"""Counters of links and assemblers that stand for lost data and are in no flag."""
 
 
 class Aggregator(StrEnum):
@@ -79,6 +78,10 @@ class Acquisition:
         hold_ns = round(table.frame_timeout_s * 1e9)
         self._orders = {m: TrainOrder(table.train_stride, hold_ns) for m in plan.modules}
         self.last_train_id = 0
+        self.last_train_of: Final[dict[int, int]] = dict.fromkeys(plan.modules, 0)
+        """Train id of each module's latest usable train."""
+        self.rates: Final = {module: Rate() for module in plan.modules}
+        """Usable trains by module."""
         self.trains_received: Final[Counter[int]] = Counter(dict.fromkeys(plan.modules, 0))
         self.flags: Final[dict[int, Counter[str]]] = {m: Counter() for m in plan.modules}
         self.counters: Final[Counter[str]] = Counter()
@@ -152,6 +155,18 @@ class Acquisition:
     def module_problem(self, module: int) -> str:
         """Why one module's aggregator is in ERROR; empty when it is not."""
         return "" if self._recorder is None else self._recorder.writer.failed.get(module, "")
+
+    @property
+    def control_state(self) -> Aggregator:
+        """What the aggregator of control data does."""
+        if self.control_problem:
+            return Aggregator.ERROR
+        return self.aggregator if self.slow is not None or self._recorder is not None else Aggregator.IGNORE
+
+    @property
+    def control_problem(self) -> str:
+        """Why the file of control data is not written; empty when it is."""
+        return "" if self._recorder is None else self._recorder.writer.control_problem
 
     def aggregator_name(self, module: int) -> str:
         """Name of a module's aggregator, as files bear it, e.g. AGIPD00."""
@@ -366,6 +381,8 @@ class Acquisition:
         self.trains_received[train.module] += 1
         self._last_seen_ns[train.module] = time.monotonic_ns()
         self.usable.add()
+        self.rates[train.module].add()
+        self.last_train_of[train.module] = train.train_id
         self.last_train_id = max(self.last_train_id, train.train_id)
         queue = self._record_queue
         if queue is not None:
@@ -387,25 +404,7 @@ class Acquisition:
         return dict(sorted((+found).items()))
 
     def _faults(self) -> Counter[str]:
-        found = Counter({"kernel_dropped": sum(dropped_datagrams(link.sock) for link in self.links)})
-        for flags in self.flags.values():
-            found.update(flags)
-        for link in self.links:
-            counters = {**link.assembler.counters, **link.counters}
-            found.update({name: counters.get(name, 0) for name in LOSSES})
-        return found
-
-    def counters_by_module(self) -> dict[int, dict[str, int]]:
-        """What links and assemblers counted."""
-        return {
-            link.module: {
-                **link.assembler.counters,
-                **link.counters,
-                "kernel_dropped": dropped_datagrams(link.sock),
-                "receive_buffer_bytes": receive_buffer_bytes(link.sock),
-            }
-            for link in self.links
-        }
+        return losses(self.links, self.flags.values())
 
     def queue_counters(self) -> dict[str, Any]:
         """What the recording queue counted."""

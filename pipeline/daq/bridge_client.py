@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Literal
 
+import structlog
 import zmq
 
 from pipeline.daq.bridge_messages import BridgeSource, parse_message
 from pipeline.errors import BridgeMessageMalformed, SettingRejected
 
+log = structlog.get_logger("pipeline.bridge_client")
 Mode = Literal["SUB", "REQ", "PULL"]
 _SOCKETS: Final = {"SUB": zmq.SUB, "REQ": zmq.REQ, "PULL": zmq.PULL}
 WAIT_MS: Final = 100
@@ -89,10 +91,13 @@ class BridgeClient:
     def _take(self, parts: list[memoryview]) -> None:
         try:
             sources = parse_message(parts)
+            self.counters["trains"] += 1
+            self.last_train_s = time.monotonic()
+            self._on_train(sources)
         except BridgeMessageMalformed as error:
             self.counters["messages_malformed"] += 1
             self.problem = str(error)
-            return
-        self.counters["trains"] += 1
-        self.last_train_s = time.monotonic()
-        self._on_train(sources)
+        except Exception as error:  # a thread's border: no message of a stranger may end it
+            log.exception("a message could not be used")
+            self.counters["messages_failed"] += 1
+            self.problem = f"{type(error).__name__}: {error}"

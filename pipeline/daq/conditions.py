@@ -14,6 +14,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
+from pipeline.config import PipelineTable
 from pipeline.constants.conditions import (
     AgipdConditions,
     Conditions,
@@ -23,9 +24,20 @@ from pipeline.constants.conditions import (
 )
 from pipeline.errors import RunUnreadable, SettingRejected
 
+GIVE_THEM: Final = "give a file with a [pipeline] table that names them"
 OURS: Final = "BENCH/CONDITIONS"
 DSSC_CYCLE: Final = 4.5 * 22
 """Rate in MHz times the sequencer's cycle length."""
+DAMAGED: Final = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SettingRejected,
+)
+"""What a damaged control file raises: h5py's errors, and those of values that are none."""
 Devices = dict[str, dict[str, Any]]
 """Values by control device and key."""
 
@@ -73,12 +85,33 @@ def _public_values(prefix: str, conditions: Conditions) -> Devices:
     return {}
 
 
+def table_conditions(table: PipelineTable, given: Mapping[str, Any]) -> Conditions:
+    """Conditions of a [pipeline] table, replaced by those that are given. Raises SettingRejected."""
+    usual = {"acquisition_rate_mhz": 1.1} if table.type != "LPD" else {}
+    named = {**usual, **table.conditions.given, "memory_cells": table.memory_cells, **given}
+    return conditions_of(table.type, named)
+
+
+def conditions_for(run: Path, table: PipelineTable | None) -> Conditions:
+    """The conditions of a raw run, as it tells them, or else as a table does.
+
+    Runs of other recorders tell AGIPD's; what constants of LPD and DSSC depend on is not in the public devices.
+    Raises RunUnreadable, SettingRejected.
+    """
+    try:
+        return recorded_conditions(run)
+    except RunUnreadable:
+        if table is None:
+            raise
+        return table_conditions(table, {})
+
+
 def recorded_conditions(folder: Path) -> Conditions:
     """The conditions under which a raw run was recorded, as its control file tells. Raises RunUnreadable."""
     paths = sorted(folder.glob("RAW-R????-DA01-S00000.h5"))
     if not paths:
         raise RunUnreadable(
-            folder, "holds no control file RAW-R….-DA01-S00000.h5 with the operating conditions"
+            folder, f"holds no control file RAW-R….-DA01-S00000.h5 with the operating conditions; {GIVE_THEM}"
         )
     try:
         with h5py.File(paths[0], "r") as file:
@@ -87,11 +120,11 @@ def recorded_conditions(folder: Path) -> Conditions:
                 return _ours(ours)
             if _device(run, "MDL/FPGA_COMP") is not None:
                 return _agipd(run)
-    except (OSError, KeyError, IndexError, ValueError, SettingRejected) as error:
+    except DAMAGED as error:
         raise RunUnreadable(
-            paths[0], f"lacks the operating conditions of the detector ({error!r})"
+            paths[0], f"lacks the operating conditions of the detector ({error!r}); {GIVE_THEM}"
         ) from error
-    raise RunUnreadable(paths[0], "lacks the operating conditions of the detector")
+    raise RunUnreadable(paths[0], f"lacks the operating conditions of the detector; {GIVE_THEM}")
 
 
 def _device(run: h5py.Group, name: str) -> Any:

@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 
 from pipeline.daq.bridge_client import BridgeClient, Mode
 from pipeline.daq.bridge_messages import BridgeSource
+from pipeline.daq.storable import arrays_that_fit, is_key, is_source, is_value, same_kind
 
 MOST_BYTES: Final = 64 << 20
 REMEMBERED_TRAINS: Final = 128
 MOST_KEYS: Final = 256
+MOST_SOURCES: Final = 512
+"""Names that are remembered; a bridge that makes new ones for ever does not fill the memory."""
+REMEMBERED_BYTES: Final = 512 << 20
+"""Arrays of the remembered trains, together; the newest train is always kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +39,19 @@ NOTHING: Final = SlowData()
 
 
 def slow_data(sources: Mapping[str, BridgeSource], wanted: Sequence[str] = ("*",)) -> SlowData:
-    """Sort what came into control values and arrays of output channels.
+    """Sort what came into control values and arrays of output channels; what no file can hold is left out.
 
     wanted  patterns of the sources that are recorded, as shells match file names
     """
     control: dict[str, dict[str, Any]] = {}
     instrument: dict[str, dict[str, NDArray[Any]]] = {}
     for name, source in sources.items():
-        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted):
+        if not is_source(name) or not any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted):
             continue
         if ":" in name:
-            arrays = {key: value for key, value in source.arrays.items() if key.startswith("data.")}
-            instrument[name] = dict(list(arrays.items())[:MOST_KEYS])
+            instrument[name] = dict(list(arrays_that_fit(source.arrays).items())[:MOST_KEYS])
         else:
-            values = {
-                key: _control_value(value) for key, value in source.values.items() if _is_control(value)
-            }
+            values = {k: _control_value(v) for k, v in source.values.items() if is_key(k) and is_value(v)}
             control[name] = dict(list(values.items())[:MOST_KEYS])
     return SlowData(
         {name: values for name, values in control.items() if values},
@@ -57,10 +59,17 @@ def slow_data(sources: Mapping[str, BridgeSource], wanted: Sequence[str] = ("*",
     )
 
 
-def _is_control(value: Any) -> bool:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return -(1 << 63) <= value < 1 << 63
-    return isinstance(value, bool | float | str)
+def left_out(sources: Mapping[str, BridgeSource]) -> int:
+    """Sources, values and arrays that no file can hold."""
+    count = 0
+    for name, source in sources.items():
+        if not is_source(name):
+            count += 1
+        elif ":" in name:
+            count += len(source.arrays) - len(arrays_that_fit(source.arrays))
+        else:
+            count += sum(not is_key(key) or not is_value(value) for key, value in source.values.items())
+    return count
 
 
 def _control_value(value: Any) -> Any:
@@ -74,7 +83,8 @@ class ControlSources:
         self._client = BridgeClient("control sources", address, mode, self._take, MOST_BYTES)
         self._lock = threading.Lock()
         self._trains: OrderedDict[int, dict[str, BridgeSource]] = OrderedDict()
-        self._last: dict[str, BridgeSource] = {}
+        self._last: OrderedDict[str, BridgeSource] = OrderedDict()
+        self._bytes: dict[int, int] = {}
         self.wanted: tuple[str, ...] = ("*",)
         self.counters: Final[Counter[str]] = Counter()
 
@@ -126,19 +136,35 @@ class ControlSources:
                 self.counters["train_id_gaps"] += 1
             self._note_changes(own)
             self.counters["sources_missing"] += len(set(self._last) - set(own))
-            self._trains[train_id] = own
-            self._last.update(own)
-            while len(self._trains) > REMEMBERED_TRAINS:
-                self._trains.popitem(last=False)
+            self._remember(train_id, own)
+
+    def _remember(self, train_id: int, sources: dict[str, BridgeSource]) -> None:
+        """Keep a train and the newest of each source, within the limits."""
+        self._trains[train_id] = sources
+        self._bytes[train_id] = sum(a.nbytes for source in sources.values() for a in source.arrays.values())
+        while len(self._trains) > REMEMBERED_TRAINS or (
+            len(self._trains) > 1 and sum(self._bytes.values()) > REMEMBERED_BYTES
+        ):
+            oldest, _ = self._trains.popitem(last=False)
+            self._bytes.pop(oldest, None)
+        for name, source in sources.items():
+            self._last[name] = source
+            self._last.move_to_end(name)
+        while len(self._last) > MOST_SOURCES:
+            self._last.popitem(last=False)
 
     def _note_changes(self, sources: Mapping[str, BridgeSource]) -> None:
-        """Count arrays whose form is not that of the train before: files cannot hold them."""
+        """Count what is not of the form of the train before, or that no file can hold."""
+        self.counters["left_out"] += left_out(sources)
         for name, source in sources.items():
             before = self._last.get(name)
             for key, array in source.arrays.items():
                 known = before.arrays.get(key) if before is not None else None
                 if known is not None and (known.dtype != array.dtype or known.shape != array.shape):
                     self.counters["forms_changed"] += 1
+            for key, value in source.values.items():
+                if before is not None and key in before.values and is_value(value):
+                    self.counters["forms_changed"] += not same_kind(before.values[key], value)
 
 
 def _copied(source: BridgeSource) -> BridgeSource:

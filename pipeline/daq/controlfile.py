@@ -23,6 +23,7 @@ from pipeline.daq.growing import (
     touch_update_date,
     write_metadata,
 )
+from pipeline.daq.storable import same_kind
 
 TEXT: Final = h5py.string_dtype()
 
@@ -80,6 +81,8 @@ class ControlFile:
         """Append one train. A control value that did not come stays what it was; an array that did not is not there."""
         for (device, key), (values, timestamps) in self._values.items():
             value = data.control.get(device, {}).get(key, self._last[device, key])
+            if not same_kind(self._last[device, key], value):
+                value = self._last[device, key]  # the column cannot hold it
             self._last[device, key] = value
             values.append(value)
             timestamps.append(timestamp_ns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,7 +91,7 @@ class Growing:
             self._dataset.write_direct_chunk((begin + index, *rest), chunk)
 
 
-def create_file(path: Path) -> h5py.File:
+def create_file(path: Path | RawIOBase) -> h5py.File:
     """A new run file whose flushed content can be read after its writer was killed.
 
     Newer layouts mark a file as open for writing until it is closed, and readers then refuse it.

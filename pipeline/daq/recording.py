@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 
 log = structlog.get_logger()
+UNWRITABLE: Final = (OSError, RuntimeError, TypeError, ValueError)
+"""What h5py raises where a disk is full, a file is gone, or a value has no place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class RunWriter:
         self.trains_written = 0
         self.failed: Final[dict[int, str]] = {}
         """Modules whose file cannot be written, and why."""
+        self.control_problem = ""
+        """Why the file of control data cannot be written; empty while it can."""
         self._plan, self._conditions, self._slow = plan, conditions, slow
         self._recorded = plan.modules if modules is None else tuple(modules)
         self._identity = RunIdentity(plan.proposal, run, run_type)
@@ -71,11 +76,9 @@ class RunWriter:
         for module, file in self._modules.items():
             if module not in self.failed:
                 self._append(module, file, gathered, timestamp_ns)
-        if len(self.failed) == len(self._modules):
+        if len(self.failed) == len(self._recorded):
             raise OSError("; ".join(sorted(set(self.failed.values()))))
-        if self._control is not None:
-            slow = NOTHING if self._slow is None else self._slow.at(gathered.train_id)
-            self._control.append(gathered.train_id, timestamp_ns, slow)
+        self._append_control(gathered.train_id, timestamp_ns)
         self.trains_written += 1
 
     def _append(
@@ -84,26 +87,57 @@ class RunWriter:
         """Append to one module's file; a file that cannot be written is left alone from then on."""
         try:
             file.append(gathered.train_id, timestamp_ns, gathered.parts.get(module))
-        except (OSError, RuntimeError, ValueError) as error:  # h5py reports a full disk as any of these
-            self.failed[module] = f"its file cannot be written: {error}"
-            log.error("aggregator stopped", module=module, run=self.run, reason=str(error))
+        except UNWRITABLE as error:
+            self._fail(module, error)
+
+    def _fail(self, module: int, error: Exception) -> None:
+        self.failed[module] = f"its file cannot be written: {error}"
+        log.error("aggregator stopped", module=module, run=self.run, reason=str(error))
+
+    def _append_control(self, train_id: int, timestamp_ns: int) -> None:
+        """Append to the file of control data; the modules' files do not depend on it."""
+        if self._control is None:
+            return
+        slow = NOTHING if self._slow is None else self._slow.at(train_id)
+        try:
+            self._control.append(train_id, timestamp_ns, slow)
+        except UNWRITABLE as error:
+            self._fail_control(error)
+
+    def _fail_control(self, error: Exception) -> None:
+        control, self._control = self._control, None
+        if control is not None:
+            with contextlib.suppress(*UNWRITABLE):
+                control.close()  # what was indexed before stays readable
+        self.control_problem = f"the file of control data cannot be written: {error}"
+        log.error("aggregator stopped", aggregator="DA01", run=self.run, reason=str(error))
 
     def _begin_sequence(self, sequence: int, begin_ns: int) -> None:
         self.close()
         plan = self._plan
-        for module in self._recorded:
+        for module in (m for m in self._recorded if m not in self.failed):
             path = self._path(f"{plan.form.name}{module:02d}", sequence)
-            self._modules[module] = ModuleFile(
-                path, plan.detector, module, plan.form, self._identity, sequence
+            try:
+                self._modules[module] = ModuleFile(
+                    path, plan.detector, module, plan.form, self._identity, sequence
+                )
+            except UNWRITABLE as error:
+                self._fail(module, error)
+        if not self.control_problem:
+            self._begin_control(sequence, begin_ns)
+
+    def _begin_control(self, sequence: int, begin_ns: int) -> None:
+        try:
+            self._control = ControlFile(
+                self._path("DA01", sequence),
+                control_values(self._plan.control_prefix, self._conditions),
+                NOTHING if self._slow is None else self._slow.latest(),
+                self._identity,
+                sequence,
+                begin_ns,
             )
-        self._control = ControlFile(
-            self._path("DA01", sequence),
-            control_values(plan.control_prefix, self._conditions),
-            NOTHING if self._slow is None else self._slow.latest(),
-            self._identity,
-            sequence,
-            begin_ns,
-        )
+        except UNWRITABLE as error:
+            self._fail_control(error)
 
     def _path(self, aggregator: str, sequence: int) -> Path:
         return self.folder / f"RAW-R{self.run:04d}-{aggregator}-S{sequence:05d}.h5"

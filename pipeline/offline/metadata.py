@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.constants import ConstantSet, ConstantVersion
+from pipeline.errors import OutputUnwritable
+from pipeline.offline.output import discard, finish, unfinished_name, writing
 
 NAME = "calibration_metadata.yml"
 
 
 def write_metadata(folder: Path, detector: str, steps: tuple[str, ...], constants: ConstantSet) -> Path:
-    """Write the file; the same constants give the same content but for the time."""
+    """Write the file; the same constants give the same content but for the time. Raises OutputUnwritable."""
     retrieved: dict[str, Any] = {}
     for version in constants.versions():
         entry = retrieved.setdefault(version.karabo_da, {"constants": {}, "physical-name": version.pdu})
@@ -27,7 +29,13 @@ def write_metadata(folder: Path, detector: str, steps: tuple[str, ...], constant
         "runtime-summary": {"pipeline-steps": {"request-time": datetime.now(UTC).isoformat()}},
     }
     path = folder / NAME
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    try:
+        with writing(path):
+            unfinished_name(path).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        finish(path)
+    except OutputUnwritable:
+        discard(path)
+        raise
     return path
 
 

@@ -99,6 +99,11 @@ class Appender:
             self._each = None
         return self.trains
 
+    def reset(self) -> None:
+        """Close what is open and forget the problem."""
+        self.stop_file()
+        self.problem = ""
+
     def _begin_sequence(self, sequence: int, identity: RunIdentity, image: tuple[int, int]) -> None:
         self._close_files()
         assert self.folder is not None

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.config import PipelineTable
-from pipeline.constants import Conditions, conditions_of
+from pipeline.constants import Conditions
 from pipeline.control.app import control_app
 from pipeline.control.device import Registry
 from pipeline.control.server import ControlServer
 from pipeline.daq.acquisition import Acquisition
+from pipeline.daq.conditions import table_conditions
 from pipeline.daq.control_sources import ControlSources
 from pipeline.daq.recording import RecordingPlan
 from pipeline.daq.slots import SharedRelease
 from pipeline.daq.xtdf import FORMATS
 from pipeline.model import ModuleTrain, TrainClock
 from pipeline.online.corrected import CorrectedBranch
+from pipeline.online.corrected_devices import corrected_devices
 from pipeline.online.daq_device import daq_devices
 from pipeline.online.feed import Feed
 from pipeline.online.raw import RawBranch
@@ -85,11 +87,12 @@ class OnlinePipeline:
             splitter_device("splitter", self.splitter, self._data_status, self._feed_counters),
             splitter_device("raw_splitter", self.raw_splitter, self.raw_splitter.status),
             self.raw.device(table.modules),
-            *self.corrected.devices(),
+            *corrected_devices(self.corrected),
         ]
         self.registry = Registry(devices)
         self._control = ControlServer(
-            control_app(self.registry, token, self.corrected.preview.png), port=table.control_port
+            control_app(self.registry, token, self.corrected.preview.png, self.raw.preview.png),
+            port=table.control_port,
         )
 
     def start(self) -> dict[str, str]:
@@ -134,11 +137,7 @@ class OnlinePipeline:
             self.raw.submit(part)
 
     def _conditions(self, given: Mapping[str, Any]) -> Conditions:
-        """Conditions of the table, replaced by those that are given. Raises SettingRejected."""
-        table = self._table
-        usual = {"acquisition_rate_mhz": 1.1} if table.type != "LPD" else {}
-        named = {**usual, **table.conditions.given, "memory_cells": table.memory_cells, **given}
-        return conditions_of(table.type, named)
+        return table_conditions(self._table, given)
 
     def _idle(self) -> dict[str, Any]:
         received = {str(module): count for module, count in self.daq.trains_received.items()}

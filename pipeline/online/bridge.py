@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import weakref
 from collections import Counter, deque
 from typing import Any, Final, Literal
 
-import numpy as np
 import zmq
-from numpy.typing import NDArray
 
 from pipeline.errors import AddressInUse
 from pipeline.online.bridge_messages import BAD_REQUEST
 
 Mode = Literal["REP", "PUB", "PUSH"]
-_SOCKETS: Final = {"REP": zmq.REP, "PUB": zmq.PUB, "PUSH": zmq.PUSH}
+# A ROUTER is a REP that hears a request while another one waits, and is told when the one who asked has gone.
+_SOCKETS: Final = {"REP": zmq.ROUTER, "PUB": zmq.PUB, "PUSH": zmq.PUSH}
 Parts = list[Any]
 MOST_REQUEST_BYTES: Final = 4096
 BACKLOG: Final = 2
 """Trains that wait for somebody to take them: a client that takes every train needs a moment for each."""
-
-
-class Rooms:
-    """Memory for messages that is used again once a message is gone: the first touch of memory is slow."""
-
-    def __init__(self, most: int = 4) -> None:
-        self._free: deque[NDArray[np.float32]] = deque(maxlen=most)
-
-    def take(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Room of that shape, f4, with any content. It comes back by itself when nobody holds it any more."""
-        try:
-            base = self._free.popleft()
-        except IndexError:
-            base = None
-        if base is None or base.shape != shape:
-            base = np.empty(shape, np.float32)
-        room = base.view()
-        weakref.finalize(room, self._free.append, base)
-        return room
+MOST_ASKING: Final = 256
+"""Requests that wait for a train. The oldest is refused when there is one more: most likely nobody waits for it."""
+TOO_MANY: Final = b"Error: too many requests wait for a train"
 
 
 class BridgeServer:
@@ -48,13 +30,17 @@ class BridgeServer:
     REP   each request `next` is answered once, with a train that this server has not sent yet: at once if there is one
     PUB   every train to whoever listens
     PUSH  every train to one of the listeners; a train that nobody takes is dropped
-    A newer train replaces the older of two that have not gone out: stale pictures are of no use.
+    A newer train replaces the older of two that have not gone out: stale pictures are of no use. A client that does not
+    read costs the memory of one train and what the kernel keeps for it, until it goes away. The train for a client that
+    has gone is the next one's.
     """
 
     def __init__(self, name: str, mode: Mode, port: int) -> None:
         self._name, self._mode, self._port = name, mode, port
         self._context = zmq.Context()
         self._waiting: deque[Parts] = deque(maxlen=BACKLOG)
+        self._asking: deque[list[bytes]] = deque()
+        """The ways back to those who asked, oldest first."""
         self._lock = threading.Lock()
         self._wake_here = self._context.socket(zmq.PAIR)
         self._wake_there = self._context.socket(zmq.PAIR)
@@ -69,6 +55,10 @@ class BridgeServer:
         self._socket = self._context.socket(_SOCKETS[self._mode])
         self._socket.set_hwm(1)
         self._socket.linger = 0
+        if self._mode == "REP":
+            self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            # A REQ is never owed more than one answer; the one before may not yet be counted as gone out.
+            self._socket.sndhwm = 2
         # Clients send `next` or subscriptions; nobody may fill our memory with a request.
         self._socket.setsockopt(zmq.MAXMSGSIZE, MOST_REQUEST_BYTES)
         try:
@@ -114,30 +104,69 @@ class BridgeServer:
         with self._lock:
             return self._waiting.popleft() if self._waiting else None
 
+    def _put_back(self, parts: Parts) -> None:
+        """Nobody is left who asked: the train waits again, unless two newer ones do."""
+        with self._lock:
+            if len(self._waiting) == BACKLOG:
+                self.counters["trains_replaced"] += 1
+            else:
+                self._waiting.appendleft(parts)
+
     def _serve(self) -> None:
         poller = zmq.Poller()
         poller.register(self._wake_there, zmq.POLLIN)
-        asked = self._mode != "REP"
-        if not asked:
-            poller.register(self._socket, zmq.POLLIN)
+        # PUB and PUSH never have anything to read, but what is kept for a client that has gone is let go while polling.
+        poller.register(self._socket, zmq.POLLIN)
         while not self._stopping:
             for ready, _ in poller.poll():
                 if ready is self._wake_there:
                     self._wake_there.recv()
-                elif not asked:
-                    asked = self._hear()
-            while asked and (parts := self._take()) is not None:
-                self._send(parts)
-                asked = self._mode != "REP"
+                else:
+                    self._hear()
+            while (self._asking or self._mode != "REP") and (parts := self._take()) is not None:
+                if self._mode == "REP":
+                    self._answer(parts)
+                else:
+                    self._send(parts)
 
-    def _hear(self) -> bool:
-        """Take a request in; whether a train is to be sent. Anything but `next` is answered at once."""
-        request = self._socket.recv_multipart()
-        if request == [b"next"]:
-            self.counters["requests"] += 1
+    def _hear(self) -> None:
+        """Take a request in. Anything but `next` is answered at once."""
+        message = self._socket.recv_multipart()
+        if b"" not in message[1:]:  # no request: a REP lets it fall, too
+            self.counters["bad_requests"] += 1
+            return
+        cut = message.index(b"", 1) + 1
+        back, request = message[:cut], message[cut:]
+        if request != [b"next"]:
+            self.counters["bad_requests"] += 1
+            self._reply(back, [BAD_REQUEST + b" ".join(request)[:100]])
+            return
+        self.counters["requests"] += 1
+        self._asking.append(back)
+        if len(self._asking) > MOST_ASKING:
+            self.counters["requests_refused"] += 1
+            self._reply(self._asking.popleft(), [TOO_MANY])
+
+    def _answer(self, parts: Parts) -> None:
+        """Give a train to the first who asked and is still there."""
+        while self._asking:
+            if self._reply(self._asking.popleft(), parts):
+                self.counters["trains_sent"] += 1
+                return
+        self._put_back(parts)
+
+    def _reply(self, back: list[bytes], parts: Parts) -> bool:
+        """Send to one who asked; whether it is there and has read what it was sent before."""
+        try:
+            self._socket.send_multipart([*back, *parts], zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            self.counters["requests_unread"] += 1
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            self.counters["requests_gone"] += 1
+        else:
             return True
-        self.counters["bad_requests"] += 1
-        self._socket.send(BAD_REQUEST + b" ".join(request)[:100])
         return False
 
     def _send(self, parts: Parts) -> None:

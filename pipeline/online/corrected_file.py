@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,12 +43,13 @@ def _deflate(frame: Any) -> bytes:
 class CorrectedFile:
     """One corrected sequence file of one module. Flushed after every train.
 
+    path   where, or an open file that can be read and written
     image  slow and fast scan pixels
     """
 
     def __init__(
         self,
-        path: Path,
+        path: Path | RawIOBase,
         detector: str,
         module: int,
         identity: RunIdentity,

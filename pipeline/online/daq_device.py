@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.constants import Conditions
 from pipeline.control.device import Device, Property, Slot, State
 from pipeline.daq.acquisition import Acquisition, Aggregator
+from pipeline.daq.link_counters import by_module
 
 STATES = {Aggregator.IGNORE: State.PASSIVE, Aggregator.ERROR: State.ERROR}
 """States of devices; what monitors or records is ACTIVE."""
@@ -26,7 +27,7 @@ def daq_devices(
     after_stop  waits until the stages behind have worked off what the end of a run set free
     """
     aggregators = [_aggregator(daq, module) for module in daq.addresses]
-    return [_daq(daq, conditions, idle, after_stop), *aggregators]
+    return [_daq(daq, conditions, idle, after_stop), *aggregators, _control_aggregator(daq)]
 
 
 def _daq(
@@ -77,7 +78,7 @@ def _daq(
             Property("trains_received", "by module", lambda: by_text(daq.trains_received), type=dict),
             Property("flags", "what was wrong with trains, by module", lambda: by_text(daq.flags), type=dict),
             Property("counters", "of all modules together", lambda: dict(daq.counters), type=dict),
-            Property("links", "datagrams, by module", lambda: by_text(daq.counters_by_module()), type=dict),
+            Property("links", "datagrams, by module", lambda: by_text(by_module(daq.links)), type=dict),
             Property("free_slots", "receive slots, by module", lambda: by_text(daq.free_slots()), type=dict),
             Property("record_queue", "between receiver and writer", daq.queue_counters, type=dict),
             Property("recording", "under way, or the last one", lambda: recording(daq), type=dict),
@@ -113,6 +114,12 @@ def _aggregator(daq: Acquisition, module: int) -> Device:
             Property("problem", "why the state is ERROR", lambda: daq.module_problem(module)),
             Property("trains_received", "usable", lambda: daq.trains_received[module], type=int),
             Property(
+                "last_train_id", "of its latest usable train", lambda: daq.last_train_of[module], type=int
+            ),
+            Property(
+                "trains_per_s", "usable, over five seconds", lambda: daq.rates[module].per_second, type=float
+            ),
+            Property(
                 "seconds_since_data", "−1: none yet", lambda: daq.seconds_since_data(module), type=float
             ),
             Property("flags", "what was wrong with trains", lambda: dict(daq.flags[module]), type=dict),
@@ -120,6 +127,21 @@ def _aggregator(daq: Acquisition, module: int) -> Device:
         [
             Slot("ignore", "take nothing in from this module", ignore),
             Slot("resume", "take data in again", resume),
+        ],
+    )
+
+
+def _control_aggregator(daq: Acquisition) -> Device:
+    """The aggregator of the detector's operating conditions and of the control sources."""
+    return Device(
+        "daq.DA01",
+        lambda: STATES.get(daq.control_state, State.ACTIVE),
+        [
+            Property("aggregator", "IGNORE, MONITOR, RECORD or ERROR", lambda: daq.control_state.value),
+            Property("problem", "why the state is ERROR", lambda: daq.control_problem),
+            Property(
+                "sources", "control sources that came", lambda: _slow(daq).get("sources", []), type=list
+            ),
         ],
     )
 

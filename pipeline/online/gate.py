@@ -30,12 +30,18 @@ class Gate:
 
     policy      block: every train passes, and the receivers wait. shed: trains are refused while too many are in work
     high, low   trains in work at which refusing begins, and ends
+    waiting     how many of the trains in work only wait for modules that have not come: these are no load
     """
 
     def __init__(
-        self, policy: Policy, high: int, low: int, now: Callable[[], float] = time.monotonic
+        self,
+        policy: Policy,
+        high: int,
+        low: int,
+        waiting: Callable[[], int] = lambda: 0,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.policy, self.high, self.low = policy, high, low
+        self.policy, self.high, self.low, self._waiting = policy, high, low, waiting
         self._now, self._lock = now, threading.Lock()
         self._in_work: OrderedDict[int, _Train] = OrderedDict()
         self._decided: OrderedDict[int, bool] = OrderedDict()
@@ -49,6 +55,7 @@ class Gate:
         with self._lock:
             passes = self._decided.get(train_id)
             if passes is None:
+                self._look()
                 passes = self._decide(train_id)
             if passes:
                 self._in_work.setdefault(train_id, _Train(self._now())).parts += 1
@@ -83,9 +90,10 @@ class Gate:
             self._decided.clear()
 
     def _look(self) -> None:
-        if len(self._in_work) >= self.high:
+        load = len(self._in_work) - self._waiting()
+        if load >= self.high:
             self._overfull = True
-        elif len(self._in_work) <= self.low:
+        elif load <= self.low:
             self._overfull = False
 
     @property

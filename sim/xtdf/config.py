@@ -275,22 +275,35 @@ class DsscTable(XtdfTable):
     target_gain: int | None = None
     encoded_gain: int | None = None
 
+    @model_validator(mode="after")
+    def _has_a_checksum(self) -> Self:
+        if not math.isfinite(self.pulse_id_checksum):
+            raise ValueError(
+                f"the checksum of {self.frames} pulses with pulse_step {self.pulse_step} is no number, so no catalogue "
+                "can hold constants for them: take one frame more or less"
+            )
+        return self
+
     @property
     def geometry(self) -> str:
         """Which idealised geometry its modules have."""
         return "DSSC1M"
 
     @property
+    def pulse_id_checksum(self) -> float:
+        """By which the catalogue tells patterns of pulses apart; for one pattern in 2048 not a number."""
+        pulses = struct.pack(f"<{self.frames}Q", *self.pulse_ids)
+        return float(struct.unpack("<d", hashlib.blake2b(pulses, digest_size=8).digest())[0])
+
+    @property
     def conditions(self) -> dict[str, float | str]:
         """Operating conditions by parameter name; what is not set is left out, as clients leave it out."""
-        pulses = struct.pack(f"<{self.frames}Q", *self.pulse_ids)
-        digest = hashlib.blake2b(pulses, digest_size=8).digest()
         common: dict[str, float | str] = {
             "Sensor Bias Voltage": 100.0,
             "Memory cells": float(self.memory_cells),
             "Pixels X": 512.0,
             "Pixels Y": 128.0,
-            "Pulse id checksum": float(struct.unpack("<d", digest)[0]),
+            "Pulse id checksum": self.pulse_id_checksum,
             "Acquisition rate": self.acquisition_rate_mhz,
         }
         gains = {"Target gain": self.target_gain, "Encoded gain": self.encoded_gain}

@@ -97,6 +97,8 @@ def control_app(device: Detector, clock: Clock, poke: Callable[[], Awaitable[Non
         device.must_be_passive()
         if settings.gain_mode not in (None, "adaptive") and isinstance(device.table, DsscTable):
             return refused(422, f"gain_mode cannot be {settings.gain_mode}: a DSSC has no gain stages")
+        if settings.illumination == "dummy" and not isinstance(device.table, DsscTable):
+            return refused(422, "illumination cannot be dummy: only a DSSC has a dummy readout")
         if settings.gain_mode is not None:
             device.gain_mode = settings.gain_mode
         if settings.illumination is not None:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sim.xtdf.kernels import F32
 from sim.xtdf.keys import generator
 
-Illumination = Literal["dark", "flat", "rings", "spots"]
+Illumination = Literal["dark", "flat", "rings", "spots", "dummy"]
+"""dummy: no light at all, but the test picture of a DSSC (`dssc.dummy`)."""
 
 SHAPES: Final = {"AGIPD1M": (512, 128), "AGIPD500K": (512, 128), "LPD1M": (256, 256), "DSSC1M": (128, 512)}
 """Slow and fast scan pixels of a module."""
@@ -74,7 +75,7 @@ def expected_photons(pattern: Illumination, detector: str, channel: int, flat_ph
     `rings` spans all three gain stages on every one of the 16 modules of an AGIPD.
     """
     shape = SHAPES[detector]
-    if pattern == "dark":
+    if pattern in ("dark", "dummy"):
         return np.zeros(shape, np.float32)
     if pattern == "flat":
         return np.full(shape, flat_photons, np.float32)

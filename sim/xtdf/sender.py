@@ -104,7 +104,8 @@ class ModuleSender:
             pulse_id=self._table.pulse_ids,
             version=self._table.version,
         )
-        fields = replace(fields, cell_id=self._table.cell_ids, detector=self.model.detector_section(train_id))
+        section = self.model.detector_section(train_id, illumination)
+        fields = replace(fields, cell_id=self._table.cell_ids, detector=section)
         block.finish(spoil_fields(fields, struck))
         if "wrong_checksum" in struck:
             block.set_checksum(block.crc32() ^ 0xFFFFFFFF)

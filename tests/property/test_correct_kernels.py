@@ -29,9 +29,10 @@ CONSTANT = st.one_of(
 )
 ALL = CorrectionTable(
     steps=(
-        "thresholding", "force_medium", "force_high", "offset", "medium_baseline", "relative_gain", "common_mode",
-        "photon_gain", "mask",
+        "thresholding", "force_medium", "force_high", "offset", "medium_baseline", "relative_gain", "baseline",
+        "common_mode", "photon_gain", "mask", "round_photons", "zero_out_of_range", "zero_nans",
     ),
+    baseline_least_pixels=1,
     common_mode_fraction=0.01,
     common_mode_range_adu=(-1e5, 1e5),
 )  # fmt: skip
@@ -173,6 +174,32 @@ def test_the_common_mode_of_an_asic_goes_and_light_stays() -> None:
     out = run(agipd_fast, module, raw, np.zeros(1, np.uint16))
     assert out.data[0, 0, 0] == 1000
     assert np.all(out.data[0].ravel()[1:] == 0)
+
+
+def test_the_noise_peak_of_an_asic_goes_to_zero_and_light_stays() -> None:
+    stored = constants(1)
+    table = CorrectionTable(steps=("offset", "baseline"), baseline_least_pixels=6)
+    raw = np.full((1, 2, SLOW, FAST), 150, np.uint16)  # 50 ADU over the offset
+    raw[0, 0, 0] = (1150, 190, 100, 149)
+    for least, peak in ((6, 0), (12, 50)):  # with too few pixels in the peak nothing is shifted
+        chosen = AgipdSettings.of(table.model_copy(update={"baseline_least_pixels": least}))
+        module = AgipdModule(0, chosen, AgipdConstants.prepare(stored, chosen.steps), (), (SLOW, FAST))
+        out = run(agipd_fast, module, raw, np.zeros(1, np.uint16)).data[0]
+        assert out[1:] == pytest.approx(peak, abs=0.2)
+        assert out[0, 0] - out[1, 0] == pytest.approx(1000)
+
+
+def test_cleaning_rounds_and_zeroes_and_the_mask_says_why() -> None:
+    stored = constants(1)
+    stored["BadPixelsDark"][1, 0] = BadPixel.VALUE_IS_NAN
+    steps = ("offset", "photon_gain", "mask", "round_photons", "zero_nans")
+    chosen = AgipdSettings.of(CorrectionTable(steps=steps))
+    module = AgipdModule(0, chosen, AgipdConstants.prepare(stored, chosen.steps), (), (SLOW, FAST))
+    raw = np.zeros((1, 2, SLOW, FAST), np.uint16)
+    raw[0, 0, 0] = (105, 300, 106, 90)  # photons: 1.25, no number, 1.5, −2.5
+    out = run(agipd_fast, module, raw, np.zeros(1, np.uint16))
+    assert out.data[0, 0].tolist() == [1, 0, 2, 0]
+    assert out.mask[0, 0].tolist() == [0, BadPixel.VALUE_IS_NAN, 0, 0]
 
 
 def test_constants_that_are_none_make_flagged_pixels() -> None:

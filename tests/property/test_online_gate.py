@@ -71,3 +71,14 @@ def test_blocking_lets_all_pass_and_still_says_that_it_is_too_much() -> None:
     assert all(gate.admit(train) for train in range(5))
     assert gate.decoupled
     assert gate.oldest_s >= 0
+
+
+def test_trains_that_only_wait_for_a_missing_module_are_no_load() -> None:
+    waiting = [0]
+    gate = Gate("shed", 3, 1, lambda: waiting[0])
+    for train in range(8):
+        assert gate.admit(train)
+        waiting[0] += 1  # its other modules went through the correction and wait
+    assert not gate.decoupled
+    waiting[0] = 0
+    assert gate.admit(8) is False

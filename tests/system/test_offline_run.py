@@ -114,14 +114,30 @@ def test_a_stopped_correction_goes_on_and_ends_with_the_same(tmp_path: Path) -> 
     raw, made = recorded(tmp_path, "LPD"), corrections("LPD")
     with ThreadPoolExecutor(1) as executor:
         whole = correct_run(raw, tmp_path / "whole", DETECTORS["LPD"], made, executor)
+        told: list[tuple[int, int]] = []
         stopped = correct_run(
-            raw, tmp_path / "parts", DETECTORS["LPD"], made, executor, stopping=lambda: True
+            raw,
+            tmp_path / "parts",
+            DETECTORS["LPD"],
+            made,
+            executor,
+            lambda *at: told.append(at),
+            stopping=lambda: bool(told),
         )
         assert stopped.remaining > 0
+        assert stopped.files > 0
         again = correct_run(raw, tmp_path / "parts", DETECTORS["LPD"], made, executor)
     assert (whole.remaining, again.remaining) == (0, 0)
     assert again.skipped == stopped.files
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_who_asked_to_stop_before_anything_began_gets_nothing(tmp_path: Path) -> None:
+    raw, made = recorded(tmp_path, "LPD"), corrections("LPD")
+    with ThreadPoolExecutor(1) as executor:
+        stopped = correct_run(raw, tmp_path / "proc", DETECTORS["LPD"], made, executor, stopping=lambda: True)
+    assert (stopped.files, stopped.remaining) == (0, 4)
+    assert not list((tmp_path / "proc").iterdir())
 
 
 def test_one_damaged_file_is_named_and_the_others_are_corrected(tmp_path: Path) -> None:

@@ -152,3 +152,48 @@ def test_a_train_without_a_mandatory_module_goes_nowhere(running: Running) -> No
     assert running.device("matcher")["properties"]["counters"]["modules_mandatory_missing"] == 1  # type: ignore[index]
     with pytest.raises(SettingRejected, match="among"):
         running.pipeline.registry["matcher"].change({"mandatory_modules": [7]})
+
+
+def test_settings_of_the_recipe_are_checked_like_the_bench_file(running: Running) -> None:
+    correction = running.pipeline.registry["correction"]
+    assert correction.change({"common_mode_iterations": 2})["common_mode_iterations"] == 2
+    assert correction.change({"steps": ["offset", "mask"]})["steps"] == ["offset", "mask"]
+    for wrong in ({"common_mode_iterations": 0}, {"steps": ["amplifier_map"]}, {"common_mode_fraction": 2.0}):
+        with pytest.raises(SettingRejected, match=r"correction\."):
+            correction.change(wrong)
+    assert correction.change({})["steps"] == ["offset", "mask"]
+
+
+def test_bridge_and_splitter_outputs_are_switched_alone(running: Running) -> None:
+    assert running.call("bridge", "stop") == {"state": "PASSIVE"}
+    running.feed(1)
+    running.settle()
+    assert running.out == [1]
+    assert running.call("bridge", "start") == {"state": "ACTIVE"}
+    assert running.call("raw_splitter", "stop") == {"state": "PASSIVE"}
+    assert running.device("splitter")["state"] == "ACTIVE"
+
+
+def test_train_ids_that_begin_anew_go_on_and_nothing_stays_in_work(running: Running) -> None:
+    running.feed(1000, 1001)
+    running.settle()
+    for train_id in range(1, 9):
+        running.feed(train_id)
+        running.settle()
+    assert running.out[:2] == [1000, 1001]
+    assert running.out[2:] == list(range(4, 9))
+    shown = running.device("pipeline")["properties"]
+    assert shown["in_work"] == 0  # type: ignore[index]
+    assert shown["accounting"]["lost"] == 3  # type: ignore[index]
+
+
+def test_trains_that_are_not_corrected_do_not_hold_the_gate_shut(running: Running) -> None:
+    running.call("matcher", "stop")
+    for first in range(0, 40, 2):
+        running.feed(first, first + 1)
+        running.settle()
+    assert running.device("pipeline")["properties"]["decoupled"] is False  # type: ignore[index]
+    running.call("matcher", "start")
+    running.feed(100)
+    running.settle()
+    assert running.out == [100]

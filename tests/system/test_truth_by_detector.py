@@ -7,6 +7,7 @@ in test_truth_recovered.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.config import CorrectionTable
+from pipeline.constants import BadPixel as Bit
 from pipeline.constants import Conditions, DarkRuns, DarkSettings, conditions_of, derive
 from pipeline.correct import recipe_of
 from pipeline.daq.recording import RecordingPlan, RunWriter
@@ -31,6 +33,7 @@ from sim.xtdf.pixels import BadPixel
 SEED, DARKS, LIGHTS = 11, 60, 6
 STAGES: tuple[GainMode, ...] = ("fixed_high", "fixed_medium", "fixed_low")
 AnyArray = NDArray[Any]
+NO_DARK_DATA = int(Bit.NO_DARK_DATA)
 
 
 def train(
@@ -131,37 +134,152 @@ def test_lpd_in_all_three_stages(tmp_path: Path) -> None:
         assert abs(bias(forced, fell, chosen)) < 0.02, mode
 
 
-def test_lpd_in_parallel_gain(tmp_path: Path) -> None:
-    table = LpdTable(memory_cells=2, modules=1, parallel_gain=True)
-    model = make_module(table, SEED, 0)
+@dataclass(frozen=True)
+class Lit:
+    """Corrected frames of a module, what fell on it, and which pixels are fit to be counted."""
+
+    result: CorrectedModule
+    photons: AnyArray
+    good: AnyArray
+    model: LitModule
+
+    def bias(self, stage: int, low: int, high: int) -> float:
+        """Relative difference of sums, of pixels chosen by what fell: a cut on measured values has a bias itself."""
+        chosen = self.good & (self.result.gain == stage) & (self.photons >= low) & (self.photons < high)
+        assert np.count_nonzero(chosen) > 500
+        return bias(self.result, self.photons, chosen)
+
+
+@pytest.fixture(scope="module")
+def bright_lpd(tmp_path_factory: pytest.TempPathFactory) -> Lit:
+    """Module 3 in adaptive gain: a tenth of its pixels sees more than medium gain holds."""
+    table = LpdTable(memory_cells=2, modules=[3])
+    model = make_module(table, SEED, 3)
+    assert isinstance(model, LitModule)
+    conditions = conditions_of("LPD", {"memory_cells": 2})
+    made = constants(tmp_path_factory.mktemp("lpd"), model, table, conditions, STAGES)
+    result, photons = corrected(made, model, table, conditions, "adaptive")
+    return Lit(result, photons, good_pixels(model, result), model)
+
+
+def test_lpd_leaves_each_stage_where_the_pixel_did(bright_lpd: Lit) -> None:
+    truth = bright_lpd.model.truth  # type: ignore[attr-defined]
+    cell_gain = np.tile(truth.cell_gain, LIGHTS)[:, None, None]
+    in_high, in_medium = (bright_lpd.photons * cell_gain * truth.gain[stage] for stage in (0, 1))
+    left_high = in_high > truth.switch[0]
+    switched = left_high.astype(int) + (left_high & (in_medium > truth.switch[1]))
+    good = bright_lpd.good
+    assert np.mean((bright_lpd.result.gain == switched)[good]) > 0.99999
+    seen = np.bincount(switched[good], minlength=3) / good.sum()
+    assert (seen > 0.05).all(), seen
+
+
+@pytest.mark.parametrize(
+    ("stage", "low", "high"),
+    [(0, 1, 10), (0, 10, 100), (1, 160, 600), (1, 600, 1200), (2, 1400, 2500), (2, 2500, 4000)],
+    ids=str,
+)
+def test_lpd_recovers_photons_in_every_stage(bright_lpd: Lit, stage: int, low: int, high: int) -> None:
+    assert abs(bright_lpd.bias(stage, low, high)) < 0.005
+
+
+@pytest.fixture(scope="module")
+def parallel_lpd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lit, Lit, dict[str, AnyArray]]:
+    """The same module in parallel gain: three frames made into one, all three frames, and the constants."""
+    table = LpdTable(memory_cells=2, modules=[3], parallel_gain=True)
+    model = make_module(table, SEED, 3)
     assert isinstance(model, LitModule)
     conditions = conditions_of("LPD", {"memory_cells": 6, "parallel_gain": True})
-    made = constants(tmp_path, model, table, conditions, ["adaptive"])
-    result, photons = corrected(made, model, table, conditions, "adaptive")
-    assert len(result.data) == 2 * LIGHTS
-    usable = good_pixels(model, result)
-    assert {0, 1} <= set(np.unique(result.gain[usable]))
-    for stage in (0, 1):
-        chosen = usable & (result.gain == stage)
-        # Frames of memory cells 0 and 1 hold the photons that the simulator counts for cells 0 and 1.
-        assert abs(bias(result, photons, chosen)) < 0.015, stage
+    made = constants(tmp_path_factory.mktemp("parallel"), model, table, conditions, ["adaptive"])
+    parts = []
+    for combine in (True, False):
+        settings = CorrectionTable(combine_parallel_gain=combine)
+        result, photons = corrected(made, model, table, conditions, "adaptive", settings)
+        if not combine:
+            # Frame k of a train has the photons of pulse k modulo the number of pulses.
+            one = [model.photons(train_id, range(2), "rings") for train_id in range(9000, 9000 + LIGHTS)]
+            photons = np.concatenate([np.tile(fell, (3, 1, 1)) for fell in one])
+        parts.append(Lit(result, photons, good_pixels(model, result), model))
+    return parts[0], parts[1], made
 
 
-def test_dssc(tmp_path: Path) -> None:
-    table = DsscTable(memory_cells=3, modules=1)
+def test_lpd_darks_of_parallel_gain_fill_the_cells_of_each_stage(
+    parallel_lpd: tuple[Lit, Lit, dict[str, AnyArray]],
+) -> None:
+    lit, _, made = parallel_lpd
+    offset, bits = (made[name].transpose(2, 3, 1, 0) for name in ("Offset", "BadPixelsDark"))
+    truth = lit.model.truth  # type: ignore[attr-defined]
+    good = truth.bad == BadPixel.GOOD
+    for cell, stage in np.ndindex(6, 3):
+        if cell // 2 == stage:
+            assert np.abs(offset - truth.pedestal)[cell, stage, good].mean() < 0.6
+            assert np.mean(bits[cell, stage, good] != 0) < 0.001
+        else:
+            assert np.isnan(offset[cell, stage]).all()
+            assert (bits[cell, stage] == NO_DARK_DATA).all()
+
+
+@pytest.mark.parametrize(("stage", "low", "high"), [(0, 1, 100), (1, 200, 1000), (2, 1700, 4000)], ids=str)
+def test_lpd_in_parallel_gain(
+    parallel_lpd: tuple[Lit, Lit, dict[str, AnyArray]], stage: int, low: int, high: int
+) -> None:
+    combined, each, _ = parallel_lpd
+    assert len(combined.result.data) == 2 * LIGHTS
+    assert len(each.result.data) == 6 * LIGHTS
+    fell = combined.good & (combined.photons >= low) & (combined.photons < high)
+    assert (combined.result.gain[fell] == stage).all()
+    assert abs(combined.bias(stage, low, high)) < 0.005
+    thirds = each.result.gain.reshape(LIGHTS, 3, 2, 256, 256)
+    usable = each.good.reshape(thirds.shape)
+    assert (thirds[:, stage][usable[:, stage]] == stage).all()
+    assert abs(each.bias(stage, low, high)) < 0.005, "frames left apart are right, too"
+
+
+def dssc(folder: Path, light: Illumination, *, eight_bit: bool, told: bool) -> tuple[Lit, AnyArray]:
+    """A DSSC under light, and the signal in ADU that its photons make; *told*: the correction knows of the 8 bits."""
+    table = DsscTable(memory_cells=3, modules=1, eight_bit=eight_bit)
     model = make_module(table, SEED, 0)
     assert isinstance(model, LitModule)
     conditions = conditions_of("DSSC", {"memory_cells": 3, "acquisition_rate_mhz": 1.1})
-    made = constants(tmp_path, model, table, conditions, ["adaptive"])
+    made = constants(folder, model, table, conditions, ["adaptive"])
     assert made["Offset"].shape == (512, 128, 3)
     truth = model.truth  # type: ignore[attr-defined]
     good = truth.bad == BadPixel.GOOD
     assert np.abs(made["Offset"].transpose(2, 1, 0) - truth.pedestal)[:, good].mean() < 0.12
-    result, photons = corrected(made, model, table, conditions, "adaptive", light="flat")
-    chosen = good_pixels(model, result)
-    signal = result.data[chosen].astype(float).sum()
-    expected = (photons * truth.photon_gain)[chosen].sum()
-    assert abs(signal / expected - 1) < 0.005
+    result, photons = corrected(
+        made, model, table, conditions, "adaptive", CorrectionTable(eight_bit=told), light
+    )
+    return Lit(result, photons, good_pixels(model, result), model), photons * truth.photon_gain
+
+
+@pytest.mark.parametrize("eight_bit", [False, True], ids=["9 bits", "8 bits"])
+def test_dssc(tmp_path: Path, eight_bit: bool) -> None:
+    lit, signal = dssc(tmp_path, "flat", eight_bit=eight_bit, told=eight_bit)
+    data = lit.result.data[lit.good].astype(float)
+    assert abs(data.sum() / signal[lit.good].sum() - 1) < 0.005
+    assert np.std(data - signal[lit.good]) < 1.2, "0.8 ADU of noise and rounding"
+
+
+@pytest.mark.parametrize(("eight_bit", "most"), [(False, 511), (True, 256)], ids=["9 bits", "8 bits"])
+def test_dssc_up_to_its_last_value(tmp_path: Path, eight_bit: bool, most: int) -> None:
+    lit, signal = dssc(tmp_path, "rings", eight_bit=eight_bit, told=eight_bit)
+    pedestal = np.tile(lit.model.truth.pedestal, (LIGHTS, 1, 1))  # type: ignore[attr-defined]
+    room = most - pedestal
+    below = lit.good & (signal < room - 10)
+    assert (signal[below] > most - 100).sum() > 100, "the picture reaches the upper end"
+    assert abs(lit.result.data[below].astype(float).sum() / signal[below].sum() - 1) < 0.002
+    beyond = lit.good & (signal > room + 10)
+    assert beyond.sum() > 1000
+    assert np.abs(lit.result.data - room)[beyond].max() < 2, (
+        "a full pixel reads the last value over its offset"
+    )
+
+
+def test_dssc_with_eight_bits_that_the_correction_is_not_told_of(tmp_path: Path) -> None:
+    lit, signal = dssc(tmp_path, "rings", eight_bit=True, told=False)
+    full = lit.good & (signal > 250)
+    assert full.sum() > 1000
+    assert lit.result.data[full].max() < 0, "256 is taken for 0: a full pixel looks darker than dark"
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2])

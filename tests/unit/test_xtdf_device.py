@@ -8,7 +8,7 @@ import pytest
 from sim.kernel import NS_PER_MS, FaultBoard
 from sim.kernel.clock import ManualClock, manual_clock
 from sim.xtdf.build import make_detector
-from sim.xtdf.config import AgipdTable
+from sim.xtdf.config import AgipdTable, DsscTable
 from sim.xtdf.control import control_app
 from sim.xtdf.device import Detector, NotWhileAcquiring
 from sim.xtdf.fault_specs import FAULTS
@@ -166,6 +166,17 @@ async def test_control_shows_sets_starts_and_stops(control: httpx.AsyncClient, c
         assert (await control.post("/stop")).json() == {"state": "PASSIVE", "trains_sent": 1}
 
 
+async def test_control_lets_a_dssc_send_its_dummy_readout_but_no_gain_stage(clock: ManualClock) -> None:
+    dssc = make_detector("dssc", DsscTable(modules=1, memory_cells=1), 1, {}, FaultBoard("dssc", FAULTS))
+    app = control_app(dssc, clock, clock.attach(dssc).poke)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dssc") as control:
+        assert (await control.put("/", json={"illumination": "dummy"})).json()["illumination"] == "dummy"
+        refused = await control.put("/", json={"gain_mode": "fixed_high"})
+        assert refused.status_code == 422
+        assert "a DSSC has no gain stages" in refused.json()["error"]
+    dssc.close()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "sentence"),
     [
@@ -174,8 +185,9 @@ async def test_control_shows_sets_starts_and_stops(control: httpx.AsyncClient, c
             "/",
             b'{"illumination": "bright"}',
             422,
-            "illumination: Input should be 'dark', 'flat', 'rings' or 'spots'",
+            "illumination: Input should be 'dark', 'flat', 'rings', 'spots' or 'dummy'",
         ),
+        ("PUT", "/", b'{"illumination": "dummy"}', 422, "only a DSSC has a dummy readout"),
         ("PUT", "/", b'{"gain": 1}', 422, "gain: Extra inputs are not permitted"),
         ("PUT", "/", b"\xff\xfe", 422, "Invalid JSON"),
         ("POST", "/start", b'{"trains": 0}', 422, "trains: Input should be greater than or equal to 1"),

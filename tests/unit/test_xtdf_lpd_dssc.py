@@ -128,6 +128,32 @@ def test_the_dssc_section_as_its_public_layout_has_it() -> None:
     assert section[160:] == section[160:176] * 16
 
 
+def test_the_dssc_dummy_readout_as_it_is_described() -> None:
+    """Written down by hand: 33 − c in the left half of an ASIC, c + 2 in the right, 64 more in each row, modulo 512."""
+    model = make_module(DsscTable(memory_cells=2), SEED, 1)
+    frames = images(model, 2, 7, light="dummy").reshape(2, 128, 512)
+    assert np.array_equal(frames[0], frames[1])
+    assert frames[0, 0, :64].tolist() == [*range(33, 1, -1), *range(34, 66)]
+    assert frames[0, 1, :3].tolist() == [97, 96, 95]
+    assert frames[0, 7, 60:64].tolist() == [510, 511, 0, 1]
+    assert frames[0, 8, 0] == 33
+    for slow, fast in np.ndindex(2, 8):
+        asic = frames[0, 64 * slow : 64 * slow + 64, 64 * fast : 64 * fast + 64]
+        assert np.array_equal(asic, frames[0, :64, :64])
+    eight = images(make_module(DsscTable(memory_cells=1, eight_bit=True), SEED, 1), 1, 7, light="dummy")
+    assert np.array_equal(eight[0], frames[0].reshape(-1) % 256)
+    assert not model.photons(7, range(2), "dummy").any()  # type: ignore[attr-defined]
+
+
+def test_the_dssc_section_tells_of_the_dummy_readout() -> None:
+    model = make_module(DsscTable(memory_cells=2), SEED, 1)
+    words = struct.unpack_from("<8H", model.detector_section(7, "dummy"))
+    assert words[5] == 0x0401, "module 1, data mode send_dummy_dr"
+    patterns = [model.detector_section(7, "dummy")[160 + 16 * asic + 14] for asic in range(16)]
+    assert patterns == [1] * 16
+    assert model.detector_section(7, "rings") == detector_section(1, 2700 - 2)
+
+
 def test_the_same_seed_gives_the_same_bytes() -> None:
     for table in (LpdTable(memory_cells=2), DsscTable(memory_cells=2)):
         one, other = (images(make_module(table, SEED, 2), 2, 11, light="rings") for _ in range(2))
@@ -152,6 +178,11 @@ def test_the_checksum_of_pulse_ids_is_the_documented_one() -> None:
         (AgipdTable, {"memory_cells": 353}, "the detector has 352"),
         (AgipdTable, {"detector": "HED_DET_AGIPD500K2G", "modules": [8]}, "channels 0 to 7"),
         (DsscTable, {"memory_cells": 800, "pulse_step": 4}, "a train ends at 2699"),
+        (
+            DsscTable,
+            {"memory_cells": 764, "pulse_step": 1},
+            "checksum of 764 pulses with pulse_step 1 is no number",
+        ),
     ],
 )
 def test_what_no_detector_can_do_is_refused(table: type, options: dict[str, object], words: str) -> None:

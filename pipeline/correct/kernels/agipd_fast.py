@@ -12,10 +12,11 @@ import numpy as np
 from numba import njit
 
 from pipeline.constants import BadPixel
-from pipeline.correct.kernels.agipd_reference import NO_CONSTANTS
+from pipeline.correct.kernels.agipd_reference import NO_CONSTANTS, VALUE_LIMIT
 from pipeline.model import F32, U8, U16, U32
 
 _NAN = np.uint32(BadPixel.VALUE_IS_NAN)
+_RANGE = np.uint32(BadPixel.VALUE_OUT_OF_RANGE)
 _CONTIGUOUS_ROW = 512
 """Pixels that are corrected together; small enough to stay in the first cache."""
 
@@ -117,6 +118,67 @@ def _switched(  # type: ignore[no-untyped-def]
             g = 0
         out[p] = _value(raw[0, p], cell, p, g, offset, factor, offset_scale, factor_scale, low_ratio)
         gain[p] = g
+
+
+@njit(nogil=True, cache=True)
+def subtract_baseline(out: F32, gain: U8, mask: U32, asic, reach, least) -> None:  # type: ignore[no-untyped-def]
+    """Shift each ASIC's noise peak to zero; see `agipd_reference.subtract_baseline`."""
+    frames, height, width = out.shape
+    bins = np.zeros(2 * reach, np.int64)
+    for frame in range(frames):
+        for top in range(0, height, asic):
+            for left in range(0, width, asic):
+                part = out[frame, top : top + asic, left : left + asic]
+                stages = gain[frame, top : top + asic, left : left + asic]
+                bits = mask[frame, top : top + asic, left : left + asic]
+                bins[:] = 0
+                for y in range(part.shape[0]):
+                    for x in range(part.shape[1]):
+                        value = part[y, x]
+                        if stages[y, x] == 0 and bits[y, x] == 0 and -reach <= value < reach:
+                            bins[np.int64(value + np.float32(reach))] += 1
+                most, first = 0, 0
+                for k in range(2 * reach - 2):
+                    three = bins[k] + bins[k + 1] + bins[k + 2]
+                    if three > most:
+                        most, first = three, k - reach
+                if most == 0 or most < least:
+                    continue
+                total, count = 0.0, 0
+                for y in range(part.shape[0]):
+                    for x in range(part.shape[1]):
+                        value = part[y, x]
+                        near = stages[y, x] == 0 and bits[y, x] == 0 and -reach <= value < reach
+                        if near and first <= value < first + 3:
+                            total += np.float64(value)
+                            count += 1
+                if count == 0:
+                    continue
+                shift = np.float32(total / count)
+                for y in range(part.shape[0]):
+                    for x in range(part.shape[1]):
+                        if stages[y, x] == 0:
+                            part[y, x] -= shift
+
+
+@njit(nogil=True, cache=True)
+def clean(out: F32, mask: U32, rounding, zero_out_of_range, zero_nans) -> None:  # type: ignore[no-untyped-def]
+    """Round, and zero what is no usable number; see `agipd_reference.clean`."""
+    values, bits = out.reshape(-1), mask.reshape(-1)
+    up = np.float32(1) - np.float32(rounding)
+    for p in range(values.size):
+        value = values[p]
+        if rounding > 0:
+            value = np.floor(np.float32(value + up))
+            if value <= 0:
+                value = np.float32(0)
+        if zero_out_of_range and abs(value) > VALUE_LIMIT:
+            bits[p] |= _RANGE
+            value = np.float32(0)
+        if zero_nans and np.isnan(value):
+            bits[p] |= _NAN
+            value = np.float32(0)
+        values[p] = value
 
 
 @njit(nogil=True, cache=True)

@@ -1,7 +1,7 @@
 """AGIPD correction in numpy, readable as the physics.
 
-Order of the steps: thresholding, forced stages, offset, relative gain, common mode, x-ray gain, mask, as public
-documentation of the online correction gives it. Constants come in the compact form of `AgipdConstants`; all
+Order of the steps: thresholding, forced stages, offset, relative gain, baseline, common mode, x-ray gain, mask,
+cleaning, as public documentation gives it. Constants come in the compact form of `AgipdConstants`; all
 arithmetic is in float32, one operation after the other, so that the fast kernel can give the same bits.
 """
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pipeline.constants import BadPixel
 from pipeline.model import F32, U8, U16, U32
 
+VALUE_LIMIT = np.float32(1e7)
+"""Photons beyond which a value is out of range."""
 NO_CONSTANTS = np.uint32(BadPixel.NO_DARK_DATA | BadPixel.VALUE_IS_NAN)
 
 
@@ -79,6 +81,49 @@ def correct_agipd(
         pixels = bad_pixel[bad].astype(np.intp)
         mask[frame, pixels] = bad_bits[bad][np.arange(len(pixels)), stages[pixels]]
         out[frame, (mask[frame] & np.uint32(BadPixel.VALUE_IS_NAN)) != 0] = np.nan
+
+
+def subtract_baseline(out: F32, gain: U8, mask: U32, asic: int, reach: int, least: int) -> None:
+    """Shift each ASIC so that its noise peak, most pixels without light, lies at zero.
+
+    out    (n, slow, fast) f4 in ADU, changed; gain, mask likewise. Pixels that left high gain stay as they are
+    asic   pixels along each side of an ASIC
+    reach  the peak is looked for in bins of 1 ADU from −reach to reach
+    least  pixels in the fullest three neighbouring bins for an ASIC to be shifted
+    """
+    frames, height, width = out.shape
+    for frame in range(frames):
+        for top in range(0, height, asic):
+            for left in range(0, width, asic):
+                place = frame, slice(top, top + asic), slice(left, left + asic)
+                part, in_high = out[place], gain[place] == 0
+                near = in_high & (mask[place] == 0) & (part >= -reach) & (part < reach)
+                bins = np.bincount((part[near] + np.float32(reach)).astype(np.int64), minlength=2 * reach)
+                three = bins[:-2] + bins[1:-1] + bins[2:]
+                if not near.any() or three.max() < least:
+                    continue
+                first = int(np.argmax(three)) - reach
+                peak = near & (part >= first) & (part < first + 3)
+                total = np.cumsum(part[peak].astype(np.float64))[-1]
+                part[in_high] -= np.float32(total / np.count_nonzero(peak))
+
+
+def clean(out: F32, mask: U32, rounding: np.float32, zero_out_of_range: bool, zero_nans: bool) -> None:
+    """Round to photons, and put zero where there is no usable number; the mask keeps why.
+
+    rounding  the fraction from which on a photon counts; 0: values are not rounded
+    """
+    if rounding > 0:
+        rounded = np.floor(out + (np.float32(1) - rounding))
+        out[...] = np.where(rounded <= 0, np.float32(0), rounded)
+    if zero_out_of_range:
+        far = np.abs(out) > VALUE_LIMIT
+        mask[far] |= np.uint32(BadPixel.VALUE_OUT_OF_RANGE)
+        out[far] = 0
+    if zero_nans:
+        missing = np.isnan(out)
+        mask[missing] |= np.uint32(BadPixel.VALUE_IS_NAN)
+        out[missing] = 0
 
 
 def subtract_common_mode(

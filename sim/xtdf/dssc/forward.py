@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.xtdf.config import DsscTable
+from sim.xtdf.dssc.dummy import dummy_readout
 from sim.xtdf.dssc.kernels import expose
 from sim.xtdf.dssc.section import detector_section
 from sim.xtdf.dssc.truth import DsscTruth
@@ -38,7 +39,13 @@ class DsscModule(LitModule):
         gain_mode: GainMode,  # noqa: ARG002 - a DSSC has no gain stages
         illumination: Illumination,
     ) -> None:
-        """Fill *out*, (frames, 128 × 512) u2 ADU, with the images of a train; frame k is memory cell k."""
+        """Fill *out*, (frames, 128 × 512) u2 ADU, with the images of a train; frame k is memory cell k.
+
+        Under `dummy` every frame is the dummy readout.
+        """
+        if illumination == "dummy":
+            out[:] = dummy_readout(self._table.eight_bit).reshape(PIXELS)
+            return
         expose(
             out,
             np.arange(len(out)),
@@ -51,9 +58,10 @@ class DsscModule(LitModule):
             normal_deviates(),
         )
 
-    def detector_section(self, train_id: int) -> bytes:  # noqa: ARG002 - the same for every train
+    def detector_section(self, train_id: int, illumination: Illumination) -> bytes:  # noqa: ARG002 - of every train
         """Board words and ASIC trailers; the vetoes are the pulses of a train that were not kept."""
-        return detector_section(self.channel, PULSES_OF_A_TRAIN - self._table.frames)
+        vetoes = PULSES_OF_A_TRAIN - self._table.frames
+        return detector_section(self.channel, vetoes, dummy=illumination == "dummy")
 
     def gain_constants(self, seed: int, error: float) -> dict[str, NDArray[Any]]:  # noqa: ARG002
         """None: the correction of a DSSC subtracts offsets."""

@@ -81,7 +81,7 @@ class LpdModule(LitModule):
             normal_deviates(),
         )
 
-    def detector_section(self, train_id: int) -> bytes:  # noqa: ARG002 - the same for every train
+    def detector_section(self, train_id: int, illumination: Illumination) -> bytes:  # noqa: ARG002 - always the same
         """Zeros: the layout of this section is not public."""
         return bytes(self.wire.detector_bytes)
 
