@@ -4,13 +4,15 @@
 
 Loads what the AGIPD recipe needs, module by module: looked up over REST in a catalogue of its own process, read from
 its store, checked. Each way is measured in turn, round by round, after a round to warm up; the files are in the page
-cache. Prints medians and ratios to plain h5py.
+cache. Prints medians of the time that passed and of the processor time of all threads, with ratios to plain h5py: on a
+machine that others use, too, the second says more.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import shutil
 import statistics
 import subprocess
@@ -24,6 +26,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.config import ConstantsTable, CorrectionTable
 from pipeline.constants import AgipdConditions, Catalogue, CatalogueRest, Origin, inject, open_catalogue
@@ -73,13 +76,13 @@ def fill(
             inject(catalogue, module, {name: data}, conditions, Origin(BEGIN, "benchmark"))
 
 
-def plain(store: Path, versions: Sequence[ConstantVersion]) -> int:
-    """The same bytes with h5py, one dataset after the other; how many."""
-    total = 0
+def plain(store: Path, versions: Sequence[ConstantVersion]) -> list[NDArray[Any]]:
+    """The same arrays with h5py, one dataset after the other."""
+    found = []
     for version in versions:
         with h5py.File(store / version.file) as file:
-            total += file[f"{version.data_set}/data"][()].nbytes
-    return total
+            found.append(file[f"{version.data_set}/data"][()])
+    return found
 
 
 def main() -> None:
@@ -139,29 +142,41 @@ def measure(folder: Path, address: str, store: Path, options: argparse.Namespace
         "load": lambda: load(catalogue),
         "look up and load": lambda: load(catalogue, select),
         "the same, cache filled": lambda: with_cache(False),
-        "the same, cache empty": lambda: with_cache(True),
     }
-    took: dict[str, list[float]] = {way: [] for way in ways}
-    for turn in range(options.rounds + 1):
-        for way, act in ways.items():
-            began = time.perf_counter()
-            act()
-            if turn:
-                took[way].append(time.perf_counter() - began)
+    # By itself at the end: what it writes keeps the disk and the page cache busy for a while.
+    writing = {"the same, cache empty": lambda: with_cache(True)}
+    took = {**measured(ways, options.rounds), **measured(writing, options.rounds)}
     rest.close()
-    size = sum(plain(store, ours) for ours in of_module)
+    size = sum(array.nbytes for ours in of_module for array in plain(store, ours))
     print(
         f"{options.modules} modules, {options.cells} cells, {', '.join(recipe.needed)}: {size / 1e6:.0f} MB, "
         f"medians of {options.rounds}"
     )
-    print(f"{'':26s} {'s/module':>9s} {'GB/s':>7s} {'ratio':>7s} {'fastest':>9s} {'slowest':>9s}")
-    reference = statistics.median(took["plain h5py"])
+    heads = ("s/module", "GB/s", "ratio", "fastest", "slowest", "core s", "ratio")
+    print(f"{'':26s}" + "".join(f"{head:>9s}" for head in heads))
+    wall, core = (statistics.median(times) for times in zip(*took["plain h5py"], strict=True))
     for way, times in took.items():
-        middle = statistics.median(times)
-        print(
-            f"{way:26s} {middle / options.modules:9.3f} {size / 1e9 / middle:7.2f} {middle / reference:7.2f} "
-            f"{min(times) / options.modules:9.3f} {max(times) / options.modules:9.3f}"
-        )
+        walls, cores = zip(*times, strict=True)
+        middle, used = statistics.median(walls), statistics.median(cores)
+        each = [value / options.modules for value in (middle, min(walls), max(walls), used)]
+        row = (each[0], size / 1e9 / middle, middle / wall, *each[1:], used / core)
+        print(f"{way:26s}" + "".join(f"{value:9.3f}" for value in row))
+
+
+def measured(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Time that passed and processor time of each way in each round, after one to warm up."""
+    took: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    shuffle = random.Random(1)
+    for turn in range(rounds + 1):
+        # Another order each time: who comes after whom finds memory and caches in another state.
+        order = list(ways)
+        shuffle.shuffle(order)
+        for way, act in ((way, ways[way]) for way in order):
+            began, began_core = time.perf_counter(), time.process_time()
+            act()
+            if turn:
+                took[way].append((time.perf_counter() - began, time.process_time() - began_core))
+    return took
 
 
 if __name__ == "__main__":

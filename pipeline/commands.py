@@ -134,6 +134,13 @@ def offline(
             help="File with a [pipeline] table: steps and numbers of the recipe; conditions where the run has none."
         ),
     ] = None,
+    selection: Annotated[
+        str, typer.Option(help="Versions of constants: prior, closest or exact; empty: as the table says.")
+    ] = "",
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which answers and files are kept for when the catalogue is silent."),
+    ] = None,
     processes: Annotated[
         bool, typer.Option("--processes", help="Processes instead of threads: for machines with many cores.")
     ] = False,
@@ -155,8 +162,8 @@ def offline(
     asked = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: asked.set())
 
-    from pipeline.config import CorrectionTable
-    from pipeline.constants import Catalogue, CatalogueRest
+    from pipeline.config import ConstantsTable, CorrectionTable
+    from pipeline.constants import open_catalogue, strategy_of
     from pipeline.correct import recipe_of
     from pipeline.daq.conditions import conditions_for
     from pipeline.errors import PipelineError
@@ -168,14 +175,16 @@ def offline(
     from pipeline.offline.workers import executor_of
     from pipeline.tables import read_table
 
-    rest = CatalogueRest(catalogue)
     run = run.absolute()
     try:
         modules = sorted({file.module for file in raw_files(run)})
         given = None if table is None else read_table(table)
         conditions = conditions_for(run, given)
         recipe = recipe_of(CorrectionTable() if given is None else given.correction, conditions)
-        ready = prepare(Catalogue(rest, store, detector), recipe, conditions, modules, run_begin(run))
+        wanted = ConstantsTable() if given is None else given.constants
+        with open_catalogue(catalogue, store, detector, wanted, cache) as constants:
+            strategy = strategy_of(selection or wanted.selection)
+            ready = prepare(constants, recipe, conditions, modules, run_begin(run), strategy)
         target = out or run.parent.parent / "proc" / run.name
         with (
             executor_of(workers, processes=processes) as executor,
@@ -187,10 +196,19 @@ def offline(
         write_metadata(target, detector, recipe.steps, ready.constants)
     except PipelineError as error:
         _refuse(str(error), as_json, error.exit_code)
-    finally:
-        rest.close()
+    for remark in constants.remarks:
+        typer.echo(remark, err=True)
     if as_json:
-        typer.echo(json.dumps({**asdict(done), "folder": str(done.folder), "lacking": ready.lacking}))
+        typer.echo(
+            json.dumps(
+                {
+                    **asdict(done),
+                    "folder": str(done.folder),
+                    "lacking": ready.lacking,
+                    "remarks": constants.remarks,
+                }
+            )
+        )
     else:
         typer.echo(f"{done.folder}: {done.files} files corrected, {done.skipped} were finished before")
         for name in done.uncorrected:

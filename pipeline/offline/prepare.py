@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.constants import Catalogue, Conditions, ConstantSet
+from pipeline.constants import Catalogue, Conditions, ConstantSet, Question, Strategy
+from pipeline.constants.explain import missing_with_reason
 from pipeline.constants.model import require
 from pipeline.correct import ModuleCorrection, Recipe
 from pipeline.errors import ConstantMissing
@@ -23,13 +24,18 @@ class Prepared:
 
 
 def prepare(
-    catalogue: Catalogue, recipe: Recipe, conditions: Conditions, modules: Collection[int], event_at: datetime
+    catalogue: Catalogue,
+    recipe: Recipe,
+    conditions: Conditions,
+    modules: Collection[int],
+    event_at: datetime,
+    strategy: Strategy = "prior",
 ) -> Prepared:
     """The corrections of all modules whose constants are there.
 
     Raises ConstantMissing when no module has all, ConstantUnreadable, CatalogueError.
     """
-    found = catalogue.find(conditions, (*recipe.needed, *recipe.welcome), event_at)
+    found = catalogue.find(conditions, (*recipe.needed, *recipe.welcome), event_at, strategy)
     missing: dict[int, ConstantMissing] = {}
     for module in modules:
         try:
@@ -38,7 +44,8 @@ def prepare(
             missing[module] = error
     complete = [module for module in modules if module not in missing]
     if missing and not complete:
-        raise next(iter(missing.values()))
+        question = Question(conditions, event_at, strategy)
+        raise missing_with_reason(catalogue, next(iter(missing.values())), question)
     constants = catalogue.load([version for version in found if version.module in complete], conditions)
     corrections = {module: recipe.prepare(module, constants.module(module)) for module in complete}
     return Prepared(corrections, constants, {module: str(error) for module, error in missing.items()})

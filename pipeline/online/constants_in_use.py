@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from pipeline.config import PipelineTable
+from pipeline.config import CorrectionTable, PipelineTable
 from pipeline.constants import (
     Catalogue,
     Conditions,
@@ -69,10 +69,17 @@ class ConstantsInUse:
     """Fetches constants for one detector, and knows those in use.
 
     data_dir  holds the cache, unless the table names another place, and the text log `log/constants.txt`
+    settings  tells what a recipe would be made of now
     """
 
-    def __init__(self, table: PipelineTable, endpoints: Mapping[str, Any], data_dir: Path) -> None:
-        self._table, self._endpoints = table, endpoints
+    def __init__(
+        self,
+        table: PipelineTable,
+        endpoints: Mapping[str, Any],
+        data_dir: Path,
+        settings: Callable[[], CorrectionTable],
+    ) -> None:
+        self._table, self._endpoints, self._settings = table, endpoints, settings
         self._cache = cache_folder(table.constants, data_dir)
         self._log_file = data_dir / "log" / "constants.txt"
         self._report = ""
@@ -126,7 +133,7 @@ class ConstantsInUse:
 
     def explain(self, question: Question, modules: Sequence[int] = ()) -> dict[str, Any]:
         """Which version each module uses and why no other, as JSON and as text. Raises CatalogueError."""
-        recipe = recipe_of(self._table.correction, question.conditions)
+        recipe = recipe_of(self._settings(), question.conditions)
         with self._catalogue() as catalogue:
             report = explain(
                 catalogue, question, (*recipe.needed, *recipe.welcome), modules or self._table.modules

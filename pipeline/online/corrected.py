@@ -43,7 +43,6 @@ class CorrectedBranch:
         data_dir: Path,
     ) -> None:
         self.table, self._splitter = table, splitter
-        self.constants = ConstantsInUse(table, endpoints, data_dir)
         self.arriving = Rate()
         """Module images that the splitter lets through."""
         self.matcher = Matcher[CorrectedModule](
@@ -91,6 +90,7 @@ class CorrectedBranch:
         """Whether trains go to the bridge."""
         self.showing = table.preview.enabled
         """Whether pictures are made."""
+        self.constants = ConstantsInUse(table, endpoints, data_dir, lambda: self.settings)
 
     def start(self) -> dict[str, str]:
         """Start the stages, last first; the addresses of the bridges. Raises AddressInUse, SettingRejected."""

@@ -43,6 +43,7 @@ from pipeline.control.device import Device
 from pipeline.errors import CatalogueUnreachable, ConstantMissing, ConstantUnreadable, SettingRejected
 from pipeline.model import TrainClock
 from pipeline.online.corrected import CorrectedBranch
+from pipeline.online.corrected_devices import corrected_devices
 from pipeline.online.splitter import Splitter
 
 AGIPD, LPD, DSSC = "SPB_DET_AGIPD1M-1", "FXE_DET_LPD1M-1", "SCS_DET_DSSC1M-1"
@@ -463,7 +464,7 @@ def correction_of(process: CatalogueProcess, data_dir: Path) -> Iterator[Device]
     clock = TrainClock(0, 0)
     branch = CorrectedBranch(table, endpoints, clock, data_dir / "proc", Splitter(1, "", 1, 1.1), data_dir)
     branch.start()
-    yield branch.devices()[0]
+    yield corrected_devices(branch)[0]
     branch.stop()
 
 
