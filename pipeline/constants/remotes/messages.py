@@ -118,6 +118,8 @@ def read_version(given: object) -> ConstantVersion:
             file=PurePosixPath(_typed(entry, "path", str)),
             data_set=_typed(entry, "data_set", str),
             raw_data_location=_typed(entry, "raw_data_location", str),
+            constant_id=_typed(entry, "constant_id", int),
+            unit_id=_typed(entry, "unit_id", int),
         )
     except (ValueError, OverflowError) as error:
         raise AnswerMalformed(f"the answer's version is incomplete ({error})") from None
