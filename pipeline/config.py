@@ -78,6 +78,10 @@ class ConditionsTable(_Table):
 class ConstantsTable(_Table):
     """[pipeline.constants]: which versions of constants are used, and what is kept for a silent catalogue."""
 
+    source: Literal["rest", "remotes"] = "rest"
+    """Who is asked: the catalogue over REST, files read from the store; or one of the remotes at random."""
+    remotes_deadline_s: float = Field(default=300.0, gt=0)
+    """How long remotes are tried before the catalogue itself is asked; the facility's `cal-db-timeout`."""
     selection: Literal["prior", "closest", "exact"] = "prior"
     """prior: the latest that begins at or before the event. closest: also from the future. exact: begins at it."""
     cache: bool = True

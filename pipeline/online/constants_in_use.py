@@ -186,12 +186,18 @@ class ConstantsInUse:
                 raise SettingRejected(
                     "endpoints", key, "the address of a catalogue; this pipeline was given none"
                 )
+        remotes = self._endpoints.get("caldb.remotes", ())
+        if self._table.constants.source == "remotes" and not remotes:
+            raise SettingRejected(
+                "endpoints", "caldb.remotes", "the addresses of remotes; this pipeline was given none"
+            )
         return open_catalogue(
             str(self._endpoints["caldb.rest"]),
             Path(str(self._endpoints["caldb.store"])),
             self._table.detector,
             self._table.constants,
             self._cache,
+            remotes,
         )
 
     def _begins(self) -> dict[str, dict[str, str]]:
