@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import time
 from collections.abc import Iterator
@@ -27,7 +28,9 @@ STORE = Path("caldb")
 
 @contextmanager
 def opened(store: Path, database: str, *, new: bool = False) -> Iterator[Engine]:
-    """The database of a store. What is raised on purpose ends the command with a sentence and an exit code.
+    """The database of a store; changes inside are recorded as made by who types.
+
+    What is raised on purpose ends the command with a sentence and an exit code.
 
     new  whether a store that is not there yet is made
     """
@@ -35,6 +38,7 @@ def opened(store: Path, database: str, *, new: bool = False) -> Iterator[Engine]
 
     from sim.caldb.fields import Invalid, NotFound
     from sim.caldb.kind import CATALOGUE_FILE
+    from sim.caldb.office.audit import acting
     from sim.caldb.opening import open_engine
     from sim.errors import SimError
 
@@ -43,7 +47,8 @@ def opened(store: Path, database: str, *, new: bool = False) -> Iterator[Engine]
             _fail(f"there is no catalogue in {store}; name its folder by --store, or its --database", 2)
         engine = open_engine(database or store / CATALOGUE_FILE)
         try:
-            yield engine
+            with acting(f"command line: {getpass.getuser()}"):
+                yield engine
         finally:
             engine.dispose()
     except SimError as error:

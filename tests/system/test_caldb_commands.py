@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Engine, select
+
+from sim.caldb.office.tables import AUDIT
+from sim.caldb.opening import open_engine
 
 MAIN = "from fat.cli import main; main()"
 EPIX = "HED_IA1_EPX100-1"
@@ -31,6 +38,13 @@ def caldb(*words: str, code: int = 0) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
+@contextmanager
+def opened_engine(database: str) -> Iterator[Engine]:
+    engine = open_engine(database)
+    yield engine
+    engine.dispose()
+
+
 def test_a_store_is_filled_searched_and_checked(tmp_path: Path, caldb_database: str) -> None:
     store = ("--store", str(tmp_path / "store"), "--database", caldb_database)
     out, _ = caldb("populate", *store, "--detector", EPIX, "--history", "2", "--seed", "3")
@@ -41,6 +55,14 @@ def test_a_store_is_filled_searched_and_checked(tmp_path: Path, caldb_database: 
     out, _ = caldb("export", number, "--to", str(tmp_path / "out"), *store)
     exported = Path(out.strip())
     assert f"out of use: version {number}" in caldb("disable", number, *store)[0]
+    with opened_engine(caldb_database) as engine, engine.connect() as db:
+        rows = (
+            db.execute(select(AUDIT).where(AUDIT.c.action == "changed").order_by(AUDIT.c.id)).mappings().all()
+        )
+    by_hand = {
+        (row["field"], row["after"]) for row in rows if row["who"] == f"command line: {getpass.getuser()}"
+    }
+    assert by_hand >= {("flg_deployed", "false"), ("flg_good_quality", "false")}
     before = json.loads(caldb("find", EPIX, "OffsetEPix100", *CONDITIONS, *store, "--json")[0])
     assert [v["begin_at"][:10] for v in before] == ["2025-12-25"]
     out, _ = caldb("inject", str(exported), "--begin-at", "2026-02-01T00:00:00Z", *store)

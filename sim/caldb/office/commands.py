@@ -13,6 +13,7 @@ import typer
 
 from sim.caldb.office.config import NAME_PATTERN, Role
 from sim.caldb.office.passwords import PasswordRefused, check_new, hashed
+from sim.caldb.store_commands import STORE, DatabaseOption, StoreOption, opened
 
 if TYPE_CHECKING:
     # Every command line loads this file; only these commands need a database.
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Who may log in to the back office of a catalogue.")
 
-StoreOption = Annotated[Path, typer.Option(help="Folder of the catalogue and its constants files.")]
 NameArgument = Annotated[str, typer.Argument(help="The name to log in with.")]
 RoleOption = Annotated[Role, typer.Option(help="read, or edit, which may do what read may.")]
-STORE = Path("caldb")
 
 
 @app.callback()
@@ -32,7 +31,9 @@ def user() -> None:
 
 
 @app.command()
-def add(name: NameArgument, role: RoleOption = "read", store: StoreOption = STORE) -> None:
+def add(
+    name: NameArgument, role: RoleOption = "read", store: StoreOption = STORE, database: DatabaseOption = ""
+) -> None:
     """Add a user, or give one another password and role. Asks for the password, or reads a line of stdin.
 
     Example: stellwerk caldb user add anna --role edit --store runs/demo/caldb
@@ -41,7 +42,7 @@ def add(name: NameArgument, role: RoleOption = "read", store: StoreOption = STOR
 
     if not re.fullmatch(NAME_PATTERN, name):
         _fail(f"{name!r} cannot be a name: letters, digits and . _ @ - only, 60 at most")
-    with _opened(store) as db:
+    with _opened(store, database) as db:
         known = stored_user(db, name) is not None
         password = _new_password()
         set_user(db, User(name, role, hashed(password)))
@@ -49,14 +50,14 @@ def add(name: NameArgument, role: RoleOption = "read", store: StoreOption = STOR
 
 
 @app.command(name="list")
-def list_users(store: StoreOption = STORE) -> None:
+def list_users(store: StoreOption = STORE, database: DatabaseOption = "") -> None:
     """List the users of a store.
 
     Example: stellwerk caldb user list --store runs/demo/caldb
     """
     from sim.caldb.office.users import stored_users
 
-    with _opened(store) as db:
+    with _opened(store, database) as db:
         users = stored_users(db)
     for one in users:
         typer.echo(f"{one.name:<24} {one.role}")
@@ -65,14 +66,14 @@ def list_users(store: StoreOption = STORE) -> None:
 
 
 @app.command()
-def remove(name: NameArgument, store: StoreOption = STORE) -> None:
+def remove(name: NameArgument, store: StoreOption = STORE, database: DatabaseOption = "") -> None:
     """Remove a user. Sessions of this user end with their next request.
 
     Example: stellwerk caldb user remove anna --store runs/demo/caldb
     """
     from sim.caldb.office.users import remove_user
 
-    with _opened(store) as db:
+    with _opened(store, database) as db:
         if not remove_user(db, name):
             _fail(f"there is no user {name} in {store}")
     typer.echo(f"{name} is removed")
@@ -100,20 +101,9 @@ def _new_password() -> str:
 
 
 @contextmanager
-def _opened(store: Path) -> Iterator[Connection]:
-    from sim.caldb.kind import CATALOGUE_FILE
-    from sim.caldb.store import open_engine
-    from sim.errors import SimError
-
-    try:
-        engine = open_engine(store.absolute() / CATALOGUE_FILE)
-    except SimError as error:
-        _fail(str(error))
-    try:
-        with engine.begin() as db:
-            yield db
-    finally:
-        engine.dispose()
+def _opened(store: Path, database: str) -> Iterator[Connection]:
+    with opened(store.absolute(), database, new=True) as engine, engine.begin() as db:
+        yield db
 
 
 def _fail(sentence: str) -> NoReturn:
