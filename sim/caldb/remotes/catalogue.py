@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from sim.caldb.conditions import FIELD, create_condition, find_expected, read_request, show_condition
 from sim.caldb.fields import TAKEN, Invalid, NotFound, read_value
@@ -17,7 +17,7 @@ from sim.caldb.remotes.messages import Inject, Lookup
 from sim.caldb.store import all_rows, insert_row, row_by_id
 from sim.caldb.tables import CALIBRATIONS, CONDITIONS, CONSTANTS, DETECTOR_TYPES, DETECTORS, PDUS, VERSIONS
 from sim.caldb.times import format_time
-from sim.caldb.units import place_at, unit_at, units_of_detector
+from sim.caldb.units import mappings_of, placed, unit_at, units_of_detector
 from sim.caldb.versions import Moment, by_detector_conditions, create_version
 
 VERSION_TAKEN = "Version already taken"
@@ -73,7 +73,7 @@ def search(db: Connection, lookup: Lookup, now_ms: int) -> list[Found]:
     rows = [row for row in rows if not exact or row["begin_at"] == moment.event_at]
     if len(rows) > MOST_VERSIONS:
         raise Refusal("too_large", f"{len(rows)} versions fit; ask for fewer units or calibrations")
-    return [_found(db, row, moment.event_at) for row in rows]
+    return _described(db, rows, moment.event_at)
 
 
 def version_by_id(db: Connection, version_id: int) -> Found:
@@ -82,7 +82,7 @@ def version_by_id(db: Connection, version_id: int) -> Found:
         row = row_by_id(db, VERSIONS, version_id)
     except NotFound:
         raise Refusal("not_found", f"the catalogue holds no version {version_id}") from None
-    return _found(db, row, row["begin_at"])
+    return _described(db, [row], row["begin_at"])[0]
 
 
 def place_of(db: Connection, inject: Inject) -> Place:
@@ -125,7 +125,7 @@ def register(db: Connection, inject: Inject, place: Place, now_ms: int) -> Found
         row = create_version(db, body, now_ms)
     except Invalid as error:
         raise _refusal_of(error) from None
-    return _found(db, row, place.begin_at_ms)
+    return _described(db, [row], place.begin_at_ms)[0]
 
 
 def version_in_place(db: Connection, inject: Inject, place: Place) -> Found | None:
@@ -143,7 +143,7 @@ def version_in_place(db: Connection, inject: Inject, place: Place) -> Found | No
         VERSIONS.c.begin_at == place.begin_at_ms,
     )
     row = next(iter(all_rows(db, query)), None)
-    return None if row is None else _found(db, row, place.begin_at_ms)
+    return None if row is None else _described(db, [row], place.begin_at_ms)[0]
 
 
 def _refusal_of(error: Invalid) -> Refusal:
@@ -243,31 +243,45 @@ def _calibration_id(db: Connection, name: str) -> int:
     return int(found)
 
 
-def _found(db: Connection, row: Mapping[str, Any], at_ms: int) -> Found:
-    """A row of VERSIONS with its unit's place at a time."""
-    constant = row_by_id(db, CONSTANTS, row["calibration_constant_id"])
-    unit_id = row["physical_detector_unit_id"]
-    place = place_at(db, unit_id, at_ms)
-    unit = row_by_id(db, PDUS, unit_id)
-    detector = (
-        "" if place["detector_id"] is None else row_by_id(db, DETECTORS, place["detector_id"])["identifier"]
-    )
-    condition = show_condition(db, row_by_id(db, CONDITIONS, constant["condition_id"]))
-    version = {
-        "id": row["id"],
-        "constant_id": constant["id"],
-        "unit_id": unit["id"],
-        "calibration": row_by_id(db, CALIBRATIONS, constant["calibration_id"])["name"],
-        "pdu": unit["physical_name"],
-        "karabo_da": place["karabo_da"] or "",
-        "module": place["module_number"],
-        "begin_at": format_time(row["begin_at"]),
-        "created_at": format_time(row["created_at"]),
-        "path": str(PurePosixPath(row["path_to_file"]) / row["file_name"]),
-        "data_set": row["data_set_name"],
-        "raw_data_location": row["raw_data_location"] or "",
-    }
-    return Found(version, [_condition_entry(e) for e in condition["parameters_conditions"]], str(detector))
+def _described(db: Connection, rows: Sequence[Mapping[str, Any]], at_ms: int) -> list[Found]:
+    """Rows of VERSIONS with their units' places at a time; what they refer to is read at once."""
+    pdu_ids = {row["physical_detector_unit_id"] for row in rows}
+    mappings, units = mappings_of(db, sorted(pdu_ids)), _by_id(db, PDUS, pdu_ids)
+    constants = _by_id(db, CONSTANTS, {row["calibration_constant_id"] for row in rows})
+    calibrations = _by_id(db, CALIBRATIONS, {one["calibration_id"] for one in constants.values()})
+    conditions = _by_id(db, CONDITIONS, {one["condition_id"] for one in constants.values()})
+    stated = {row_id: _stated(db, condition) for row_id, condition in conditions.items()}
+    places = {pdu_id: placed(mappings.get(pdu_id, ()), at_ms) for pdu_id in pdu_ids}
+    detectors = _by_id(db, DETECTORS, {place["detector_id"] for place in places.values()} - {None})
+    found = []
+    for row in rows:
+        unit, constant = units[row["physical_detector_unit_id"]], constants[row["calibration_constant_id"]]
+        place = places[unit["id"]]
+        detector = detectors.get(place["detector_id"], {"identifier": ""})["identifier"]
+        version = {
+            "id": row["id"],
+            "constant_id": constant["id"],
+            "unit_id": unit["id"],
+            "calibration": calibrations[constant["calibration_id"]]["name"],
+            "pdu": unit["physical_name"],
+            "karabo_da": place["karabo_da"] or "",
+            "module": place["module_number"],
+            "begin_at": format_time(row["begin_at"]),
+            "created_at": format_time(row["created_at"]),
+            "path": str(PurePosixPath(row["path_to_file"]) / row["file_name"]),
+            "data_set": row["data_set_name"],
+            "raw_data_location": row["raw_data_location"] or "",
+        }
+        found.append(Found(version, stated[constant["condition_id"]], str(detector)))
+    return found
+
+
+def _by_id(db: Connection, table: Table, ids: set[int]) -> dict[int, dict[str, Any]]:
+    return {row["id"]: row for row in all_rows(db, select(table).where(table.c.id.in_(sorted(ids))))}
+
+
+def _stated(db: Connection, condition: dict[str, Any]) -> list[dict[str, Any]]:
+    return [_condition_entry(entry) for entry in show_condition(db, condition)["parameters_conditions"]]
 
 
 def _condition_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
