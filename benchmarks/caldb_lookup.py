@@ -7,11 +7,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Select, event
 
 from sim.caldb.conditions import find_expected, find_possible, read_request
-from sim.caldb.finding import Moment
+from sim.caldb.finding import Moment, fitting_constants, neighbours
 from sim.caldb.opening import open_engine
 from sim.caldb.populate.base import NEWEST_MS
 from sim.caldb.populate.detectors import DETECTORS
@@ -93,6 +94,31 @@ def run(engine: Engine, count: int, statements: list[int]) -> None:
     print(" ".join(f"{figure:>11.2f}" for figure in figures), flush=True)
 
 
+def plan(db: Connection, query: Select[Any]) -> str:
+    """What the database means to do, in its words."""
+    words = str(query.compile(db, compile_kwargs={"literal_binds": True}))
+    if db.dialect.name == "sqlite":
+        return "\n".join(str(row[3]) for row in db.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}"))
+    return "\n".join(str(row[0]) for row in db.exec_driver_sql(f"EXPLAIN {words}".replace("%", "%%")))
+
+
+def show_plans(engine: Engine) -> None:
+    """The plans of what grows with the catalogue."""
+    moment = Moment(NEWEST_MS - 1, NEWEST_MS * 2)
+    values = {**DETECTORS[0].values, "Memory cells": 352.0}
+    listed = [
+        {"parameter_name": name, "value": values[name]} for name in DETECTORS[0].constants[0].conditions
+    ]
+    with engine.connect() as db:
+        request = read_request(db, {"parameters_conditions_attributes": listed})
+        questions = {
+            "constants under fitting conditions": fitting_constants([2], CALIBRATIONS, request),
+            "versions next to the event": neighbours([1, 2], [1, 2], moment),
+        }
+        for name, query in questions.items():
+            print(f"\n{name}\n{plan(db, query)}")
+
+
 def main() -> None:
     """Measure on a new database."""
     engine = open_engine(sys.argv[1] if len(sys.argv) > 1 else Path(tempfile.mkdtemp()) / "catalogue.sqlite")
@@ -102,6 +128,7 @@ def main() -> None:
     print(" ".join(f"{word:>11}" for word in HEAD), flush=True)
     for count in COUNTS:
         run(engine, count, statements)
+    show_plans(engine)
 
 
 if __name__ == "__main__":

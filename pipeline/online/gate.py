@@ -17,6 +17,8 @@ from typing import Final, Literal
 Policy = Literal["block", "shed"]
 REMEMBERED: Final = 256
 """Decisions that are kept for modules that come later."""
+RECENT_S: Final = 1.0
+"""Modules of one train come within less."""
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Gate:
         self.policy, self.high, self.low, self._waiting = policy, high, low, waiting
         self._now, self._lock = now, threading.Lock()
         self._in_work: OrderedDict[int, _Train] = OrderedDict()
-        self._decided: OrderedDict[int, bool] = OrderedDict()
+        self._decided: OrderedDict[int, tuple[bool, float]] = OrderedDict()
         self._overfull = False
         self.counters: Final[Counter[str]] = Counter(
             seen=0, admitted=0, shed=0, parts_admitted=0, parts_shed=0, parts_left=0
@@ -53,10 +55,10 @@ class Gate:
     def admit(self, train_id: int) -> bool:
         """Whether a module's part of a train may go on; if so, `left` must be called when it has left."""
         with self._lock:
-            passes = self._decided.get(train_id)
-            if passes is None:
+            known = self._decided.get(train_id)
+            if known is None:
                 self._look()
-                passes = self._decide(train_id)
+            passes = self._decide(train_id) if known is None else known[0]
             if passes:
                 self._in_work.setdefault(train_id, _Train(self._now())).parts += 1
                 self.counters["parts_admitted"] += 1
@@ -67,7 +69,7 @@ class Gate:
 
     def _decide(self, train_id: int) -> bool:
         passes = self.policy == "block" or not self._overfull
-        self._decided[train_id] = passes
+        self._decided[train_id] = passes, self._now()
         if len(self._decided) > REMEMBERED:
             self._decided.popitem(last=False)
         self.counters["seen"] += 1
@@ -85,9 +87,11 @@ class Gate:
                 self._look()
 
     def begin_anew(self) -> None:
-        """Train ids may start again from any number: old decisions do not hold for them."""
+        """Train ids may start again from any number: old decisions do not hold for them, those of this moment do."""
         with self._lock:
-            self._decided.clear()
+            recent = self._now() - RECENT_S
+            for train_id in [one for one, (_, at_s) in self._decided.items() if at_s < recent]:
+                del self._decided[train_id]
 
     def _look(self) -> None:
         load = len(self._in_work) - self._waiting()

@@ -324,7 +324,7 @@ def test_lpd_falls_back_to_the_generic_cell_order(shared: CatalogueProcess) -> N
         assert value_of(catalogue, ordered) == 1.0
         shared.put(0, 2.0, ordered, LPD)
         assert value_of(catalogue, ordered) == 2.0, "farther away, but for this order"
-        assert value_of(catalogue, replace(ordered, memory_cell_order="8,24,")) == 1.0
+        assert value_of(catalogue, replace(ordered, memory_cell_order="8,32,")) == 1.0
         report = explain(catalogue, Question(ordered, NOW), ["Offset"], [0])
         assert report.remarks == ()
         (other,) = report.rows[0].judgement.others[:1]

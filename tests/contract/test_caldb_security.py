@@ -182,6 +182,8 @@ POST = b"POST /api/reports/set HTTP/1.1"
 )
 def test_broken_requests_are_answered(api: httpx.Client, alive: None, data: bytes, status: int) -> None:
     answer = exchange(api, data)
+    if not answer and b"a" * 2_000_000 in data:
+        return  # closed while we still sent: the answer can get lost on the way, as TCP has it
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:500]
     assert b"Traceback" not in answer
 

@@ -16,7 +16,8 @@ ARRIVALS = st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["come", "leav
 def test_modules_of_a_train_share_one_decision_and_nothing_is_unaccounted(
     arrivals: list[tuple[int, str]], policy: str, high: int, low: int
 ) -> None:
-    gate = Gate(policy, high, min(low, high - 1))  # type: ignore[arg-type]
+    now = [0.0]
+    gate = Gate(policy, high, min(low, high - 1), now=lambda: now[0])  # type: ignore[arg-type]
     decided: dict[int, bool] = {}
     inside: Counter[int] = Counter()
     for train_id, what in arrivals:
@@ -28,6 +29,8 @@ def test_modules_of_a_train_share_one_decision_and_nothing_is_unaccounted(
             inside[train_id] -= 1
             gate.left(train_id)
         elif what == "anew":
+            gate.begin_anew()  # what was decided a moment ago still holds
+            now[0] += 2
             gate.begin_anew()
             decided.clear()
         counted = gate.accounting()

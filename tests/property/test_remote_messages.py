@@ -170,7 +170,7 @@ def test_a_time_without_a_zone_is_not_believed() -> None:
     version = {
         "id": 1, "calibration": "Offset", "pdu": "P", "karabo_da": "AGIPD03", "module": None, "path": "a/b.h5",
         "begin_at": "2026-01-15T08:00:00+00:00", "created_at": "2026-01-15T08:00:00+00:00", "data_set": "/P/Offset/0",
-        "raw_data_location": "",
+        "raw_data_location": "", "constant_id": 1, "unit_id": 1,
     }  # fmt: skip
     assert read_version(version).begin_at == datetime(2026, 1, 15, 8, tzinfo=UTC)
     assert read_version(version).module == 3
