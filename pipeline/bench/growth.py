@@ -43,12 +43,21 @@ def measure(
                 continue
             tell(f"{count} modules × {cells} frames")
             points.append(run(replace(load)))
-    images = np.array([point.load.frames * point.load.modules for point in points], float)
-    cost = np.array(
-        [100 * sum(point.cores.values()) for point in points]
-    )  # ms of cores in the 100 ms of a train
-    slope, constant = np.polyfit(images, cost, 1) if len(points) > 1 else (float("nan"), float("nan"))
+    return fitted(points)
+
+
+def fitted(points: Sequence[EndToEnd]) -> Growth:
+    """A line through the loads that held: what lost trains had too little of the machine, and says nothing of the cost."""
+    held = [point for point in points if point.holds]
+    images = np.array([point.load.frames * point.load.modules for point in held], float)
+    cost = np.array([_cost_ms(point) for point in held])
+    slope, constant = np.polyfit(images, cost, 1) if len(held) > 1 else (float("nan"), float("nan"))
     return Growth(points, float(constant), float(slope))
+
+
+def _cost_ms(point: EndToEnd) -> float:
+    """Core-milliseconds in the 100 ms of a train."""
+    return 100 * sum(point.cores.values())
 
 
 def plot(growth: Growth, path: Path) -> None:
@@ -62,20 +71,23 @@ def plot(growth: Growth, path: Path) -> None:
     markers = "osD^v*"
     for number, modules in enumerate(sorted({point.load.modules for point in growth.points})):
         chosen = [point for point in growth.points if point.load.modules == modules]
-        x = [point.load.frames * point.load.modules for point in chosen]
-        y = [100 * sum(point.cores.values()) for point in chosen]
-        axes.plot(
-            x,
-            y,
-            markers[number % len(markers)],
-            label=f"{modules} module{'s' if modules > 1 else ''}",
-            alpha=0.85,
-        )
+        colour, label = f"C{number}", f"{modules} module{'s' if modules > 1 else ''}"
+        for held in (True, False):
+            points = [point for point in chosen if point.holds == held]
+            axes.plot(
+                [point.load.frames * point.load.modules for point in points],
+                [_cost_ms(point) for point in points],
+                markers[number % len(markers)],
+                label=label if held else None,
+                color=colour,
+                markerfacecolor=colour if held else "none",
+                alpha=0.85,
+            )
     span = np.array(axes.get_xlim()).clip(0)
     axes.plot(span, growth.per_train_ms + growth.per_module_image_ms * span, color="0.4", linewidth=1)
     axes.set(xlabel="module images in a train", ylabel="core-milliseconds for each train")
     axes.set_title(
-        f"{growth.per_train_ms:.1f} ms + {growth.per_module_image_ms:.3f} ms for each module image",
+        f"{growth.per_train_ms:.1f} ms + {growth.per_module_image_ms:.3f} ms for each module image; hollow: trains were lost",
         fontsize=10,
     )
     axes.grid(alpha=0.3)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.bench import end_to_end, growth, kernel, made_data, offline
-from pipeline.bench.end_to_end import Load
+from pipeline.bench.end_to_end import EndToEnd, Load
 from pipeline.bench.rounds import side_by_side
 from pipeline.correct.agipd_constants import IMAGE
 from pipeline.correct.kernels import agipd_fast, agipd_reference
@@ -53,8 +53,19 @@ def test_end_to_end_accounts_for_every_train() -> None:
     assert trains["sent"] == trains["corrected"] + trains["shed"] + trains["lost"]
     assert found.client_trains > 0
     assert {"simulator", "correct", "receive and assemble"} <= set(found.cores)
-    fit = growth.Growth([found], 1.0, 0.5)
-    assert fit.per_image_ms == 8
+    assert growth.Growth([found], 1.0, 0.5).per_image_ms == 8
+
+
+def test_the_growth_is_fitted_through_the_loads_that_held() -> None:
+    def point(frames: int, core_ms: float, lost: int = 0) -> EndToEnd:
+        trains = {"sent": 10, "received": 10, "corrected": 10 - lost, "shed": 0, "lost": lost}
+        return EndToEnd(
+            Load(frames=frames, modules=2), 0.0, {}, trains, 0, {"all": core_ms / 100}, (0.0, 0.0)
+        )
+
+    growing = growth.fitted([point(10, 6), point(20, 11), point(40, 21), point(80, 300, lost=3)])
+    assert growing.per_module_image_ms == pytest.approx(0.25)
+    assert growing.per_train_ms == pytest.approx(1)
 
 
 def test_offline_is_measured_against_a_copy() -> None:
