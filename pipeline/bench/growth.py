@@ -47,7 +47,7 @@ def measure(
 
 
 def fitted(points: Sequence[EndToEnd]) -> Growth:
-    """A line through the loads that held: what lost trains had too little of the machine, and says nothing of the cost."""
+    """A line through the loads that held: one that lost trains had too little of the machine."""
     held = [point for point in points if point.holds]
     images = np.array([point.load.frames * point.load.modules for point in held], float)
     cost = np.array([_cost_ms(point) for point in held])
@@ -87,7 +87,8 @@ def plot(growth: Growth, path: Path) -> None:
     axes.plot(span, growth.per_train_ms + growth.per_module_image_ms * span, color="0.4", linewidth=1)
     axes.set(xlabel="module images in a train", ylabel="core-milliseconds for each train")
     axes.set_title(
-        f"{growth.per_train_ms:.1f} ms + {growth.per_module_image_ms:.3f} ms for each module image; hollow: trains were lost",
+        f"{growth.per_train_ms:.1f} ms + {growth.per_module_image_ms:.3f} ms for each module image; "
+        "hollow: trains were lost",
         fontsize=10,
     )
     axes.grid(alpha=0.3)
