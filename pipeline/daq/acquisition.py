@@ -16,21 +16,22 @@ import structlog
 
 from pipeline.config import DaqTable
 from pipeline.constants.conditions import Conditions
-from pipeline.daq.assembler import Frame, FrameAssembler
+from pipeline.daq.assembler import Frame
 from pipeline.daq.control_sources import ControlSources
 from pipeline.daq.gatherer import Gatherer
 from pipeline.daq.link_counters import losses
+from pipeline.daq.links import open_link
 from pipeline.daq.order import TrainOrder
 from pipeline.daq.packets import packets_for
 from pipeline.daq.queues import BoundedQueue, Policy
 from pipeline.daq.rates import Rate
-from pipeline.daq.receiver import ModuleLink, Receiver, bind
+from pipeline.daq.receiver import ModuleLink, Receiver
 from pipeline.daq.recorder import Recorder
 from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.slots import SharedRelease, SlotPool
-from pipeline.daq.xtdf import MAGIC_BEGIN, decode, layout, read_header
+from pipeline.daq.xtdf import decode, read_header
 from pipeline.errors import NotInThisState, PipelineError, SettingRejected, TrainMalformed
-from pipeline.model import U8, UNUSABLE, ModuleTrain, TrainFlag
+from pipeline.model import UNUSABLE, ModuleTrain, TrainFlag
 
 log = structlog.get_logger()
 QUIET_TIMEOUT_S: Final = 2.0
@@ -93,36 +94,14 @@ class Acquisition:
         self.links: list[ModuleLink] = []
         try:
             for position, module in enumerate(plan.modules):
-                self.links.append(self._link(module, position, memory_cells, host))
+                link, pool = open_link(table, plan.form, module, position, memory_cells, host)
+                self._pools[module] = pool
+                self.links.append(link)
         except PipelineError:
             for link in self.links:
                 link.sock.close()
             raise
         self._receiver = Receiver(self.links, self._on_frame, self._on_pass)
-
-    def _link(self, module: int, position: int, memory_cells: int, host: str) -> ModuleLink:
-        table, block_bytes = self._table, layout(self._plan.form, memory_cells).total
-        port = table.first_port + position if table.first_port else 0
-        sock = bind(host, port, table.receive_buffer_bytes)
-        pool = SlotPool(table.slots_per_module, block_bytes)
-        self._pools[module] = pool
-        blocking = Policy.BLOCK.value in (table.record_policy, table.online_policy)
-        wait_s = 2 * table.train_deadline_s if blocking else 0.0
-        assembler = FrameAssembler(
-            block_bytes,
-            block_bytes,
-            lambda: pool.take(wait_s),
-            round(table.frame_timeout_s * 1e9),
-            self._size_of,
-        )
-        return ModuleLink(module, sock, assembler)
-
-    def _size_of(self, block: U8) -> int | None:
-        header = read_header(block)
-        if header.magic != MAGIC_BEGIN or header.image_count > self._plan.form.max_cells:
-            return None
-        sections = header.detector_bytes, header.train_builder_bytes
-        return layout(self._plan.form, header.image_count, *sections).total
 
     @property
     def addresses(self) -> dict[int, str]:
