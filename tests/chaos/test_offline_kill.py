@@ -106,8 +106,8 @@ def scene(
     return Scene(run, options, run.content(folder / "whole"))
 
 
-KILLS = [("begun", 1, 0), ("bytes", 1, 0), ("bytes", 40, 0), ("train", 2, 0), ("closed", 1, 0)]
-KILLS += [("named", 1, 1), ("begun", 2, 1), ("train", 4, 1), ("closed", 3, 2)]
+KILLS = [("begun", 1, 0), ("bytes", 40, 0), ("train", 2, 0)]
+KILLS += [("named", 1, 1), ("train", 4, 1), ("closed", 3, 2)]
 """Moment, the how many-th, and files that get their names before it; two trains make a file."""
 
 
@@ -166,7 +166,7 @@ def test_ctrl_c_while_workers_start_is_no_traceback(tmp_path: Path, scene: Scene
 
 
 @pytest.mark.parametrize("options", [(), ("--processes",)], ids=["threads", "processes"])
-@pytest.mark.parametrize("limit", [4096, 300_000, 1_500_000])
+@pytest.mark.parametrize("limit", [4096, 1_500_000])
 def test_a_full_disk_is_the_fault_of_the_output(
     tmp_path: Path, scene: Scene, limit: int, options: tuple[str, ...]
 ) -> None:
