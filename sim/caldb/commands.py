@@ -128,6 +128,8 @@ async def _serve(store: Path, table: dict[str, Any], *, json_output: bool) -> No
         else:
             typer.echo(f"catalogue at {addresses['rest']}, its files in {addresses['store']}; Ctrl-C ends it")
             typer.echo(f"back office at {addresses['office']}")
+            if access := addresses.get("remotes"):
+                typer.echo(f"{len(access)} remotes, the first at {access[0]}; all of them with --json")
             for note in (n for s in servers.values() if isinstance(s, Telling) for n in s.notes()):
                 typer.echo(note)
         await stop.wait()
