@@ -96,6 +96,11 @@ class ControlSources:
         """End; may be called twice."""
         self._client.stop()
 
+    def has(self, train_id: int) -> bool:
+        """Whether something came for a train."""
+        with self._lock:
+            return train_id in self._trains
+
     def at(self, train_id: int) -> SlowData:
         """What came for a train; counted as missing when nothing did."""
         with self._lock:

@@ -60,6 +60,7 @@ class Recorder:
             train = self._queue.get(DEADLINE_CHECK_S)
             if train is None:
                 self._settle(self._gatherer.due(time.monotonic()))
+                self._guard(self._writer.settle)
                 continue
             self._settle(self._gatherer.feed(train, time.monotonic()))
             self._queue.done()

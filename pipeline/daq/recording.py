@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,8 @@ from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 
 log = structlog.get_logger()
+CONTROL_DEADLINE_S: Final = 1.0
+"""How long a train waits for what its control sources bring: they come another way, and may be later."""
 UNWRITABLE: Final = (OSError, RuntimeError, TypeError, ValueError)
 """What h5py raises where a disk is full, a file is gone, or a value has no place."""
 
@@ -59,6 +64,8 @@ class RunWriter:
         self.trains_written = 0
         self.failed: Final[dict[int, str]] = {}
         """Modules whose file cannot be written, and why."""
+        self._without_control: deque[tuple[int, int, float]] = deque()
+        """Trains whose control data have not been written: id, time, and since when they wait."""
         self.control_problem = ""
         """Why the file of control data cannot be written; empty while it can."""
         self._plan, self._conditions, self._slow = plan, conditions, slow
@@ -78,7 +85,8 @@ class RunWriter:
                 self._append(module, file, gathered, timestamp_ns)
         if len(self.failed) == len(self._recorded):
             raise OSError("; ".join(sorted(set(self.failed.values()))))
-        self._append_control(gathered.train_id, timestamp_ns)
+        self._without_control.append((gathered.train_id, timestamp_ns, time.monotonic()))
+        self.settle()
         self.trains_written += 1
 
     def _append(
@@ -93,6 +101,23 @@ class RunWriter:
     def _fail(self, module: int, error: Exception) -> None:
         self.failed[module] = f"its file cannot be written: {error}"
         log.error("aggregator stopped", module=module, run=self.run, reason=str(error))
+
+    def settle(self) -> None:
+        """Append control data of trains for which they have come, or which waited for long enough, in order."""
+        while self._without_control:
+            train_id, timestamp_ns, since = self._without_control[0]
+            has_come = self._slow is None or self._slow.has(train_id)
+            if not has_come and time.monotonic() - since < CONTROL_DEADLINE_S:
+                return
+            self._without_control.popleft()
+            self._append_control(train_id, timestamp_ns)
+
+    def _settle_all(self) -> None:
+        """The same until none waits; takes CONTROL_DEADLINE_S at most."""
+        pause = threading.Event()
+        while self._without_control:
+            self.settle()
+            pause.wait(0.005 if self._without_control else 0)
 
     def _append_control(self, train_id: int, timestamp_ns: int) -> None:
         """Append to the file of control data; the modules' files do not depend on it."""
@@ -144,6 +169,7 @@ class RunWriter:
 
     def close(self) -> None:
         """Close all files; may be called twice."""
+        self._settle_all()
         for module, file in self._modules.items():
             if module not in self.failed:
                 file.close()
