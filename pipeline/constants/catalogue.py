@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pipeline.constants.explain import missing_with_reason
 from pipeline.constants.files import read_constant
 from pipeline.constants.judging import Question
 from pipeline.constants.kept import KeptAnswers
+from pipeline.constants.lookup import ParametersOf, asked_together, find_or_fall_back, path_in_store
 from pipeline.constants.model import (
     Constant,
     ConstantSet,
@@ -95,17 +95,11 @@ class Catalogue:
         conditions is asked for once more under those that it falls back to. Raises CatalogueError.
         """
         ask = partial(self._ask, event_at=event_at, strategy=strategy, snapshot_at=snapshot_at)
-        found = ask({name: conditions.parameters(name) for name in calibrations})
-        second = {name: other for name in calibrations if (other := conditions.fallback(name)) is not None}
-        there = {(version.module, version.calibration) for version in found}
-        for version in ask(second):
-            if (version.module, version.calibration) not in there:
-                found.append(version)
-        return found
+        return find_or_fall_back(ask, conditions, calibrations)
 
     def _ask(
         self,
-        parameters_of: Mapping[str, Mapping[str, Parameter]],
+        parameters_of: ParametersOf,
         event_at: datetime,
         strategy: Strategy,
         snapshot_at: datetime | None,
@@ -113,15 +107,12 @@ class Catalogue:
         # One zone, so that the same moment is the same question wherever it comes from.
         event = event_at.astimezone(UTC).isoformat()
         snapshot = {} if snapshot_at is None else {"snapshot_at": snapshot_at.astimezone(UTC).isoformat()}
-        groups: dict[tuple[tuple[str, Parameter], ...], list[str]] = defaultdict(list)
-        for calibration, parameters in parameters_of.items():
-            groups[tuple(parameters.items())].append(calibration)
         found: list[ConstantVersion] = []
-        for wanted, together in groups.items():
+        for wanted, together in asked_together(parameters_of):
             names = {self.calibration_id(name): name for name in together}
             answers = self.rest.get(
                 "calibration_constant_versions/get_by_detector_conditions",
-                body={"parameters_conditions_attributes": parameter_list(dict(wanted))},
+                body={"parameters_conditions_attributes": parameter_list(wanted)},
                 detector_identifier=self.detector,
                 calibration_id=list(names),
                 karabo_da="",
@@ -171,12 +162,7 @@ class Catalogue:
 
     def path_of(self, version: ConstantVersion) -> Path:
         """A version's file. Raises ConstantUnreadable when the catalogue points outside the store."""
-        path = (self.store / version.file).resolve()
-        if not path.is_relative_to(self.store.resolve()):
-            raise ConstantUnreadable(
-                path, f"lies outside the store {self.store}; the catalogue's entry is wrong"
-            )
-        return path
+        return path_in_store(self.store, version)
 
     def select(
         self,

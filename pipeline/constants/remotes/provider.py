@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -17,6 +16,7 @@ from pipeline.constants.conditions import Conditions, Parameter
 from pipeline.constants.files import content_hash
 from pipeline.constants.injection import Origin
 from pipeline.constants.layout import stored_dims
+from pipeline.constants.lookup import ParametersOf, asked_together, find_or_fall_back, path_in_store
 from pipeline.constants.model import Constant, ConstantSet, ConstantVersion, Strategy, dtype_of, require
 from pipeline.constants.remotes import verify
 from pipeline.constants.remotes.client import RemoteRefused, Remotes
@@ -66,12 +66,7 @@ class RemoteCatalogue:
         Raises CatalogueError.
         """
         ask = partial(self._search, event_at=event_at, strategy=strategy, snapshot_at=snapshot_at)
-        found = ask({name: conditions.parameters(name) for name in calibrations})
-        second = {name: other for name in calibrations if (other := conditions.fallback(name)) is not None}
-        there = {(version.module, version.calibration) for version in found}
-        return found + [
-            version for version in ask(second) if (version.module, version.calibration) not in there
-        ]
+        return find_or_fall_back(ask, conditions, calibrations)
 
     def load(self, versions: Iterable[ConstantVersion], conditions: Conditions) -> ConstantSet:
         """Fetch versions and check each against the conditions. Raises ConstantUnreadable, CatalogueError."""
@@ -140,34 +135,26 @@ class RemoteCatalogue:
         """A version's file. Raises ConstantUnreadable when it lies outside the store, or there is no store."""
         if self.store is None:
             raise ConstantUnreadable(Path(version.file), "needs the store's folder, and none was given")
-        path = (self.store / version.file).resolve()
-        if not path.is_relative_to(self.store.resolve()):
-            raise ConstantUnreadable(
-                path, f"lies outside the store {self.store}; the catalogue's entry is wrong"
-            )
-        return path
+        return path_in_store(self.store, version)
 
     def _search(
         self,
-        parameters_of: Mapping[str, Mapping[str, Parameter]],
+        parameters_of: ParametersOf,
         event_at: datetime,
         strategy: Strategy,
         snapshot_at: datetime | None,
     ) -> list[ConstantVersion]:
-        groups: dict[tuple[tuple[str, Parameter], ...], list[str]] = defaultdict(list)
-        for calibration, parameters in parameters_of.items():
-            groups[tuple(parameters.items())].append(calibration)
         found: list[ConstantVersion] = []
-        for wanted, together in groups.items():
+        for wanted, together in asked_together(parameters_of):
             fields = {
                 "detector": self.detector,
                 "calibrations": together,
-                "parameters": dict(wanted),
+                "parameters": wanted,
                 "event_at": event_at.isoformat(),
                 "snapshot_at": "" if snapshot_at is None else snapshot_at.isoformat(),
                 "strategy": strategy,
             }
-            accept = partial(_read_found, parameters=dict(wanted), calibrations=together)
+            accept = partial(_read_found, parameters=wanted, calibrations=together)
             found += self.remotes.ask(f"find constants {', '.join(together)}", "search", fields, accept)
         return found
 
