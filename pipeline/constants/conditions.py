@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Self
@@ -19,7 +20,7 @@ DARK_CALIBRATIONS: Final = ("Offset", "Noise", "ThresholdsDark", "BadPixelsDark"
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(ABC):
     """What all detectors' conditions have in common."""
 
     detector: ClassVar[str]
@@ -51,9 +52,9 @@ class Conditions:
         """The gain stage of all pixels, or None where each pixel finds its own."""
         return None
 
+    @abstractmethod
     def parameters(self, calibration: str) -> dict[str, Parameter]:
         """The catalogue's parameters of a calibration by name. Raises KeyError for one that the detector has not."""
-        raise NotImplementedError
 
     def fallback(self, calibration: str) -> dict[str, Parameter] | None:  # noqa: ARG002 - most have none
         """Parameters to ask with where nothing is found with `parameters`; None where there is no second question."""

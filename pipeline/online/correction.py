@@ -184,6 +184,9 @@ class CorrectionStage:
                 part = self._correct(train)
                 if part is not None:
                     self._on_output(part)
+            except Exception as error:  # a thread's border: one train must not end the stage
+                log.exception("a train could not be handed on", train_id=train.train_id, module=train.module)
+                self.problem = f"module {train.module}: {type(error).__name__}: {error}"
             finally:
                 queue.done()
 
@@ -194,15 +197,14 @@ class CorrectionStage:
             self.counters["trains_without_constants"] += 1
             self._let_go(train)
             return None
-        room, give_back = self._pool.take(correction.frames_out(len(train.data)), correction.image)
-        began = time.thread_time()
         try:
+            room, give_back = self._pool.take(correction.frames_out(len(train.data)), correction.image)
+            began = time.thread_time()
             part = correction.correct(train, room)
-        except Exception as error:  # a thread's border: one train must not end the stage
+        except Exception as error:  # whatever is wrong with it, also too little memory: the train is let go
             log.exception("a train could not be corrected", train_id=train.train_id, module=train.module)
             self.problem = f"module {train.module}: {type(error).__name__}: {error}"
             self.counters["trains_failed"] += 1
-            give_back()
             self._let_go(train)
             return None
         took = time.thread_time() - began

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+from abc import abstractmethod
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -119,9 +120,9 @@ class XtdfTable(_Table):
         return math.floor(45 / self.pulse_step) / 10
 
     @property
+    @abstractmethod
     def conditions(self) -> dict[str, float | str]:
         """Operating conditions under which constants are valid, by the catalogue's parameter names."""
-        raise NotImplementedError
 
     def parameters_of(self, calibration: str) -> dict[str, float | str]:  # noqa: ARG002 - all, where nothing differs
         """The conditions that an injected calibration depends on."""

@@ -8,7 +8,6 @@ import select
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -292,11 +291,9 @@ def test_a_disabled_version_is_gone_at_the_next_lookup(shared: CatalogueProcess,
 
 def test_a_snapshot_shows_the_catalogue_as_it_was(shared: CatalogueProcess) -> None:
     conditions = own_conditions()
-    shared.put(0, 1.0, conditions)
-    time.sleep(0.05)
-    snapshot = datetime.now(UTC)
-    time.sleep(0.05)
+    snapshot = shared.put(0, 1.0, conditions).created_at
     late = shared.put(2, 2.0, conditions)
+    assert late.created_at > snapshot, "an injection is several requests: longer than a millisecond"
     with shared.open(None) as catalogue:
         assert value_of(catalogue, conditions) == 2.0
         assert value_of(catalogue, conditions, snapshot_at=snapshot) == 1.0

@@ -164,6 +164,29 @@ def test_settings_of_the_recipe_are_checked_like_the_bench_file(running: Running
     assert correction.change({})["steps"] == ["offset", "mask"]
 
 
+def test_a_train_that_cannot_be_corrected_or_finds_no_memory_is_let_go(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = running.pipeline.corrected.correction
+    with monkeypatch.context() as broken:
+
+        def no_memory(*_: object) -> object:
+            raise MemoryError("too little")
+
+        broken.setattr(stage._pool, "take", no_memory)
+        running.feed(1)
+        running.settle()
+    shown = running.device("correction")
+    assert shown["state"] == "ERROR"
+    assert "too little" in shown["properties"]["problem"]  # type: ignore[index]
+    assert shown["properties"]["counters"]["trains_failed"] == 2  # type: ignore[index]
+    assert running.device("pipeline")["properties"]["in_work"] == 0  # type: ignore[index]
+    assert running.call("correction", "reset") == {"state": "ACTIVE"}
+    running.feed(2)
+    running.settle()
+    assert running.out == [2]
+
+
 def test_bridge_and_splitter_outputs_are_switched_alone(running: Running) -> None:
     assert running.call("bridge", "stop") == {"state": "PASSIVE"}
     running.feed(1)
