@@ -9,12 +9,13 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, TypeAlias
 
-from sim.dectris import couplings, states
+from sim.dectris import couplings
+from sim.dectris.unit import states
 from sim.dectris.delivery import Delivery
 from sim.dectris.keys import Registry
 from sim.dectris.refusal import Refused
-from sim.dectris.series import SOFTWARE, Series, planned, unique_id
-from sim.dectris.states import Command, Event, State
+from sim.dectris.old_series import SOFTWARE, Series, planned, unique_id
+from sim.dectris.unit.states import Command, Event, State
 from sim.kernel import NS_PER_S, FaultBoard, SimTime
 
 Answer: TypeAlias = Refused | dict[str, Any] | list[str]
