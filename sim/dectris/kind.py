@@ -15,11 +15,11 @@ from sim.dectris.couplings import consequences
 from sim.dectris.delivery import Delivery
 from sim.dectris.frames import FileFrames, FrameSource, SyntheticFrames
 from sim.dectris.keys import Key, Registry
+from sim.dectris.old_unit import Answer, Behaviour, ControlUnit, Resolve
 from sim.dectris.outbox import Outbox, Policy
 from sim.dectris.refusal import Refused
 from sim.dectris.rest import RestInterface
 from sim.dectris.stream import StreamServer
-from sim.dectris.old_unit import Answer, Behaviour, ControlUnit, Resolve
 from sim.errors import ConfigurationRejected
 from sim.kernel import NS_PER_S, DeviceKind, FaultSpec, Problem, Server, Surroundings
 from sim.kernel.clock import Attached

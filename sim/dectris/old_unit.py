@@ -10,11 +10,11 @@ from itertools import count
 from typing import Any, TypeAlias
 
 from sim.dectris import couplings
-from sim.dectris.unit import states
 from sim.dectris.delivery import Delivery
 from sim.dectris.keys import Registry
-from sim.dectris.refusal import Refused
 from sim.dectris.old_series import SOFTWARE, Series, planned, unique_id
+from sim.dectris.refusal import Refused
+from sim.dectris.unit import states
 from sim.dectris.unit.states import Command, Event, State
 from sim.kernel import NS_PER_S, FaultBoard, SimTime
 

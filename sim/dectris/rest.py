@@ -19,9 +19,9 @@ from starlette.routing import Route
 
 from sim.dectris.keys import Registry
 from sim.dectris.messages import HeaderArrays
+from sim.dectris.old_unit import Answer, ControlUnit, Resolve, iso_time
 from sim.dectris.refusal import Refused, unknown
 from sim.dectris.unit.states import Command, State
-from sim.dectris.old_unit import Answer, ControlUnit, Resolve, iso_time
 from sim.kernel import FaultBoard
 
 VERSION: Final = "1.8.0"

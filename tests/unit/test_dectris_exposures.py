@@ -82,7 +82,9 @@ def test_a_train_does_what_its_pulses_one_by_one_do(
 ) -> None:
     """Against a model that looks at each pulse; whether the clock wakes often or only once, at the end."""
     single = mode == "exte"
-    plan = Plan(mode, 1 if single else nimages, ntrigger, count_ns, count_ns + dead_ns, 0 if single else delay_ns)
+    plan = Plan(
+        mode, 1 if single else nimages, ntrigger, count_ns, count_ns + dead_ns, 0 if single else delay_ns
+    )
     train = PulseTrain(1000, period_ns, pulses, width_ns)
     expected, busy, missed, used = [], 0, 0, 0
     for pulse in range(pulses):

@@ -35,7 +35,6 @@ _HV_RESET_S: Final = 30.0
 class Configuration(Protocol):
     """The detector's configuration, as the unit uses it."""
 
-    @property
     def values(self) -> Mapping[str, Value]:
         """Present values by key; arrays are not among them."""
         ...
@@ -216,9 +215,7 @@ class ControlUnit:
     def command(self, command: str, argument: object, resolve: Resolve) -> None:
         """Carry out a command. Trigger answers when its images are done, the others at once or after their time."""
         try:
-            if command not in Command:
-                raise unknown(command)
-            wanted = Command(command)
+            wanted = _known(command)
             states.check_allowed(wanted, self.state)
             self._check_argument(wanted, argument)
             self._carry_out(wanted, argument, resolve)
@@ -307,7 +304,7 @@ class ControlUnit:
         resolve({})
 
     def _arm(self, resolve: Resolve) -> None:
-        plan = planned(self._config.values)
+        plan = planned(self._config.values())
         if self._armed is not None:
             self._finish()
         self._last_number += 1
@@ -339,7 +336,7 @@ class ControlUnit:
                 trigger_mode=plan.mode,
                 expected=plan.expected,
                 ring=pictures.ring,
-                config=dict(self._config.values),
+                config=dict(self._config.values()),
                 pixel_mask=pictures.pixel_mask,
                 flatfield=pictures.flatfield,
                 countrate_table=pictures.countrate_table,
@@ -357,7 +354,11 @@ class ControlUnit:
             raise Refused(409, f"in trigger_mode {mode} triggers come by cable, not by command")
         exposure_ns = None
         if argument is not None:
-            if isinstance(argument, bool) or not isinstance(argument, int | float) or not 0 < argument <= 3600:
+            if (
+                isinstance(argument, bool)
+                or not isinstance(argument, int | float)
+                or not 0 < argument <= 3600
+            ):
                 raise Refused(400, f"a trigger's count_time must lie in 0..3600 s, not {argument!r}")
             exposure_ns = round(argument * NS_PER_S)
         self._trigger_waits = resolve
@@ -384,7 +385,6 @@ class ControlUnit:
         if self._delivery.waits and not self._delivery.resume():
             return
         while (run := armed.exposures.next_run(now)) is not None:
-            self._now = max(self._now, now)
             if self._faults.strike("early_end") is not None:
                 self._finish()
                 return
@@ -426,6 +426,13 @@ class ControlUnit:
         if self._trigger_waits is not None:
             resolve, self._trigger_waits = self._trigger_waits, None
             resolve({})
+
+
+def _known(command: str) -> Command:
+    try:
+        return Command(command)
+    except ValueError:
+        raise unknown(command) from None
 
 
 def iso_time(unix_ns: int) -> str:

@@ -31,7 +31,7 @@ class Stretch:
     count: int
     per_trigger: int
     pulses_per_image: int = 0
-    """0: the triggers were looked at when they came. Else each image has a pulse of a train, and so many come for it."""
+    """0: the triggers were looked at when they came. Else each image uses one of so many pulses of a train."""
     done: int = 0
 
     def done_at(self, image: int) -> int:
@@ -61,6 +61,7 @@ class Exposures:
         self._stretch: Stretch | None = None
         self._busy_until = 0
         self._stopping = False
+        self._to_skip = plan.skipped if plan.mode not in SOFTWARE else 0
         self._gates = 0
         self._gate_first = PulseTrain(0)
         self._gate_last = PulseTrain(0)
@@ -75,7 +76,7 @@ class Exposures:
     @property
     def complete(self) -> bool:
         """Whether no more images come. A gated series that is complete still waits for its disarm."""
-        return self._stopping and not self.exposing or self.images_done >= self.plan.expected
+        return (self._stopping and not self.exposing) or self.images_done >= self.plan.expected
 
     @property
     def ends_by_itself(self) -> bool:
@@ -123,7 +124,19 @@ class Exposures:
         if stretch is None:
             head = self._line.head() if self.plan.mode not in SOFTWARE else None
             return None if head is None else SimTime(max(head.first_ns, self._busy_until))
-        return SimTime(max(stretch.done_at(stretch.done), min(stretch.done_at(stretch.count - 1), now + TICK_NS)))
+        return SimTime(
+            max(stretch.done_at(stretch.done), min(stretch.done_at(stretch.count - 1), now + TICK_NS))
+        )
+
+    def _next_pulses(self, now: int) -> PulseTrain | None:
+        """The rest of a train whose first pulse has come; pulses that the configuration skips are passed over."""
+        while (train := self._line.head()) is not None and train.first_ns <= now:
+            if not self._to_skip:
+                return train
+            pulses = min(train.before(now + 1), self._to_skip)
+            self._to_skip -= pulses
+            self._line.discard_before(train.first_ns + (pulses - 1) * train.period_ns + 1)
+        return None
 
     # Regular images
 
@@ -143,8 +156,8 @@ class Exposures:
         if self._busy_until > now:
             return False
         self.missed += self._line.discard_before(self._busy_until)
-        train = self._line.head()
-        if train is None or train.first_ns > now:
+        train = self._next_pulses(now)
+        if train is None:
             return False
         plan = self.plan
         exposure = (train.width_ns or plan.count_ns) if plan.mode == "exte" else plan.count_ns
@@ -170,7 +183,9 @@ class Exposures:
             start = stretch.start_ns + stretch.done * stretch.step_ns
             run = self._run(count, start, stretch.step_ns, stretch.exposure_ns)
             stretch.done += count
-            self.triggers_done += stretch.done // stretch.per_trigger - (stretch.done - count) // stretch.per_trigger
+            self.triggers_done += (
+                stretch.done // stretch.per_trigger - (stretch.done - count) // stretch.per_trigger
+            )
             if stretch.pulses_per_image:
                 self._look_at_pulses(stretch, count)
         if stretch.complete:
@@ -206,8 +221,8 @@ class Exposures:
             return None
         self.missed += self._line.discard_before(self._busy_until)
         while self._gates < self.plan.nexpi:
-            train = self._line.head()
-            if train is None or train.first_ns > now:
+            train = self._next_pulses(now)
+            if train is None:
                 return None
             self._count_gates(train, min(train.before(now + 1), self.plan.nexpi - self._gates))
         end = self._gate_last.first_ns + self._width(self._gate_last)

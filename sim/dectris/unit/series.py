@@ -44,6 +44,8 @@ class Plan:
     """From a trigger to the start of its first image; not in the modes whose triggers tell the exposure."""
     nexpi: int = 1
     """extg: gates of an image."""
+    skipped: int = 0
+    """Electrical triggers at the beginning that are not used."""
     double: bool = False
     """extg: two counters, so that each exposure gives an even and an odd image."""
 
@@ -86,6 +88,7 @@ def planned(values: Values) -> Plan:
         frame_ns=_ns(values, "frame_time"),
         delay_ns=_ns(values, "trigger_start_delay") if delayed else 0,
         nexpi=_count(values, "nexpi") if gated and "nexpi" in values else 1,
+        skipped=_count(values, "ntriggers_skipped") if "ntriggers_skipped" in values else 0,
         double=gated and "extg_mode" in values and values["extg_mode"] == "double",
     )
     if plan.expected > MAX_IMAGES:
