@@ -183,9 +183,7 @@ class Registry:
 
     def listed(self, version: str = VERSIONS[-1]) -> list[str]:
         """The names that `keys` answers, sorted as hardware sorts them."""
-        return sorted(
-            name for name, key in self._keys.items() if key.listed and version in key.versions
-        )
+        return sorted(name for name, key in self._keys.items() if key.listed and version in key.versions)
 
     def key(self, name: str, version: str | None = None) -> Key:
         """Raises Refused (404) when there is no such key, or none in this version."""

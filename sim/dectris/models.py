@@ -92,8 +92,8 @@ class Model:
     pixel_size_m: float = 7.5e-5
     particle: str = "photons"
     energy_ev: float = 8041.0
-    energy_limits_ev: tuple[float, float] = (3000.0, 36000.0)
-    threshold_limits_ev: tuple[float, float] = (1500.0, 36000.0)
+    energy_limits_ev: tuple[float, float] = (50.0, 36000.0)
+    threshold_limits_ev: tuple[float, float] = (25.0, 36000.0)
     count_time_limits_s: tuple[float, float] = (5e-8, 3600.0)
     readout_time_s: float = 1e-7
     saturation_hz: float = 4.984e6
@@ -259,6 +259,20 @@ MODELS: Final[Mapping[str, Model]] = MappingProxyType(
     }
 )
 """By name, as the bench file has them."""
+
+
+def recorded(model: Model, width: int, height: int, bit_depth: int) -> Model:
+    """The same detector, bound to the images of a recording: no other size, no other depth, any rate."""
+    return replace(
+        model,
+        modules=Modules(1, 1, width, height),
+        rates={bit_depth: 1e6},
+        rois=(),
+        lines=False,
+        binning=False,
+        pixel_formats=(),
+        fixed_bit_depth=bit_depth,
+    )
 
 
 def custom(width: int, height: int, bit_depth: int, description: str, serial: str) -> Model:
