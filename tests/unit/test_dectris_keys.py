@@ -10,7 +10,7 @@ from sim.dectris.images.frames import Layout, Ring
 from sim.dectris.models import MODELS, Model, custom
 from sim.dectris.refusal import Refused
 
-FASTCS_EIGER = """
+FASTCS_KEYS = """
 auto_summation beam_center_x beam_center_y bit_depth_image bit_depth_readout chi_increment chi_start compression
 count_time counting_mode countrate_correction_applied countrate_correction_count_cutoff data_collection_date
 description detector_distance detector_number detector_readout_time eiger_fw_version element extg_mode fast_arm
@@ -22,7 +22,8 @@ threshold/1/number_of_excluded_pixels threshold/2/energy threshold/2/mode thresh
 threshold/difference/lower_threshold threshold/difference/mode threshold/difference/upper_threshold
 threshold_energy total_flux trigger_mode trigger_start_delay two_theta_increment two_theta_start
 virtual_pixel_correction_applied x_pixel_size x_pixels_in_detector y_pixel_size y_pixels_in_detector
-""".split()  # the expected set of fastcs-eiger's system test
+"""
+"""The expected set of fastcs-eiger's system test."""
 ENABLED = ["enabled", "disabled"]
 FASTCS_ALLOWED = {
     "compression": ["lz4", "bslz4", "none"],
@@ -72,7 +73,7 @@ def refused(config: DetectorConfiguration, name: str, value: object) -> str:
 
 def test_a_16m_lists_what_fastcs_eiger_expects() -> None:
     registry = configured().registry
-    assert registry.listed() == sorted(FASTCS_EIGER)
+    assert registry.listed() == sorted(FASTCS_KEYS.split())
     described = {name: registry.describe(name) for name in registry.listed()}
     allowed = {name: key["allowed_values"] for name, key in described.items() if "allowed_values" in key}
     assert allowed == FASTCS_ALLOWED
