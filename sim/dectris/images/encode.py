@@ -103,7 +103,9 @@ def _lz4_block(raw: bytes) -> bytes:
         return block
     # A block of literals alone: always longer than the data.
     rest = len(raw) - 15
-    head = bytes([0xF0]) + b"\xff" * (rest // 255) + bytes([rest % 255]) if rest >= 0 else bytes([len(raw) << 4])
+    head = (
+        bytes([0xF0]) + b"\xff" * (rest // 255) + bytes([rest % 255]) if rest >= 0 else bytes([len(raw) << 4])
+    )
     return head + raw
 
 
@@ -153,7 +155,7 @@ def _bslz4(blob: Bytes, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray
     try:
         return np.asarray(bitshuffle.decompress_lz4(packed, shape, dtype, block_bytes // dtype.itemsize))
     # bitshuffle raises a bare Exception with its own error number.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise ChunkUnreadable(f"a bslz4 image cannot be unpacked: {error}") from error
 
 
