@@ -1,8 +1,8 @@
 """Images to the bytes that streams and files carry, and back.
 
 Source: SIMPLON API reference (encodings); HDF5 registered filters 32004 (lz4) and 32008 (bitshuffle). One framing
-serves stream 1, stream 2 and HDF5 chunks alike for bslz4 and none. lz4 is framed as in HDF5 and stream 2, in one block of the
-whole image; stream 1 sends that block without the frame (`stream1_part`).
+serves stream 1, stream 2 and HDF5 chunks alike for bslz4 and none. lz4 is framed as in HDF5 and stream 2, in one block
+of the whole image; stream 1 sends that block without the frame (`stream1_part`).
 """
 
 from __future__ import annotations

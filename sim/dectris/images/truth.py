@@ -80,8 +80,8 @@ class SeriesTruth:
     ) -> None:
         """Write `path` (.npz) and beside it the same name with .json, each whole or not at all; the JSON last.
 
-        npz     `sum_<channel>` (height, width) uint64, `image_sums_<channel>` (distinct,) uint64, `pixel_mask_<channel>`
-                (height, width) uint32, `times` (distinct,) int64
+        npz     `sum_<channel>` (height, width) uint64, `image_sums_<channel>` (distinct,) uint64,
+                `pixel_mask_<channel>` (height, width) uint32, `times` (distinct,) int64
         JSON    facts of the series, and of its images: their number, how many are distinct, their total by channel
 
         Decodes each distinct image once: a thread's job. Raises OSError.

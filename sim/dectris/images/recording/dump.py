@@ -1,7 +1,7 @@
 """Dumps of stream 1, as LiberTEM-live records and replays them: pairs of (int64 little-endian length, message part).
 
-All parts of one series follow each other, the start message first. Source: LiberTEM-live's recording format; SIMPLON API
-reference, Stream V1.
+All parts of one series follow each other, the start message first. Source: LiberTEM-live's recording format; SIMPLON
+API reference, Stream V1.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from sim.dectris.images.encode import lz4_from_stream1
-from sim.dectris.images.recording.recorded import DTYPES, Recorded
+from sim.dectris.images.recording.recorded import DTYPES, MAX_SIDE, Recorded
 
 _LENGTH: Final = struct.Struct("<q")
 _MAX_JSON: Final = 1 << 20
@@ -60,15 +60,14 @@ def read_dump(path: Path, into: Recorded) -> None:
     try:
         with path.open("rb") as file:
             parts = read_parts(file, path.stat().st_size)
-            _read_header(parts, into)
+            _read_header(parts)
             _read_images(parts, into)
     except (OSError, ValueError, _Broken) as error:
         raise into.refuse(f"it is no dump of stream 1: {error}") from None
 
 
-def _read_header(parts: Iterator[bytes], into: Recorded) -> None:
-    first = next(parts, b"")
-    if _json(first).get("htype") != _HEADER:
+def _read_header(parts: Iterator[bytes]) -> None:
+    if _json(next(parts, b"")).get("htype") != _HEADER:
         raise _Broken("it does not begin with a start message")
 
 
@@ -103,11 +102,11 @@ def _append(description: Mapping[str, Any], blob: bytes, into: Recorded) -> None
 
 
 def _read_mask(description: Mapping[str, Any], raw: bytes, into: Recorded) -> None:
-    shape = description.get("shape")
-    if _is_shape(shape) and len(raw) == shape[0] * shape[1] * 4:
-        into.pixel_mask["threshold_1"] = (
-            np.frombuffer(raw, "<u4").reshape(shape[1], shape[0]).astype(np.uint32)
-        )
+    width, height = _size(description)
+    if len(raw) != width * height * 4:
+        raise _Broken(f"its pixel mask of {width} x {height} pixels has {len(raw)} bytes")
+    mask = np.frombuffer(raw, "<u4").reshape(height, width)
+    into.pixel_mask["threshold_1"] = mask.astype(np.uint32)
 
 
 def _size(description: Mapping[str, Any]) -> tuple[int, int]:

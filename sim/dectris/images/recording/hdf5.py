@@ -1,8 +1,8 @@
 """HDF5 recordings: data files, masters with external links, masters with a virtual dataset, stacks of an acquisition.
 
 Layouts: SIMPLON file writer (legacy NXmx and v2024.2) and real EIGER and EIGER2 files. Chunks of one image are taken as
-they lie. HDF5's own filters are read through the library; the filters of plug-ins never, because those do not check their
-input.
+they lie. HDF5's own filters are read through the library; the filters of plug-ins never, because those do not check
+their input.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _datasets(file: h5py.File, path: Path, seen: set[Path]) -> Iterator[h5py.Dat
 
 
 def _virtual_sources(data: h5py.Dataset, path: Path, seen: set[Path]) -> Iterator[h5py.Dataset]:
-    """The datasets that a virtual one strings together, as a whole: their chunks are wanted, not what HDF5 makes of them."""
+    """The whole datasets that a virtual one strings together: their chunks are wanted as they lie."""
     sources = sorted(data.virtual_sources(), key=lambda source: int(source.vspace.get_select_bounds()[0][0]))
     count, taken = int(data.shape[0]), 0
     for source in sources:
