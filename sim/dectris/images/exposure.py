@@ -28,7 +28,7 @@ SHARED: Final = 0.4
 RESOLUTION: Final = 0.06
 """Noise of a pulse's height, as a part of the photon energy."""
 NOISY_COUNTS: Final = 500.0
-"""Mean counts of a noisy pixel beyond its photons, at each threshold."""
+"""Mean counts of a noisy pixel beyond its photons, at the lowest threshold in use."""
 
 
 def passing_share(threshold: float) -> float:
@@ -95,7 +95,7 @@ class Exposure:
         return {threshold: self._cut(image) for threshold, image in found.items()}
 
     def images(self, index: int) -> list[NDArray[Any]]:
-        """What is sent of distinct image *index*: (height, width) of the layout's dtype, in the order of its channels."""
+        """What is sent of distinct image *index*: for each channel (height, width) of the layout's dtype."""
         seen = {n: self._sent_counts(n, counts) for n, counts in self.photons(index).items()}
         return [self._finished(name, seen) for name in self._layout.channels]
 

@@ -154,7 +154,9 @@ def corrected(
             step = min(int(place), steps - 1)
             part = place - step
             low, high = np.float64(table[1, step]), np.float64(table[1, step + 1])
-            value = min(np.float64(cutoff), low + part * (high - low))
+            value = low + part * (high - low)
+            if value > cutoff:
+                value = np.float64(cutoff)
         if flatfield.size > 0:
             value *= np.float64(flatfield[pixel])
         out[pixel] = min(np.float64(limit), math.floor(value + 0.5))
