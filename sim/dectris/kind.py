@@ -19,7 +19,7 @@ from sim.dectris.old_unit import Answer, Behaviour, ControlUnit, Resolve
 from sim.dectris.outbox import Outbox, Policy
 from sim.dectris.refusal import Refused
 from sim.dectris.rest import RestInterface
-from sim.dectris.stream import StreamServer
+from sim.dectris.single_stream import StreamServer
 from sim.errors import ConfigurationRejected
 from sim.kernel import NS_PER_S, DeviceKind, FaultSpec, Problem, Server, Surroundings
 from sim.kernel.clock import Attached

@@ -1,0 +1,240 @@
+"""Sending runs of images at the speed of libzmq: compiled, without the GIL."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+SEND, SEND_CONST, INIT_SIZE, DATA, MSG_SEND, CLOSE = range(6)
+"""Places in `native.addresses()`."""
+_DONTWAIT: Final = 1
+_SNDMORE: Final = 2
+_MIDDLE: Final = _DONTWAIT | _SNDMORE
+_MD5_DIGITS: Final = 32
+
+
+def _call(builder: Any, arguments: Any, result: Any, types_: list[Any]) -> Any:
+    """Call the C function at the address that the first argument is."""
+    function = builder.inttoptr(arguments[0], ir.FunctionType(result, types_).as_pointer())
+    return builder.call(function, arguments[1:])
+
+
+_LONG, _INT = ir.IntType(64), ir.IntType(32)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _send(_: Any, function: Any, socket: Any, data: Any, size: Any, flags: Any) -> Any:
+    """zmq_send or zmq_send_const: -1 on error."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return _call(builder, arguments, _INT, [_LONG, _LONG, _LONG, _INT])
+
+    return types.int32(types.int64, types.int64, types.int64, types.int64, types.int32), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _with_message(_: Any, function: Any, message: Any) -> Any:
+    """A function of one message: zmq_msg_data (an address), zmq_msg_close."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return _call(builder, arguments, _LONG, [_LONG])
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _init_size(_: Any, function: Any, message: Any, size: Any) -> Any:
+    """zmq_msg_init_size."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return _call(builder, arguments, _INT, [_LONG, _LONG])
+
+    return types.int32(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _msg_send(_: Any, function: Any, message: Any, socket: Any, flags: Any) -> Any:
+    """zmq_msg_send."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return _call(builder, arguments, _INT, [_LONG, _LONG, _INT])
+
+    return types.int32(types.int64, types.int64, types.int64, types.int32), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _copy(_: Any, target: Any, source: Any, size: Any) -> Any:
+    """memcpy between addresses."""
+
+    def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        pointer = ir.IntType(8).as_pointer()
+        memcpy = builder.module.declare_intrinsic("llvm.memcpy", [pointer, pointer, _LONG])
+        target = builder.inttoptr(arguments[0], pointer)
+        source = builder.inttoptr(arguments[1], pointer)
+        builder.call(memcpy, [target, source, arguments[2], ir.Constant(ir.IntType(1), 0)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+@njit(nogil=True, cache=True)
+def _put(buffer, at, text):  # type: ignore[no-untyped-def]
+    """Copy *text* into *buffer*; the place behind it."""
+    for i in range(text.size):
+        buffer[at + i] = text[i]
+    return at + text.size
+
+
+@njit(nogil=True, cache=True)
+def _put_decimal(buffer, at, value):  # type: ignore[no-untyped-def]
+    """Write a non-negative integer in decimal digits; the place behind it."""
+    digits = 1
+    rest = value // 10
+    while rest > 0:
+        digits += 1
+        rest //= 10
+    for i in range(at + digits - 1, at - 1, -1):
+        buffer[i] = 48 + value % 10
+        value //= 10
+    return at + digits
+
+
+@njit(nogil=True, cache=True)
+def _put_uint(buffer, at, value):  # type: ignore[no-untyped-def]
+    """Write a CBOR unsigned integer in its shortest form; the place behind it."""
+    if value < 24:
+        buffer[at] = value
+        return at + 1
+    if value < 0x100:
+        buffer[at], more = 0x18, 1
+    elif value < 0x10000:
+        buffer[at], more = 0x19, 2
+    elif value < 0x1_0000_0000:
+        buffer[at], more = 0x1A, 4
+    else:
+        buffer[at], more = 0x1B, 8
+    for i in range(more):
+        buffer[at + 1 + i] = (value >> (8 * (more - 1 - i))) & 0xFF
+    return at + 1 + more
+
+
+@njit(nogil=True, cache=True)
+def send_legacy(  # type: ignore[no-untyped-def]
+    functions, socket, first, count, start, period, exposure, waits,
+    texts, cuts, hashes, shapes, shape_cuts, pool, offsets, lengths, keep,
+):  # fmt: skip
+    """Send images of stream 1: four parts each, five with an appendix.
+
+    functions  (6,) int64, `native.addresses()`; socket int64, the C socket
+    first, count, start, period, exposure   int64: numbers, and ns since the series' first image began
+    waits      whether to stop at the first image that nobody takes; else such an image is skipped
+    texts      (n,) u1, constant texts one after another; cuts (8,) int64 where each begins, and the end:
+               before the number, before the hash, after the hash, before start, stop and real time, after, appendix
+    hashes     (distinct, 32) u1
+    shapes     (n,) u1, part 2 of each distinct image; shape_cuts (distinct + 1,) int64 where each begins
+    pool, offsets, lengths   encoded images
+    keep       whether pool, shapes and texts outlive the socket: then libzmq reads the data where it lies
+
+    Returns (handled, sent): images sent or skipped, images sent. A message is never half sent: whether there is room
+    is decided at its first part, and when its receiver is lost in the middle, libzmq takes all of it back.
+    """
+    scratch = np.empty(256, np.uint8)
+    here = scratch.ctypes.data
+    plain, data_send = functions[SEND], functions[SEND_CONST] if keep else functions[SEND]
+    distinct = offsets.size
+    appendix = texts.ctypes.data + cuts[7]
+    appendix_size = cuts[8] - cuts[7]
+    sent = 0
+    for k in range(count):
+        number = first + k
+        i = number % distinct
+        at = _put(scratch, 0, texts[cuts[0] : cuts[1]])
+        at = _put_decimal(scratch, at, number)
+        at = _put(scratch, at, texts[cuts[1] : cuts[2]])
+        at = _put(scratch, at, hashes[i])
+        at = _put(scratch, at, texts[cuts[2] : cuts[3]])
+        if _send(plain, socket, here, at, _MIDDLE) < 0:
+            if waits:
+                return k, sent
+            continue
+        size = shape_cuts[i + 1] - shape_cuts[i]
+        if _send(data_send, socket, shapes.ctypes.data + shape_cuts[i], size, _MIDDLE) < 0:
+            continue
+        if _send(data_send, socket, pool.ctypes.data + offsets[i], lengths[i], _MIDDLE) < 0:
+            continue
+        begun = start + k * period
+        at = _put(scratch, 0, texts[cuts[3] : cuts[4]])
+        at = _put_decimal(scratch, at, begun)
+        at = _put(scratch, at, texts[cuts[4] : cuts[5]])
+        at = _put_decimal(scratch, at, begun + exposure)
+        at = _put(scratch, at, texts[cuts[5] : cuts[6]])
+        at = _put_decimal(scratch, at, exposure)
+        at = _put(scratch, at, texts[cuts[6] : cuts[7]])
+        if _send(plain, socket, here, at, _MIDDLE if appendix_size else _DONTWAIT) < 0:
+            continue
+        if appendix_size and _send(plain, socket, appendix, appendix_size, _DONTWAIT) < 0:
+            continue
+        sent += 1
+    return count, sent
+
+
+@njit(nogil=True, cache=True)
+def send_cbor(  # type: ignore[no-untyped-def]
+    functions, socket, first, count, start, period, exposure, waits,
+    texts, cuts, heads, head_cuts, pools, offsets, lengths, tick,
+):  # fmt: skip
+    """Send images of stream 2: one part each, with all channels.
+
+    texts      (n,) u1, constant bytes one after another; cuts (6,) int64 where each begins, and the end: before the
+               number, before start time, before stop time, before the data, after the data
+    heads      (n,) u1, what stands before each channel's blob of each distinct image;
+               head_cuts (channels × distinct + 1,) int64 where each begins, channel by channel
+    pools      (channels,) int64 addresses of the pools; offsets, lengths (channels, distinct) int64
+    tick       int64 ns of a tick of the messages' times
+
+    The rest and what is returned as in `send_legacy`.
+    """
+    channels, distinct = offsets.shape
+    message = np.empty(8, np.int64)  # a zmq_msg_t is 64 bytes, aligned to a pointer
+    handle = message.ctypes.data
+    scratch = np.empty(texts.size + 64, np.uint8)
+    tail = cuts[5] - cuts[4]
+    sent = 0
+    for k in range(count):
+        number = first + k
+        i = number % distinct
+        begun = start + k * period
+        at = _put(scratch, 0, texts[cuts[0] : cuts[1]])
+        at = _put_uint(scratch, at, number)
+        at = _put(scratch, at, texts[cuts[1] : cuts[2]])
+        at = _put_uint(scratch, at, begun // tick)
+        at = _put(scratch, at, texts[cuts[2] : cuts[3]])
+        at = _put_uint(scratch, at, (begun + exposure) // tick)
+        at = _put(scratch, at, texts[cuts[3] : cuts[4]])
+        size = at + tail
+        for c in range(channels):
+            h = c * distinct + i
+            size += head_cuts[h + 1] - head_cuts[h] + lengths[c, i]
+        if _init_size(functions[INIT_SIZE], handle, size) != 0:
+            return k, sent
+        to = _with_message(functions[DATA], handle)
+        _copy(to, scratch.ctypes.data, at)
+        to += at
+        for c in range(channels):
+            h = c * distinct + i
+            _copy(to, heads.ctypes.data + head_cuts[h], head_cuts[h + 1] - head_cuts[h])
+            to += head_cuts[h + 1] - head_cuts[h]
+            _copy(to, pools[c] + offsets[c, i], lengths[c, i])
+            to += lengths[c, i]
+        _copy(to, texts.ctypes.data + cuts[4], tail)
+        if _msg_send(functions[MSG_SEND], handle, socket, _DONTWAIT) < 0:
+            _with_message(functions[CLOSE], handle)
+            if waits:
+                return k, sent
+            continue
+        sent += 1
+    return count, sent

@@ -1,0 +1,114 @@
+"""Messages of the legacy stream, version 1: values to the parts of a ZeroMQ message.
+
+Source: SIMPLON API reference 1.8, Stream V1. `shape` is [x, y], fast axis first. This stream has one channel: the first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.dectris.images.frames import Layout, Ring
+from sim.dectris.sinks import ArmedSeries, ImageRun
+from sim.dectris.stream.settings import Settings
+
+Parts = tuple[bytes | memoryview, ...]
+
+HDF5_LZ4_PREFIX: Final = 16
+"""Bytes before the one block of HDF5's lz4 framing: this stream sends the block alone."""
+LARGE_KEYS: Final = frozenset({"countrate_correction_table", "flatfield", "pixel_mask"})
+"""Keys with arrays: they have parts of their own, or are left out."""
+
+
+def _json(fields: Mapping[str, Any]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def encoding(layout: Layout) -> str:
+    """The stream's name of an encoding: `bs16-lz4<`, `lz4<` or `<`."""
+    return {"bslz4": f"bs{layout.bit_depth}-lz4<", "lz4": "lz4<", "none": "<"}[layout.compression]
+
+
+def appendix_bytes(appendix: object) -> bytes:
+    """An appendix as its message part; empty for none. Text goes as it is, any other JSON value as JSON."""
+    if appendix is None or appendix == "":
+        return b""
+    return appendix.encode() if isinstance(appendix, str) else json.dumps(appendix).encode()
+
+
+def _array(htype: str, array: NDArray[Any], shape: tuple[int, ...]) -> Parts:
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    described = _json({"htype": htype, "shape": list(shape), "type": array.dtype.name})
+    return described, little.reshape(-1).view(np.uint8).data
+
+
+def start(series: ArmedSeries, settings: Settings) -> Parts:
+    """The start message: 1, 2 or 8 parts, and one more with an appendix."""
+    detail = settings.header_detail
+    parts: Parts = (_json({"htype": "dheader-1.0", "series": series.number, "header_detail": detail}),)
+    if detail != "none":
+        config = {key: value for key, value in series.config.items() if _is_flat(key)}
+        parts = (*parts, _json(config))
+    if detail == "all":
+        flatfield, mask, table = series.flatfield[0], series.pixel_mask[0], series.countrate_table
+        parts = (
+            *parts,
+            *_array("dflatfield-1.0", flatfield, flatfield.shape[::-1]),
+            *_array("dpixelmask-1.0", mask, mask.shape[::-1]),
+            *_array("dcountrate_table-1.0", table, table.shape),
+        )
+    appendix = appendix_bytes(settings.header_appendix)
+    return (*parts, appendix) if appendix else parts
+
+
+def _is_flat(key: str) -> bool:
+    return key.rsplit("/", 1)[-1] not in LARGE_KEYS
+
+
+def end(series: int) -> Parts:
+    """The end message: one part."""
+    return (_json({"htype": "dseries_end-1.0", "series": series}),)
+
+
+def described(layout: Layout, size: int) -> bytes:
+    """Part 2 of an image message: what lies in part 3."""
+    return _json(
+        {
+            "htype": "dimage_d-1.0",
+            "shape": [layout.width, layout.height],
+            "type": layout.dtype.name,
+            "encoding": encoding(layout),
+            "size": size,
+        }
+    )
+
+
+def blob(ring: Ring, number: int) -> memoryview:
+    """Part 3 of image *number*; no copy."""
+    framed = ring.channels[0].blob(number)
+    return framed[HDF5_LZ4_PREFIX:] if ring.layout.compression == "lz4" else framed
+
+
+def image(series: int, number: int, ring: Ring, run: ImageRun, appendix: bytes = b"") -> Parts:
+    """An image message: 4 parts, and a fifth with an appendix."""
+    data = blob(ring, number)
+    begun = run.start_ns + (number - run.first) * run.period_ns
+    md5 = ring.channels[0].md5[number % ring.distinct]
+    parts = (
+        _json({"htype": "dimage-1.0", "series": series, "frame": number, "hash": md5}),
+        described(ring.layout, len(data)),
+        data,
+        _json(
+            {
+                "htype": "dconfig-1.0",
+                "start_time": begun,
+                "stop_time": begun + run.exposure_ns,
+                "real_time": run.exposure_ns,
+            }
+        ),
+    )
+    return (*parts, appendix) if appendix else parts
