@@ -92,6 +92,11 @@ class BenchTime:
         if self._socket is not None:
             await self._socket.close()
 
+    @property
+    def follows_wall(self) -> bool:
+        """Whether the bench's clock is in wall mode; known once it was joined."""
+        return self._zero_ns is not None
+
     def _wall_now(self, zero_ns: int) -> SimTime:
         if self._lost:
             raise ClockLost("the bench's clock went away")

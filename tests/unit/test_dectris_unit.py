@@ -104,7 +104,7 @@ class Bench:
         behaviour = Behaviour(1, "E-1", 0, idle, 0, 0)
         pictures = Pictures(RING, (), (), np.zeros((2, 1000), np.float32))
         self.unit = ControlUnit(
-            behaviour, self.config, lambda: pictures, Delivery(self.sinks), self.line, self.faults
+            behaviour, self.config, lambda made: made(pictures), Delivery(self.sinks), self.line, self.faults
         )
         self.now = 0
         self.wake: SimTime | None = None

@@ -66,6 +66,12 @@ class Pictures:
     countrate_table: NDArray[np.float32]
 
 
+Rendered: TypeAlias = Callable[[Pictures | Refused], None]
+Render: TypeAlias = Callable[[Rendered], None]
+"""Makes the pictures for the present configuration, and hands them over: at once, or later inside an advance.
+Raises Refused when the configuration has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """How this unit behaves, from its table."""
@@ -100,15 +106,15 @@ class ControlUnit:
         self,
         behaviour: Behaviour,
         config: Configuration,
-        pictures: Callable[[], Pictures],
+        render: Render,
         delivery: Delivery,
         line: PulseLine,
         faults: FaultBoard,
         *,
         forget: Callable[[], None] = lambda: None,
     ) -> None:
-        """*pictures* renders for the present configuration; *forget* resets the other modules at a restart."""
-        self._behaviour, self._config, self._pictures = behaviour, config, pictures
+        """*forget* resets the other modules at a restart."""
+        self._behaviour, self._config, self._render = behaviour, config, render
         self._delivery, self._line, self._faults, self._forget = delivery, line, faults, forget
         self.state = State.IDLE if behaviour.starts_idle else State.NA
         self.unique_id = ""
@@ -315,15 +321,25 @@ class ControlUnit:
         self.unique_id = unique_id(self._behaviour.seed, self._behaviour.serial, armed.number, unix_ns)
         self._config.note("data_collection_date", iso_time(unix_ns))
 
-        def done() -> None:
-            if self._armed is armed:
-                self._announce(armed, unix_ns)
-            resolve({"sequence id": armed.number})
+        def done(pictures: Pictures | Refused) -> None:
+            if self._armed is not armed:
+                resolve({"sequence id": armed.number})
+            elif isinstance(pictures, Refused):
+                self._finish()
+                resolve(pictures)
+            else:
+                self._announce(armed, unix_ns, pictures)
+                resolve({"sequence id": armed.number})
 
-        self._at(self._now + self._behaviour.arm_ns, done)
+        earliest = self._now + self._behaviour.arm_ns
+        try:
+            self._render(lambda made: self._at(max(self._now, earliest), lambda: done(made)))
+        except Refused:
+            self._finish()
+            raise
 
-    def _announce(self, armed: _Armed, unix_ns: int) -> None:
-        plan, pictures = armed.exposures.plan, self._pictures()
+    def _announce(self, armed: _Armed, unix_ns: int, pictures: Pictures) -> None:
+        plan = armed.exposures.plan
         self._enter(Event.ARMED)
         armed.announced = True
         self._delivery.begin(
