@@ -5,6 +5,7 @@ Source: SIMPLON API reference 1.8, JSON objects of configuration and status keys
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from sim.dectris.refusal import Refused, unknown
 
-Value: TypeAlias = bool | int | float | str | list[str] | list[float] | list[int]
+Value: TypeAlias = bool | int | float | str | list[str] | list[float] | list[int] | dict[str, Any]
 
 UINT_MAX: Final = 2**63 - 1
 """Integers beyond this fit no client's field."""
@@ -28,7 +29,7 @@ class Key:
 
     name: str
     value_type: str
-    """bool, uint, float, string, string[], float[] or uint[]."""
+    """bool, uint, float, string, string[], float[] or uint[]; json: any JSON value, which calls itself a string."""
     default: Value
     access: str = "rw"
     unit: str | None = None
@@ -73,6 +74,8 @@ def checked(key: Key, value: object) -> Value:
     """The value in the key's own type. Raises Refused: 403 read-only, 400 wrong type or out of limits."""
     if key.access == "r":
         raise Refused(403, f"{key.name} is read-only")
+    if key.value_type == "json":
+        return _json(key, value)
     if not _is_of_type(key.value_type, value):
         raise Refused(400, f"{key.name} must be of type {key.value_type}, not {_shown(value)}")
     if isinstance(value, bool):
@@ -84,6 +87,17 @@ def checked(key: Key, value: object) -> Value:
         return value
     assert isinstance(value, list)
     return _list(key, value)
+
+
+def _json(key: Key, value: object) -> Value:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise Refused(400, f"{key.name} has a character or a number that no message can carry") from None
+    if len(text) > TEXT_MAX:
+        raise Refused(400, f"{key.name} is longer than {TEXT_MAX} bytes of JSON")
+    kept: Value = json.loads(text)
+    return kept
 
 
 def _number(key: Key, value: float) -> int | float:
@@ -123,6 +137,8 @@ def _shown(value: object) -> str:
 def value_object(key: Key, value: Value, version: str = VERSIONS[-1]) -> dict[str, Any]:
     """The JSON object that a GET answers."""
     value_type = key.type_160 if version == VERSIONS[0] and key.type_160 else key.value_type
+    if value_type == "json":
+        value_type = "string"
     answer: dict[str, Any] = {"value": value, "value_type": value_type, "access_mode": key.access}
     if key.unit is not None:
         answer["unit"] = key.unit

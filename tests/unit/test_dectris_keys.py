@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from sim.dectris.configuration import DetectorConfiguration, StreamSettings
 from sim.dectris.configuration.detector_keys import HC_EV_ANGSTROM, K_ALPHA_EV
-from sim.dectris.images.frames import Layout, Ring
+from sim.dectris.images.frames import Layout, Ring, Uploaded
 from sim.dectris.models import MODELS, Model, custom
 from sim.dectris.refusal import Refused
 
@@ -44,7 +44,7 @@ class Blank:
     def __init__(self, fixed: Layout | None = None) -> None:
         self.fixed = fixed
 
-    def ring(self, layout: Layout) -> Ring:
+    def ring(self, layout: Layout, uploaded: Uploaded | None = None) -> Ring:
         raise NotImplementedError
 
     def pixel_mask(self, layout: Layout, channel: int = 0) -> NDArray[np.uint32]:
@@ -64,10 +64,10 @@ def small() -> DetectorConfiguration:
 
 
 def refused(config: DetectorConfiguration, name: str, value: object) -> str:
-    before = config.values()
+    before = config.values
     with pytest.raises(Refused) as caught:
         config.write(name, value)
-    assert config.values() == before
+    assert config.values == before
     return caught.value.reason
 
 
@@ -83,7 +83,7 @@ def test_a_16m_lists_what_fastcs_eiger_expects() -> None:
 @pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
 def test_every_model_begins_with_values_that_its_own_keys_allow(model: Model) -> None:
     config = DetectorConfiguration(model, Blank())
-    for name, value in config.values().items():
+    for name, value in config.values.items():
         key = config.registry.key(name)
         if key.access == "rw" and name != "element":
             assert config.registry.check(name, value) == value
@@ -242,6 +242,10 @@ def test_arrays_are_put_for_their_size_and_restored(small: DetectorConfiguration
     assert not small.read_array("threshold/2/pixel_mask").any()
     assert small.registry["number_of_excluded_pixels"] == 1
     assert np.array_equal(small.pixel_masks(small.layout())[0], mask)
+    uploaded = small.uploaded(small.layout())
+    assert uploaded is not None
+    assert list(uploaded.pixel_mask) == ["threshold_1"]
+    assert not uploaded.flatfield
     with pytest.raises(Refused, match="64 x 32"):
         small.write_array("pixel_mask", mask.T)
     with pytest.raises(Refused, match="finite"):
@@ -250,11 +254,14 @@ def test_arrays_are_put_for_their_size_and_restored(small: DetectorConfiguration
         small.write_array("countrate_correction_table", mask)
     small.write_array("pixel_mask", None)
     assert not small.read_array("pixel_mask").any()
+    assert small.uploaded(small.layout()) is None
+    assert small.read_array("countrate_correction_table").shape == (2, 1000)
 
 
 def test_a_recording_decides_size_depth_and_compression() -> None:
     config = DetectorConfiguration(MODELS["EIGER2 X 16M"], Blank(Layout(20, 10, 32, "lz4")))
-    assert config.layout() == Layout(20, 10, 32, "lz4")
+    layout = config.layout()
+    assert (layout.width, layout.height, layout.bit_depth, layout.compression) == (20, 10, 32, "lz4")
     assert "one of lz4" in refused(config, "compression", "bslz4")
 
 
@@ -273,6 +280,12 @@ def test_settings_write_all_or_none() -> None:
     with pytest.raises(Refused):
         stream.write({"format": "cbor", "header_detail": "most"})
     assert (stream.format, stream.enabled) == ("legacy", True)
+    stream.write({"header_appendix": {"user": ["data", 1]}})
+    assert stream.header_appendix == {"user": ["data", 1]}
+    with pytest.raises(Refused, match="longer"):
+        stream.write({"image_appendix": "x" * 5000})
+    with pytest.raises(Refused, match="no message"):
+        stream.write({"image_appendix": ["\ud800"]})
     stream.initialize()
     assert not stream.enabled
     stream.boot()

@@ -7,27 +7,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.dectris.images.frames import ImageSource, Layout
+from sim.dectris.images.frames import ImageSource, Layout, Uploaded
 from sim.dectris.refusal import Refused
 
 KINDS: Final = ("flatfield", "pixel_mask")
 TABLE: Final = "countrate_correction_table"
-TABLE_POINTS: Final = 1000
 
 
 def array_names(thresholds: int) -> tuple[str, ...]:
     """Keys that hold arrays; `flatfield` and `pixel_mask` are those of threshold 1."""
     numbered = [f"threshold/{number}/{kind}" for number in range(1, thresholds + 1) for kind in KINDS]
     return (*KINDS, *numbered, TABLE)
-
-
-def countrate_table(saturation_hz: float) -> NDArray[np.float32]:
-    """(2, 1000) counts per second measured and corrected: a detector that is dead for a moment after each photon.
-
-    It loses nothing at small rates and half at `saturation_hz`, where the table ends.
-    """
-    measured = np.linspace(0.0, saturation_hz / 2, TABLE_POINTS)
-    return np.stack([measured, measured / (1.0 - measured / saturation_hz)]).astype(np.float32)
 
 
 class ArrayStore:
@@ -68,9 +58,19 @@ class ArrayStore:
         """(height, width) factors of a threshold counted from 1."""
         return self._own("flatfield", threshold, layout, self._source.flatfield)
 
-    def replaced(self, layout: Layout) -> bool:
-        """Whether images of this size are to be made with other arrays than the factory's."""
-        return any(array.shape == (layout.height, layout.width) for array in self._put.values())
+    def uploaded(self, layout: Layout) -> Uploaded | None:
+        """What images of this size are to be made with in place of the factory's arrays; None: nothing was put."""
+        fitting = {
+            (kind, f"threshold_{threshold}"): array
+            for (kind, threshold), array in self._put.items()
+            if array.shape == (layout.height, layout.width) and f"threshold_{threshold}" in layout.channels
+        }
+        if not fitting:
+            return None
+        return Uploaded(
+            pixel_mask={channel: array for (kind, channel), array in fitting.items() if kind == "pixel_mask"},
+            flatfield={channel: array for (kind, channel), array in fitting.items() if kind == "flatfield"},
+        )
 
     def _own(self, kind: str, threshold: int, layout: Layout, factory: Any) -> NDArray[Any]:
         put = self._put.get((kind, threshold))

@@ -14,7 +14,8 @@ from sim.dectris.configuration.detector_keys import detector_config, threshold_n
 from sim.dectris.configuration.layout import layout_of
 from sim.dectris.configuration.placement import translation
 from sim.dectris.configuration.readout import derived, min_frame_time
-from sim.dectris.images.frames import ImageSource, Layout
+from sim.dectris.images import countrate
+from sim.dectris.images.frames import ImageSource, Layout, Uploaded
 from sim.dectris.keys import Registry, Value
 from sim.dectris.models import Model, recorded
 from sim.dectris.refusal import Refused, unknown
@@ -37,8 +38,6 @@ class DetectorConfiguration:
         self.registry = Registry(detector_config(model))
         self.arrays = arrays.ArrayStore(source)
         self.array_names = arrays.array_names(model.thresholds)
-        self.countrate_table = arrays.countrate_table(model.saturation_hz)
-        """(2, 1000) float32."""
         self._defaults = dict(defaults or {})
         self.reset()
 
@@ -56,9 +55,14 @@ class DetectorConfiguration:
             self.write(name, value)
         self._count_excluded()
 
-    def values(self) -> dict[str, Value]:
-        """Scalars and short lists by name, as they are now."""
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """Scalars and short lists by name, as they are now; a copy."""
         return dict(self.registry.values())
+
+    def note(self, name: str, value: Value) -> None:
+        """Set a key that only the unit itself writes, e.g. data_collection_date."""
+        self.registry.update({name: value})
 
     def layout(self) -> Layout:
         """The layout of a series armed now. Raises Refused (400)."""
@@ -92,12 +96,16 @@ class DetectorConfiguration:
     def read_array(self, name: str) -> NDArray[Any]:
         """An array as it is now, (height, width) uint32 or float32; the countrate table (2, 1000). Raises Refused."""
         if name == arrays.TABLE:
-            return self.countrate_table
+            return countrate.table(self._every_channel())
         kind, threshold = self._array(name)
         layout = self._every_channel()
         if kind == "flatfield":
             return self.arrays.flatfield(layout, threshold)
         return self.arrays.pixel_mask(layout, threshold)
+
+    def uploaded(self, layout: Layout) -> Uploaded | None:
+        """What a series in this layout is to be made with in place of the factory's arrays."""
+        return self.arrays.uploaded(layout)
 
     def pixel_masks(self, layout: Layout) -> tuple[NDArray[np.uint32], ...]:
         """(height, width) for each channel of the layout; of the difference, what either threshold masks."""
@@ -129,15 +137,9 @@ class DetectorConfiguration:
         return self.registry.count("y_pixels_in_detector"), self.registry.count("x_pixels_in_detector")
 
     def _every_channel(self) -> Layout:
-        """A layout in which every threshold has its channel, whether it is enabled or not."""
-        height, width = self._shape
-        return Layout(
-            width=width,
-            height=height,
-            bit_depth=self.registry.count("bit_depth_image"),
-            compression=self.registry.text("compression"),
-            channels=tuple(name.replace("/", "_") for name in threshold_names(self.model)),
-        )
+        """The present layout, but with a channel for every threshold, whether it is enabled or not."""
+        names = threshold_names(self.model)
+        return layout_of(self.registry, self.model, tuple(name.replace("/", "_") for name in names))
 
     def _check_consequences(self, name: str, new: Mapping[str, Value]) -> None:
         """A consequence may leave the limits of its own key, e.g. an energy whose threshold is too low."""

@@ -68,14 +68,14 @@ class StreamSettings(Settings):
         return self.registry.text("header_detail")
 
     @property
-    def header_appendix(self) -> str:
-        """Goes with the start message; empty: nothing goes."""
-        return self.registry.text("header_appendix")
+    def header_appendix(self) -> object:
+        """A JSON value that goes with the start message; an empty text: nothing goes."""
+        return self.registry["header_appendix"]
 
     @property
-    def image_appendix(self) -> str:
-        """Goes with every image; empty: nothing goes."""
-        return self.registry.text("image_appendix")
+    def image_appendix(self) -> object:
+        """A JSON value that goes with every image; an empty text: nothing goes."""
+        return self.registry["image_appendix"]
 
 
 class FilewriterSettings(Settings):
@@ -140,8 +140,8 @@ def stream_config() -> list[Key]:
         Key("mode", "string", "disabled", allowed=ENABLED),
         Key("format", "string", "legacy", allowed=("legacy", "cbor")),
         Key("header_detail", "string", "basic", allowed=("none", "basic", "all")),
-        Key("header_appendix", "string", ""),
-        Key("image_appendix", "string", ""),
+        Key("header_appendix", "json", ""),
+        Key("image_appendix", "json", ""),
     ]
 
 
