@@ -50,7 +50,7 @@ class Renderer:
 
         threading.Thread(target=work, name="rendering", daemon=True).start()
 
-    def _ring(self, layout: Layout, uploaded: Uploaded) -> Ring | Refused:
+    def _ring(self, layout: Layout, uploaded: Uploaded | None) -> Ring | Refused:
         try:
             return self._source.ring(layout, uploaded)
         except SimError as error:

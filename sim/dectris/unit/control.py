@@ -113,7 +113,7 @@ class ControlUnit:
         *,
         forget: Callable[[], None] = lambda: None,
     ) -> None:
-        """*forget* resets the other modules at a restart."""
+        """*forget* resets the other modules at a restart, before the series ends: no end message goes out."""
         self._behaviour, self._config, self._render = behaviour, config, render
         self._delivery, self._line, self._faults, self._forget = delivery, line, faults, forget
         self.state = State.IDLE if behaviour.starts_idle else State.NA
@@ -147,6 +147,8 @@ class ControlUnit:
         self._now = now
         if self._faults.strike("detector_error") is not None:
             self._fail()
+        if self._faults.strike("restart") is not None:
+            self.restart(lambda _: None)
         requests, self._requests = self._requests, []
         for request in requests:
             request()
@@ -282,9 +284,9 @@ class ControlUnit:
 
     def restart(self, resolve: Resolve) -> None:
         """As after a restart of the service: the series ends, everything is forgotten, state na."""
+        self._forget()
         self._finish(dropping=True)
         self._forget_all()
-        self._forget()
         self._voltage.switch(on=False)
         self._enter(Event.RESTARTED)
         resolve({})

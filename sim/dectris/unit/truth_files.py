@@ -24,13 +24,16 @@ class TruthFiles:
         self._truth: SeriesTruth | None = None
         self._first_start_unix_ns: int | None = None
         self._problems: list[Problem] = []
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def begin(self, series: ArmedSeries) -> None:
         """A series was armed."""
         self._series, self._truth = series, SeriesTruth(series.ring)
         self._first_start_unix_ns = None
+        # After `initialize` numbers come again; whoever looks must not find the truth of an earlier series.
+        path = self._path(series.number)
+        self._do(lambda: [each.unlink(missing_ok=True) for each in (path.with_suffix(".json"), path)])
 
     def images(self, run: ImageRun) -> int:
         """Count images."""
@@ -57,19 +60,8 @@ class TruthFiles:
             "trigger_mode": series.trigger_mode,
         }
         masks = dict(zip(series.ring.layout.channels, series.pixel_mask, strict=False))
-        path = self._folder / f"series_{series.number:06d}.npz"
-
-        def save() -> None:
-            try:
-                truth.save(path, masks, facts)
-            except OSError as error:
-                text = f"the truth of series {series.number} could not be written: {error}"
-                self._problems.append(Problem(self._device, self._now(), text))
-
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f"truth {self._device}", daemon=True)
-            self._thread.start()
-        self._jobs.put(save)
+        path = self._path(series.number)
+        self._do(lambda: truth.save(path, masks, facts))
 
     def abort(self) -> None:
         """What was made counts, also when it was thrown away on its way."""
@@ -86,6 +78,19 @@ class TruthFiles:
         """Truths that could not be written."""
         return tuple(self._problems)
 
+    def _path(self, series: int) -> Path:
+        return self._folder / f"series_{series:06d}.npz"
+
+    def _do(self, job: Callable[[], object]) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=f"truth {self._device}", daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
+            try:
+                job()
+            except OSError as error:
+                text = f"the truth of a series could not be written: {error}"
+                self._problems.append(Problem(self._device, self._now(), text))
