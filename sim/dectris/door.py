@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from sim.dectris.api.ports import Answer, Resolve
 from sim.dectris.refusal import Refused
-from sim.dectris.unit.control import Answer, ControlUnit, Resolve
+from sim.dectris.unit.control import ControlUnit
 from sim.kernel.clock import Attached, SimClock
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sim.dectris.configuration import DetectorConfiguration
 from sim.dectris.images.frames import ImageSource, Layout, Ring, Uploaded
 from sim.dectris.refusal import Refused
-from sim.dectris.unit.control import Pictures, Rendered
+from sim.dectris.unit.surroundings import Pictures, Rendered
 from sim.errors import SimError
 
 

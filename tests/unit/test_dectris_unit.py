@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sim.dectris.api.ports import Answer
 from sim.dectris.images.frames import Channel, Layout, Ring
 from sim.dectris.keys import Value
 from sim.dectris.refusal import Refused
 from sim.dectris.sinks import ArmedSeries, ImageRun
-from sim.dectris.unit.control import Answer, Behaviour, ControlUnit, Pictures
+from sim.dectris.unit.control import ControlUnit
 from sim.dectris.unit.delivery import Delivery
 from sim.dectris.unit.pulses import ExternalLine, PulseTrain
+from sim.dectris.unit.surroundings import Behaviour, Pictures
 from sim.kernel import NS_PER_MS, NS_PER_S, FaultBoard, FaultSpec, SimTime
 
 FAULTS = (FaultSpec("early_end", "", ""), FaultSpec("detector_error", "", ""))

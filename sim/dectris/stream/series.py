@@ -41,7 +41,9 @@ class SeriesMessages(ABC):
         """The message of one image of a run."""
 
     @abstractmethod
-    def send(self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool) -> tuple[int, int]:
+    def send(
+        self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool
+    ) -> tuple[int, int]:
         """Send a run through the C socket at this address.
 
         With *waits*, it stops at the first image that nobody takes at once; otherwise such images are skipped. *keep*
@@ -73,7 +75,9 @@ class LegacyMessages(SeriesMessages):
         """Four parts, and an appendix."""
         return legacy.image(self.series.number, number, self.series.ring, run, self._tail)
 
-    def send(self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool) -> tuple[int, int]:
+    def send(
+        self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool
+    ) -> tuple[int, int]:
         """See SeriesMessages."""
         if self._prepared is None:
             self._prepared = _LegacyArrays(self.series, self._tail)
@@ -134,7 +138,9 @@ class CborMessages(SeriesMessages):
         """One part with all channels."""
         return (self.image_with(number, run),)
 
-    def image_with(self, number: int, run: ImageRun, *, series: int | None = None, data: bytes | None = None) -> bytes:
+    def image_with(
+        self, number: int, run: ImageRun, *, series: int | None = None, data: bytes | None = None
+    ) -> bytes:
         """The message of one image, or one with another series number or other data."""
         texts = self._texts_of(run)
         if series is not None:
@@ -148,7 +154,9 @@ class CborMessages(SeriesMessages):
         blobs = [(channel.name, channel.blob(number)) for channel in ring.channels]
         return b"".join(cbor.data_head(name, ring.layout, len(blob)) + blob for name, blob in blobs)
 
-    def send(self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool) -> tuple[int, int]:
+    def send(
+        self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool
+    ) -> tuple[int, int]:
         """See SeriesMessages. A message is one part, so its data are copied whatever *keep* says."""
         if self._prepared is None:
             self._prepared = _CborArrays(self.series)

@@ -2,98 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
-from sim.dectris.images.frames import Ring
-from sim.dectris.keys import Value
+from sim.dectris.api.ports import Resolve
 from sim.dectris.refusal import Refused, unknown
 from sim.dectris.sinks import ArmedSeries
 from sim.dectris.unit import states
 from sim.dectris.unit.delivery import Delivery
-from sim.dectris.unit.exposures import Exposures
 from sim.dectris.unit.pulses import PulseLine
-from sim.dectris.unit.series import SOFTWARE, planned, unique_id
-from sim.dectris.unit.states import Command, Event, State
+from sim.dectris.unit.running import Running
+from sim.dectris.unit.series import Plan, planned, unique_id
+from sim.dectris.unit.states import Command, Event, Machine, State
+from sim.dectris.unit.surroundings import Behaviour, Configuration, Pictures, Render
 from sim.dectris.unit.voltage import HighVoltage
 from sim.kernel import NS_PER_S, FaultBoard, SimTime
 
-Answer: TypeAlias = Refused | dict[str, Any] | list[str]
-"""What a request gets: JSON, or a refusal."""
-Resolve: TypeAlias = Callable[[Answer], None]
 _HV_RESET_S: Final = 30.0
 """How long `hv_reset` takes when it is told no time (SIMPLON API reference 1.8)."""
-
-
-class Configuration(Protocol):
-    """The detector's configuration, as the unit uses it."""
-
-    def values(self) -> Mapping[str, Value]:
-        """Present values by key; arrays are not among them."""
-        ...
-
-    def write(self, name: str, value: object) -> list[str]:
-        """Set a key and what follows from it; returns the changed keys. Raises Refused."""
-        ...
-
-    def write_array(self, name: str, array: NDArray[Any] | None) -> list[str]:
-        """Set a flat field or mask, or restore the factory's; returns the changed keys. Raises Refused."""
-        ...
-
-    def note(self, name: str, value: Value) -> None:
-        """Set a key that only the unit itself writes."""
-        ...
-
-    def reset(self) -> None:
-        """Back to the defaults."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pictures:
-    """What the images of a series will be, by the configuration at its arm."""
-
-    ring: Ring
-    pixel_mask: tuple[NDArray[np.uint32], ...]
-    flatfield: tuple[NDArray[np.float32], ...]
-    countrate_table: NDArray[np.float32]
-
-
-Rendered: TypeAlias = Callable[[Pictures | Refused], None]
-Render: TypeAlias = Callable[[Rendered], None]
-"""Makes the pictures for the present configuration, and hands them over: at once, or later inside an advance.
-Raises Refused when the configuration has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How this unit behaves, from its table."""
-
-    seed: int
-    serial: str
-    epoch_unix_ns: int
-    starts_idle: bool
-    initialize_ns: int
-    arm_ns: int
-    has_high_voltage: bool = False
-    """A CdTe sensor's bias voltage can be reset."""
-
-
-@dataclass(slots=True)
-class _Armed:
-    """The series that is armed or being armed."""
-
-    number: int
-    exposures: Exposures
-    announced: bool = False
-    """Whether the sinks know of it."""
 
 
 class ControlUnit:
@@ -115,20 +46,16 @@ class ControlUnit:
     ) -> None:
         """*forget* resets the other modules at a restart, before the series ends: no end message goes out."""
         self._behaviour, self._config, self._render = behaviour, config, render
-        self._delivery, self._line, self._faults, self._forget = delivery, line, faults, forget
-        self.state = State.IDLE if behaviour.starts_idle else State.NA
+        self._faults, self._forget = faults, forget
+        self._machine = Machine(State.IDLE if behaviour.starts_idle else State.NA)
+        self._running = Running(self._machine, delivery, line, faults)
         self.unique_id = ""
-        self.ignored_triggers = 0
-        """Electrical triggers while no series was armed for them."""
-        self._missed_total = 0
         self._voltage = HighVoltage(on=behaviour.starts_idle)
         self._now = SimTime(0)
         self._requests: list[Callable[[], None]] = []
         self._agenda: list[tuple[SimTime, int, Callable[[], None]]] = []
         self._order = count()
-        self._armed: _Armed | None = None
         self._last_number = 0
-        self._trigger_waits: Resolve | None = None
 
     # The clock's side
 
@@ -139,7 +66,7 @@ class ControlUnit:
     @property
     def waits_for_room(self) -> bool:
         """Whether images are held back because a lossless way out is full."""
-        return self._delivery.waits
+        return self._running.waits_for_room
 
     def advance(self, now: SimTime) -> SimTime | None:
         """Run what is due, then the requests, then what they made due."""
@@ -158,26 +85,24 @@ class ControlUnit:
     def _run_due(self, now: SimTime) -> None:
         while self._agenda and self._agenda[0][0] <= now:
             at, _, action = heappop(self._agenda)
-            self._follow_images(at)
+            self._running.follow(at)
             self._now = max(self._now, at)
             action()
-        self._follow_images(now)
+        self._running.follow(now)
 
     def _wake(self) -> SimTime | None:
-        moments = [self._agenda[0][0]] if self._agenda else []
-        armed = self._armed
-        if armed is not None and armed.announced and not self._delivery.waits:
-            wake = armed.exposures.wake(self._now)
-            moments += [] if wake is None else [wake]
-        return min(moments, default=None)
+        moments = [self._agenda[0][0] if self._agenda else None, self._running.wake(self._now)]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def _at(self, when: int, action: Callable[[], None]) -> None:
         heappush(self._agenda, (SimTime(when), next(self._order), action))
 
-    def _enter(self, event: Event) -> None:
-        self.state = states.after(self.state, event)
-
     # Requests
+
+    @property
+    def state(self) -> State:
+        """As the status key tells it."""
+        return self._machine.state
 
     @property
     def high_voltage(self) -> str:
@@ -187,12 +112,17 @@ class ControlUnit:
     @property
     def missed_triggers(self) -> int:
         """Electrical triggers of the present series that came while an image was exposed."""
-        return self._armed.exposures.missed if self._armed is not None else 0
+        return self._running.missed
 
     @property
     def all_missed_triggers(self) -> int:
         """Electrical triggers that came too early, in all series."""
-        return self._missed_total + self.missed_triggers
+        return self._running.all_missed
+
+    @property
+    def ignored_triggers(self) -> int:
+        """Electrical triggers while no series was armed for them."""
+        return self._running.ignored_triggers
 
     @property
     def series(self) -> int:
@@ -232,7 +162,8 @@ class ControlUnit:
 
     def _check_argument(self, command: Command, argument: object) -> None:
         takes = command in (Command.HV_RESET, Command.HV_ENABLED)
-        takes |= command is Command.TRIGGER and self._mode == "inte"
+        plan = self._running.plan
+        takes |= command is Command.TRIGGER and plan is not None and plan.mode == "inte"
         if argument is not None and not takes:
             raise Refused(400, f"command {command} takes no value here")
 
@@ -246,7 +177,7 @@ class ControlUnit:
         elif command in (Command.STATUS_UPDATE, Command.WAIT):
             resolve({})
         elif command is Command.CHECK_CONNECTION:
-            self._enter(Event.CONNECTION_CHECKED)
+            self._machine.enter(Event.CONNECTION_CHECKED)
             resolve({"value": ["up", "up"], "value_type": "string[]"})
         elif command is Command.HV_RESET:
             self._reset_voltage(argument, resolve)
@@ -256,15 +187,11 @@ class ControlUnit:
             self._stop(command)
             resolve({"sequence id": self._last_number})
 
-    @property
-    def _mode(self) -> str | None:
-        return self._armed.exposures.plan.mode if self._armed is not None else None
-
     # Commands
 
     def _initialize(self, resolve: Resolve) -> None:
-        self._finish()
-        self._enter(Event.INITIALIZE_BEGINS)
+        self._running.finish()
+        self._machine.enter(Event.INITIALIZE_BEGINS)
 
         def done() -> None:
             if self.state is not State.INITIALIZE:
@@ -272,7 +199,7 @@ class ControlUnit:
                 return
             self._forget_all()
             self._voltage.switch(on=True)
-            self._enter(Event.INITIALIZED)
+            self._machine.enter(Event.INITIALIZED)
             resolve({})
 
         self._at(self._now + self._behaviour.initialize_ns, done)
@@ -285,15 +212,15 @@ class ControlUnit:
     def restart(self, resolve: Resolve) -> None:
         """As after a restart of the service: the series ends, everything is forgotten, state na."""
         self._forget()
-        self._finish(dropping=True)
+        self._running.finish(dropping=True)
         self._forget_all()
         self._voltage.switch(on=False)
-        self._enter(Event.RESTARTED)
+        self._machine.enter(Event.RESTARTED)
         resolve({})
 
     def _fail(self) -> None:
-        self._finish(dropping=True)
-        self._enter(Event.FAILED)
+        self._running.finish(dropping=True)
+        self._machine.enter(Event.FAILED)
 
     def _reset_voltage(self, argument: object, resolve: Resolve) -> None:
         if not self._behaviour.has_high_voltage:
@@ -313,63 +240,47 @@ class ControlUnit:
 
     def _arm(self, resolve: Resolve) -> None:
         plan = planned(self._config.values())
-        if self._armed is not None:
-            self._finish()
+        self._running.finish()
         self._last_number += 1
-        unix_ns = self._behaviour.epoch_unix_ns + self._now
-        exposures = Exposures(plan, self._line, self._behaviour.epoch_unix_ns)
-        armed = self._armed = _Armed(self._last_number, exposures)
-        self._enter(Event.ARM_BEGINS)
-        self.unique_id = unique_id(self._behaviour.seed, self._behaviour.serial, armed.number, unix_ns)
+        number, unix_ns = self._last_number, self._behaviour.epoch_unix_ns + self._now
+        exposures = self._running.prepare(plan, self._behaviour.epoch_unix_ns)
+        self.unique_id = unique_id(self._behaviour.seed, self._behaviour.serial, number, unix_ns)
         self._config.note("data_collection_date", iso_time(unix_ns))
 
         def done(pictures: Pictures | Refused) -> None:
-            if self._armed is not armed:
-                resolve({"sequence id": armed.number})
+            if self._running.exposures is not exposures:
+                resolve({"sequence id": number})
             elif isinstance(pictures, Refused):
-                self._finish()
+                self._running.finish()
                 resolve(pictures)
             else:
-                self._announce(armed, unix_ns, pictures)
-                resolve({"sequence id": armed.number})
+                self._running.announce(self._series(number, unix_ns, plan, pictures), self._now)
+                resolve({"sequence id": number})
 
         earliest = self._now + self._behaviour.arm_ns
         try:
             self._render(lambda made: self._at(max(self._now, earliest), lambda: done(made)))
         except Refused:
-            self._finish()
+            self._running.finish()
             raise
 
-    def _announce(self, armed: _Armed, unix_ns: int, pictures: Pictures) -> None:
-        plan = armed.exposures.plan
-        self._enter(Event.ARMED)
-        armed.announced = True
-        self._delivery.begin(
-            ArmedSeries(
-                number=armed.number,
-                unique_id=self.unique_id,
-                armed_unix_ns=unix_ns,
-                nimages=plan.nimages,
-                ntrigger=plan.ntrigger,
-                trigger_mode=plan.mode,
-                expected=plan.expected,
-                ring=pictures.ring,
-                config=dict(self._config.values()),
-                pixel_mask=pictures.pixel_mask,
-                flatfield=pictures.flatfield,
-                countrate_table=pictures.countrate_table,
-            )
+    def _series(self, number: int, unix_ns: int, plan: Plan, pictures: Pictures) -> ArmedSeries:
+        return ArmedSeries(
+            number=number,
+            unique_id=self.unique_id,
+            armed_unix_ns=unix_ns,
+            nimages=plan.nimages,
+            ntrigger=plan.ntrigger,
+            trigger_mode=plan.mode,
+            expected=plan.expected,
+            ring=pictures.ring,
+            config=dict(self._config.values()),
+            pixel_mask=pictures.pixel_mask,
+            flatfield=pictures.flatfield,
+            countrate_table=pictures.countrate_table,
         )
-        if plan.mode not in SOFTWARE:
-            self.ignored_triggers += self._line.discard_before(self._now)
-            self._line.begin(armed.number, self._now, plan.cycle_ns)
 
     def _trigger(self, argument: object, resolve: Resolve) -> None:
-        armed = self._armed
-        assert armed is not None, "ready without a series"
-        if armed.exposures.plan.mode not in SOFTWARE:
-            mode = armed.exposures.plan.mode
-            raise Refused(409, f"in trigger_mode {mode} triggers come by cable, not by command")
         exposure_ns = None
         if argument is not None:
             if (
@@ -379,71 +290,13 @@ class ControlUnit:
             ):
                 raise Refused(400, f"a trigger's count_time must lie in 0..3600 s, not {argument!r}")
             exposure_ns = round(argument * NS_PER_S)
-        self._trigger_waits = resolve
-        armed.exposures.trigger(self._now, exposure_ns)
-        self._enter(Event.TRIGGERED)
+        self._running.trigger(self._now, exposure_ns, resolve)
 
     def _stop(self, command: Command) -> None:
-        armed = self._armed
-        if armed is None:
-            return
-        if command is Command.CANCEL and armed.announced:
-            armed.exposures.stop_after_current(self._now)
-            self._settle(armed)
+        if command is Command.CANCEL:
+            self._running.cancel(self._now)
         else:
-            self._finish(dropping=command is Command.ABORT)
-
-    # The series
-
-    def _follow_images(self, now: SimTime) -> None:
-        """Deliver the images that are done by now, until a way out is full or nothing more is due."""
-        armed = self._armed
-        if armed is None or not armed.announced:
-            return
-        if self._delivery.waits and not self._delivery.resume():
-            return
-        while (run := armed.exposures.next_run(now)) is not None:
-            if self._faults.strike("early_end") is not None:
-                self._finish()
-                return
-            self._show(armed)
-            if not self._delivery.offer(run):
-                return
-        self._settle(armed)
-
-    def _settle(self, armed: _Armed) -> None:
-        """Bring the state to where the exposures are, once everything is delivered."""
-        if self._delivery.waits:
-            return
-        if armed.exposures.complete and armed.exposures.ends_by_itself:
-            self._finish()
-            return
-        self._show(armed)
-        if not armed.exposures.exposing and self.state is State.ACQUIRE:
-            self._enter(Event.TRIGGER_DONE)
-            self._answer_trigger()
-
-    def _show(self, armed: _Armed) -> None:
-        if armed.exposures.exposing and self.state is State.READY:
-            self._enter(Event.TRIGGERED)
-
-    def _finish(self, *, dropping: bool = False) -> None:
-        """End the series, if there is one: the end message, state idle, the waiting trigger answered."""
-        armed, self._armed = self._armed, None
-        if armed is None:
-            return
-        self._missed_total += armed.exposures.missed
-        self._enter(Event.SERIES_DONE)
-        if dropping:
-            self._delivery.abort()
-        else:
-            self._delivery.end()
-        self._answer_trigger()
-
-    def _answer_trigger(self) -> None:
-        if self._trigger_waits is not None:
-            resolve, self._trigger_waits = self._trigger_waits, None
-            resolve({})
+            self._running.finish(dropping=command is Command.ABORT)
 
 
 def _known(command: str) -> Command:

@@ -99,6 +99,17 @@ def after(state: State, event: Event) -> State:
     return NEXT[state, event]
 
 
+class Machine:
+    """The state that a unit is in."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def enter(self, event: Event) -> None:
+        """Follow an event. Raises KeyError for one that cannot happen here: that would be our bug."""
+        self.state = after(self.state, event)
+
+
 def check_allowed(command: Command, state: State) -> None:
     """Raise Refused (409) when the command is not allowed in this state."""
     if state not in ALLOWED[command]:
