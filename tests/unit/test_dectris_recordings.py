@@ -173,7 +173,8 @@ def test_what_cannot_be_replayed_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     with h5py.File(tmp_path / "odd.h5", "w") as file:
         file.create_dataset("entry/data/data", data=IMAGES, chunks=(2, *SHAPE), **FILTERS["lz4"])
     refused(tmp_path / "odd.h5", "every chunk is one image")
-    data_file(tmp_path / "none.h5", IMAGES[:0])
+    with h5py.File(tmp_path / "none.h5", "w") as file:
+        file.create_dataset("entry/data/data", (0, *SHAPE), "u2", chunks=(1, *SHAPE), maxshape=(None, *SHAPE))
     refused(tmp_path / "none.h5", "holds no images")
     data_file(tmp_path / "a_1.h5", IMAGES)
     data_file(tmp_path / "a_2.h5", IMAGES.astype(np.uint8))
