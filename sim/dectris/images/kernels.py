@@ -122,8 +122,8 @@ def read_out(
             continue
         seen = np.float64(n) * np.float64(response[pixel])
         if dead_share > 0.0:
-            seen = min(seen, bend)
-            seen *= math.exp(-seen * dead_share)
+            seen = np.float64(min(seen, bend))
+            seen = np.float64(seen * math.exp(-seen * dead_share))
         raw[pixel] = min(np.float64(limit), math.floor(seen + 0.5))
 
 

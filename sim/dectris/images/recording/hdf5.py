@@ -54,7 +54,9 @@ def read_file(path: Path, into: Recorded, seen: set[Path]) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    # A KeyError puts its sentence in quotes.
+    said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return (said or type(error).__name__).splitlines()[0][:200]
 
 
 def _datasets(file: h5py.File, path: Path, seen: set[Path]) -> Iterator[h5py.Dataset]:
@@ -71,9 +73,19 @@ def _datasets(file: h5py.File, path: Path, seen: set[Path]) -> Iterator[h5py.Dat
     if not links:
         raise KeyError("entry/data holds neither data nor data_000001")
     for name in links:
-        data = group[name]
+        data = _linked(group, name)
         seen.add(Path(data.file.filename).resolve())
         yield data
+
+
+def _linked(group: h5py.Group, name: str) -> h5py.Dataset:
+    try:
+        return group[name]
+    except KeyError:
+        link = group.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            raise KeyError(f"entry/data/{name} lies in {link.filename}, which cannot be opened") from None
+        raise
 
 
 def _virtual_sources(data: h5py.Dataset, path: Path, seen: set[Path]) -> Iterator[h5py.Dataset]:
