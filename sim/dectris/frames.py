@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.dectris import encode, picture
+from sim.dectris import picture
+from sim.dectris.images import encode
 from sim.dectris.messages import EncodedFrame
 from sim.errors import ConfigurationRejected
 
@@ -119,13 +121,13 @@ class FileFrames:
 
     def _encode(self, stored: StoredFrame, compression: str) -> EncodedFrame:
         if stored.compression != compression:
-            image = encode.decode_chunk(stored.chunk, stored.compression, self.shape, self.dtype)
+            image = encode.decode(stored.chunk, stored.compression, self.shape, self.dtype)
             blob = encode.encode(image, compression)
         elif compression == "lz4":
-            blob = encode.hdf5_lz4_to_stream(stored.chunk)
+            blob = encode.lz4_as_one_block(stored.chunk, self.shape[0] * self.shape[1] * self.dtype.itemsize)
         else:
             blob = stored.chunk
-        return encode.encoded_frame(blob, self.shape[1], self.shape[0], self.dtype, compression)
+        return _encoded_frame(blob, self.shape, self.dtype, compression)
 
 
 def _files(device: str, patterns: Sequence[str]) -> list[Path]:
@@ -145,6 +147,15 @@ def _compression(data: h5py.Dataset) -> str | None:
     properties = data.id.get_create_plist()
     filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
     return {(): "none", (_BSLZ4,): "bslz4", (_LZ4,): "lz4"}.get(tuple(filters))
+
+
+def _encoded_frame(
+    blob: bytes, shape: tuple[int, int], dtype: np.dtype[Any], compression: str
+) -> EncodedFrame:
+    """A frame of stream 1 with the hash that the image message carries."""
+    blob = bytes(encode.stream1_part(blob, compression))
+    md5 = hashlib.md5(blob, usedforsecurity=False).hexdigest()
+    return EncodedFrame(blob, md5, shape[1], shape[0], str(dtype), encode.encoding(dtype, compression))
 
 
 class SyntheticFrames:
@@ -173,4 +184,4 @@ class SyntheticFrames:
     def frame(self, series: int, number: int, compression: str) -> EncodedFrame:
         """The frame, drawn and encoded."""
         blob = encode.encode(self.image(series, number), compression)
-        return encode.encoded_frame(blob, self.shape[1], self.shape[0], self.dtype, compression)
+        return _encoded_frame(blob, self.shape, self.dtype, compression)
