@@ -137,7 +137,7 @@ def send_legacy(  # type: ignore[no-untyped-def]
     hashes     (distinct, 32) u1
     shapes     (n,) u1, part 2 of each distinct image; shape_cuts (distinct + 1,) int64 where each begins
     pool, offsets, lengths   encoded images
-    keep       whether pool, shapes and texts outlive the socket: then libzmq reads the data where it lies
+    keep       whether the pool outlives the socket: then libzmq reads the data where they lie
 
     Returns (handled, sent): images sent or skipped, images sent. A message is never half sent: whether there is room
     is decided at its first part, and when its receiver is lost in the middle, libzmq takes all of it back.
@@ -162,7 +162,7 @@ def send_legacy(  # type: ignore[no-untyped-def]
                 return k, sent
             continue
         size = shape_cuts[i + 1] - shape_cuts[i]
-        if _send(data_send, socket, shapes.ctypes.data + shape_cuts[i], size, _MIDDLE) < 0:
+        if _send(plain, socket, shapes.ctypes.data + shape_cuts[i], size, _MIDDLE) < 0:
             continue
         if _send(data_send, socket, pool.ctypes.data + offsets[i], lengths[i], _MIDDLE) < 0:
             continue
@@ -238,3 +238,14 @@ def send_cbor(  # type: ignore[no-untyped-def]
             continue
         sent += 1
     return count, sent
+
+
+def warm_up() -> None:
+    """Compile, or load what was compiled before: with no image to send, so that nothing is called."""
+    functions, none, one = np.zeros(6, np.int64), np.zeros(0, np.uint8), np.zeros((1, 1), np.int64)
+    cuts = np.zeros(9, np.int64)
+    none.flags.writeable = False
+    send_legacy(
+        functions, 0, 0, 0, 0, 0, 0, False, none, cuts, none.reshape(0, 32), none, cuts, none, one[0], one[0], False
+    )
+    send_cbor(functions, 0, 0, 0, 0, 0, 0, False, none, cuts, none, cuts, one[0], one, one, 1)

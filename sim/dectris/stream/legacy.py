@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sim.dectris.images.frames import Layout, Ring
 from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.dectris.stream.settings import Settings
+from sim.dectris.stream.spoiling import EXTRA_PART, HONEST, WRONG_HASH, Spoiled
 
 Parts = tuple[bytes | memoryview, ...]
 
@@ -93,22 +94,27 @@ def blob(ring: Ring, number: int) -> memoryview:
     return framed[HDF5_LZ4_PREFIX:] if ring.layout.compression == "lz4" else framed
 
 
-def image(series: int, number: int, ring: Ring, run: ImageRun, appendix: bytes = b"") -> Parts:
+def image(
+    series: int, number: int, ring: Ring, run: ImageRun, appendix: bytes = b"", spoiled: Spoiled = HONEST
+) -> Parts:
     """An image message: 4 parts, and a fifth with an appendix."""
     data = blob(ring, number)
     begun = run.start_ns + (number - run.first) * run.period_ns
-    md5 = ring.channels[0].md5[number % ring.distinct]
-    parts = (
-        _json({"htype": "dimage-1.0", "series": series, "frame": number, "hash": md5}),
-        described(ring.layout, len(data)),
-        data,
-        _json(
-            {
-                "htype": "dconfig-1.0",
-                "start_time": begun,
-                "stop_time": begun + run.exposure_ns,
-                "real_time": run.exposure_ns,
-            }
-        ),
+    md5 = WRONG_HASH if spoiled.wrong_hash else ring.channels[0].md5[number % ring.distinct]
+    identity = {"htype": "dimage-1.0", "series": series + spoiled.series_offset, "frame": number, "hash": md5}
+    times = {
+        "htype": "dconfig-1.0",
+        "start_time": begun,
+        "stop_time": begun + run.exposure_ns,
+        "real_time": run.exposure_ns,
+    }
+    parts: Parts = (
+        _json(identity),
+        described(ring.layout, len(data) + spoiled.size_error),
+        spoiled.blob(data),
+        _json(times),
     )
-    return (*parts, appendix) if appendix else parts
+    parts = (*parts, appendix) if appendix else parts
+    if spoiled.missing_part:
+        parts = parts[:-1]
+    return (*parts, EXTRA_PART) if spoiled.extra_part else parts

@@ -14,6 +14,7 @@ from sim.dectris.stream import cbor, legacy
 from sim.dectris.stream.legacy import Parts
 from sim.dectris.stream.native import addresses
 from sim.dectris.stream.settings import Settings
+from sim.dectris.stream.spoiling import EXTRA_PART, HONEST, Spoiled
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,22 +38,16 @@ class SeriesMessages(ABC):
         """The end message of this series, or, with another number, a stale one."""
 
     @abstractmethod
-    def image(self, number: int, run: ImageRun) -> Parts:
+    def image(self, number: int, run: ImageRun, spoiled: Spoiled = HONEST) -> Parts:
         """The message of one image of a run."""
 
     @abstractmethod
-    def send(
-        self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool
-    ) -> tuple[int, int]:
+    def send(self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool) -> tuple[int, int]:
         """Send a run through the C socket at this address.
 
         With *waits*, it stops at the first image that nobody takes at once; otherwise such images are skipped. *keep*
         says that the ring outlives the socket. Returns how many images were handled and how many were sent.
         """
-
-    @abstractmethod
-    def kept(self) -> object:
-        """What must live as long as the socket after a `send` with keep."""
 
 
 class LegacyMessages(SeriesMessages):
@@ -71,13 +66,11 @@ class LegacyMessages(SeriesMessages):
         """One part."""
         return legacy.end(number)
 
-    def image(self, number: int, run: ImageRun) -> Parts:
+    def image(self, number: int, run: ImageRun, spoiled: Spoiled = HONEST) -> Parts:
         """Four parts, and an appendix."""
-        return legacy.image(self.series.number, number, self.series.ring, run, self._tail)
+        return legacy.image(self.series.number, number, self.series.ring, run, self._tail, spoiled)
 
-    def send(
-        self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool
-    ) -> tuple[int, int]:
+    def send(self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool) -> tuple[int, int]:
         """See SeriesMessages."""
         if self._prepared is None:
             self._prepared = _LegacyArrays(self.series, self._tail)
@@ -88,10 +81,6 @@ class LegacyMessages(SeriesMessages):
             ready.pool, ready.offsets, ready.lengths, keep,
         )  # fmt: skip
         return int(handled), int(sent)
-
-    def kept(self) -> object:
-        """The ring's pool and the second parts."""
-        return self._prepared
 
 
 class _LegacyArrays:
@@ -134,29 +123,26 @@ class CborMessages(SeriesMessages):
         """One part."""
         return (cbor.end(number, self.series.unique_id),)
 
-    def image(self, number: int, run: ImageRun) -> Parts:
+    def image(self, number: int, run: ImageRun, spoiled: Spoiled = HONEST) -> Parts:
         """One part with all channels."""
-        return (self.image_with(number, run),)
-
-    def image_with(
-        self, number: int, run: ImageRun, *, series: int | None = None, data: bytes | None = None
-    ) -> bytes:
-        """The message of one image, or one with another series number or other data."""
+        channels = 0 if spoiled.missing_part else len(self.series.ring.channels)
         texts = self._texts_of(run)
-        if series is not None:
-            identity = series, self.series.unique_id
-            texts = cbor.image_texts(*identity, len(self.series.ring.channels), run, self._appendix)
-        return cbor.image(texts, number, run, self.data(number) if data is None else data)
+        if spoiled.series_offset or not channels:
+            identity = self.series.number + spoiled.series_offset, self.series.unique_id
+            texts = cbor.image_texts(*identity, channels, run, self._appendix)
+        message = cbor.image(texts, number, run, self._data(number, spoiled) if channels else b"")
+        return (message, EXTRA_PART) if spoiled.extra_part else (message,)
 
-    def data(self, number: int) -> bytes:
+    def _data(self, number: int, spoiled: Spoiled) -> bytes:
         """Heads and blobs of all channels."""
         ring = self.series.ring
-        blobs = [(channel.name, channel.blob(number)) for channel in ring.channels]
-        return b"".join(cbor.data_head(name, ring.layout, len(blob)) + blob for name, blob in blobs)
+        blobs = [(channel.name, spoiled.blob(channel.blob(number))) for channel in ring.channels]
+        return b"".join(
+            cbor.data_head(name, ring.layout, len(blob), height_error=spoiled.size_error) + blob
+            for name, blob in blobs
+        )
 
-    def send(
-        self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool
-    ) -> tuple[int, int]:
+    def send(self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool) -> tuple[int, int]:
         """See SeriesMessages. A message is one part, so its data are copied whatever *keep* says."""
         if self._prepared is None:
             self._prepared = _CborArrays(self.series)
@@ -167,10 +153,6 @@ class CborMessages(SeriesMessages):
             texts, cuts, ready.heads, ready.head_cuts, ready.pools, ready.offsets, ready.lengths, cbor.TICK_NS,
         )  # fmt: skip
         return int(handled), int(sent)
-
-    def kept(self) -> object:
-        """Nothing: messages hold copies."""
-        return None
 
     def _texts_of(self, run: ImageRun) -> tuple[bytes, bytes, bytes, bytes, bytes]:
         """Runs of a series differ in their exposure only, and seldom."""
