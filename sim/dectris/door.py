@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -72,15 +73,17 @@ class Door:
         self._unit.submit(action)
         await self._attached.poke()
 
+    def in_loop(self, action: Callable[[], None]) -> None:
+        """Do something in the loop's thread, without the unit. Any thread may call."""
+        loop = self._loop
+        if loop is not None:
+            # A loop that has ended has no unit any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(action)
+
     def soon(self, action: Callable[[], None] | None = None) -> None:
         """Let the unit advance, with something to do or because there is room again. Any thread may call."""
-        loop = self._loop
-        if loop is None:
-            return
-        try:
-            loop.call_soon_threadsafe(self._poke, action)
-        except RuntimeError:
-            return  # the loop has ended, and the unit with it
+        self.in_loop(lambda: self._poke(action))
 
     def _poke(self, action: Callable[[], None] | None) -> None:
         unit, attached = self._unit, self._attached

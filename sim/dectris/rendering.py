@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from sim.dectris.configuration import DetectorConfiguration
+from sim.dectris.configuration.arrays import TABLE
 from sim.dectris.images.frames import ImageSource, Layout, Ring, Uploaded
 from sim.dectris.refusal import Refused
 from sim.dectris.unit.surroundings import Pictures, Rendered
@@ -38,7 +39,7 @@ class Renderer:
             if isinstance(ring, Refused):
                 made(ring)
             else:
-                made(Pictures(ring, masks, flatfields, config.countrate_table))
+                made(Pictures(ring, masks, flatfields, config.read_array(TABLE)))
 
         if not self._in_thread:
             finished(self._ring(layout, uploaded))

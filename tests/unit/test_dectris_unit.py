@@ -35,6 +35,7 @@ class Config:
     def __init__(self) -> None:
         self.present = dict(DEFAULTS)
 
+    @property
     def values(self) -> Mapping[str, Value]:
         return self.present
 

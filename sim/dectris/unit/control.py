@@ -239,7 +239,7 @@ class ControlUnit:
         resolve({})
 
     def _arm(self, resolve: Resolve) -> None:
-        plan = planned(self._config.values())
+        plan = planned(self._config.values)
         self._running.finish()
         self._last_number += 1
         number, unix_ns = self._last_number, self._behaviour.epoch_unix_ns + self._now
@@ -274,7 +274,7 @@ class ControlUnit:
             trigger_mode=plan.mode,
             expected=plan.expected,
             ring=pictures.ring,
-            config=dict(self._config.values()),
+            config=dict(self._config.values),
             pixel_mask=pictures.pixel_mask,
             flatfield=pictures.flatfield,
             countrate_table=pictures.countrate_table,

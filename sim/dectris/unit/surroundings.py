@@ -17,6 +17,7 @@ from sim.dectris.refusal import Refused
 class Configuration(Protocol):
     """The detector's configuration, as the unit uses it."""
 
+    @property
     def values(self) -> Mapping[str, Value]:
         """Present values by key; arrays are not among them."""
         ...

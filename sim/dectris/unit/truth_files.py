@@ -33,7 +33,7 @@ class TruthFiles:
         self._first_start_unix_ns = None
         # After `initialize` numbers come again; whoever looks must not find the truth of an earlier series.
         path = self._path(series.number)
-        self._do(lambda: [each.unlink(missing_ok=True) for each in (path.with_suffix(".json"), path)])
+        self._do(lambda: path.with_suffix(".json").unlink(missing_ok=True))
 
     def images(self, run: ImageRun) -> int:
         """Count images."""
