@@ -8,6 +8,7 @@ from sim.dectris.configuration.layout import layout_of
 from sim.dectris.configuration.settings import (
     FilewriterSettings,
     MonitorSettings,
+    Settings,
     StreamSettings,
     SystemSettings,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "DetectorConfiguration",
     "FilewriterSettings",
     "MonitorSettings",
+    "Settings",
     "StreamSettings",
     "SystemSettings",
     "layout_of",
