@@ -25,7 +25,7 @@ from sim.dectris.unit.delivery import Delivery
 from sim.dectris.unit.faults import UNIT_FAULTS
 from sim.dectris.unit.pulses import ExternalLine, Generator, PulsesRefused
 from sim.dectris.unit.surroundings import Behaviour
-from sim.dectris.unit.trigger_line import PulsesWanted, TriggerServer
+from sim.dectris.unit.trigger_line import Pull, PulsesWanted, TriggerServer
 from sim.dectris.unit.trigger_rest import TriggerRest
 from sim.dectris.unit.truth_files import TruthFiles
 from sim.kernel import NS_PER_S, DeviceKind, Problem, Server, Surroundings
@@ -146,7 +146,7 @@ class _Builder:
         around.faults.watch(lambda name: self._door.soon(_nothing) if name in _AT_ONCE else None)
         return unit
 
-    def _api(self, unit: ControlUnit, pull: Callable[[PulsesWanted], object]) -> ApiServer:
+    def _api(self, unit: ControlUnit, pull: Pull) -> ApiServer:
         around = self._around
         parts = Parts(
             detector=unit,
@@ -174,7 +174,7 @@ class _Builder:
             http, self._door, unit, closes, lambda: (*self._files.problems(), *self._truth.problems())
         )
 
-    def _pull_of(self, line: ExternalLine | Generator) -> Callable[[PulsesWanted], object]:
+    def _pull_of(self, line: ExternalLine | Generator) -> Pull:
         async def pull(wanted: PulsesWanted) -> None:
             if isinstance(line, Generator):
                 raise PulsesRefused(
