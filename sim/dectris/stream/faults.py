@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from sim.dectris.sinks import ImageRun
 from sim.dectris.stream.backlog import Item, Run, Sending, Single, head, rest
@@ -193,7 +193,7 @@ class StreamFaults:
         parameters = self._strike(fault, number)
         return 0 if parameters is None else float(parameters[parameter])
 
-    def _strike(self, fault: str, number: int) -> dict[str, object] | None:
+    def _strike(self, fault: str, number: int) -> dict[str, Any] | None:
         if not self._board.is_on(fault) or number < self._board.active()[fault]["from_frame"]:
             return None
         struck = self._board.strike(fault)

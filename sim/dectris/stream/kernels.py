@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -17,6 +18,11 @@ _MIDDLE: Final = _DONTWAIT | _SNDMORE
 _MD5_DIGITS: Final = 32
 
 
+def _native(function: Callable[..., Any]) -> Any:
+    """What the compiler puts in place of a call. numba's own decorator is typed as if it took one argument more."""
+    return intrinsic(function)
+
+
 def _call(builder: Any, arguments: Any, result: Any, types_: list[Any]) -> Any:
     """Call the C function at the address that the first argument is."""
     function = builder.inttoptr(arguments[0], ir.FunctionType(result, types_).as_pointer())
@@ -26,7 +32,7 @@ def _call(builder: Any, arguments: Any, result: Any, types_: list[Any]) -> Any:
 _LONG, _INT = ir.IntType(64), ir.IntType(32)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_native
 def _send(_: Any, _function: Any, _socket: Any, _data: Any, _size: Any, _flags: Any) -> Any:
     """zmq_send or zmq_send_const: -1 on error."""
 
@@ -36,7 +42,7 @@ def _send(_: Any, _function: Any, _socket: Any, _data: Any, _size: Any, _flags: 
     return types.int32(types.int64, types.int64, types.int64, types.int64, types.int32), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_native
 def _with_message(_: Any, _function: Any, _message: Any) -> Any:
     """A function of one message: zmq_msg_data (an address), zmq_msg_close."""
 
@@ -46,7 +52,7 @@ def _with_message(_: Any, _function: Any, _message: Any) -> Any:
     return types.int64(types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_native
 def _init_size(_: Any, _function: Any, _message: Any, _size: Any) -> Any:
     """zmq_msg_init_size."""
 
@@ -56,7 +62,7 @@ def _init_size(_: Any, _function: Any, _message: Any, _size: Any) -> Any:
     return types.int32(types.int64, types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_native
 def _msg_send(_: Any, _function: Any, _message: Any, _socket: Any, _flags: Any) -> Any:
     """zmq_msg_send."""
 
@@ -66,7 +72,7 @@ def _msg_send(_: Any, _function: Any, _message: Any, _socket: Any, _flags: Any) 
     return types.int32(types.int64, types.int64, types.int64, types.int32), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_native
 def _copy(_: Any, _target: Any, _source: Any, _size: Any) -> Any:
     """memcpy between addresses."""
 
