@@ -1,7 +1,7 @@
 """What sending the streams of a control unit costs: `python benchmarks/dectris_stream.py [--quick]`.
 
-The streams' sender goes into a process that only takes messages from its socket, beside a plain pyzmq loop that does
-the same. First as fast as it goes, lossless; then paced as hardware sends (a run every 4 ms, policy drop), which is what a
+The streams' sender goes into a process that only takes messages from its socket, beside a plain pyzmq loop that
+does the same. First as fast as it goes, lossless; then paced as hardware sends (a run every 4 ms, policy drop): what a
 simulator costs beside a receiver. Costs are user and system time of the sending process, libzmq's own thread included.
 """
 
