@@ -56,7 +56,10 @@ Item = Single | Run
 def rest(run: ImageRun, handled: int) -> ImageRun:
     """The run without its first images."""
     return replace(
-        run, first=run.first + handled, count=run.count - handled, start_ns=run.start_ns + handled * run.period_ns
+        run,
+        first=run.first + handled,
+        count=run.count - handled,
+        start_ns=run.start_ns + handled * run.period_ns,
     )
 
 

@@ -104,7 +104,9 @@ def start(series: ArmedSeries, settings: Settings) -> bytes:
     appendix = settings.header_appendix
     if appendix is not None and appendix != "":
         fields["user_data"] = appendix
-    fields["virtual_pixel_interpolation_enabled"] = bool(config.get("virtual_pixel_correction_applied", False))
+    fields["virtual_pixel_interpolation_enabled"] = bool(
+        config.get("virtual_pixel_correction_applied", False)
+    )
     return SELF_DESCRIBED + cbor2.dumps(fields)
 
 
@@ -162,7 +164,9 @@ def data_head(channel: str, layout: Layout, size: int, *, height_error: int = 0)
     packed = b""
     if layout.compression != "none":
         modifier = layout.bit_depth // 8 if layout.compression == "bslz4" else 0
-        packed = head(_TAG, TAG_COMPRESSED) + head(_LIST, 3) + cbor2.dumps(layout.compression) + head(0, modifier)
+        packed = (
+            head(_TAG, TAG_COMPRESSED) + head(_LIST, 3) + cbor2.dumps(layout.compression) + head(0, modifier)
+        )
     return cbor2.dumps(channel) + array + typed + packed + head(_BYTES, size)
 
 
@@ -177,7 +181,10 @@ def image_texts(
         + _fields({"type": "image", "series_id": number, "series_unique_id": unique_id})
         + cbor2.dumps("image_id")
     )
-    real = {"real_time": [run.exposure_ns // TICK_NS, TICKS_PER_S], "series_date": date(run.series_date_unix_ns)}
+    real = {
+        "real_time": [run.exposure_ns // TICK_NS, TICKS_PER_S],
+        "series_date": date(run.series_date_unix_ns),
+    }
     before_start = _fields(real) + cbor2.dumps("start_time") + head(_LIST, 2)
     denominator = cbor2.dumps(TICKS_PER_S)
     before_stop = denominator + cbor2.dumps("stop_time") + head(_LIST, 2)
@@ -191,9 +198,7 @@ def _fields(values: Mapping[str, Any]) -> bytes:
     return b"".join(cbor2.dumps(key) + cbor2.dumps(value) for key, value in values.items())
 
 
-def image(
-    texts: tuple[bytes, bytes, bytes, bytes, bytes], number: int, run: ImageRun, data: bytes
-) -> bytes:
+def image(texts: tuple[bytes, bytes, bytes, bytes, bytes], number: int, run: ImageRun, data: bytes) -> bytes:
     """An image message from a run's constant bytes and the heads and blobs of all channels."""
     begun = run.start_ns + (number - run.first) * run.period_ns
     stopped = begun + run.exposure_ns

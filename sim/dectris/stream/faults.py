@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from sim.dectris.sinks import ImageRun
 from sim.dectris.stream.backlog import Item, Run, Sending, Single, head, rest
@@ -19,10 +19,17 @@ _FROM: Final = {"from_frame": 0}
 """An image fault strikes images from this number on."""
 
 IMAGE_FAULTS: Final = (
-    FaultSpec("drop_frame", "An image is made but its message is not sent.", "missing of the series report", _FROM),
-    FaultSpec("duplicate_frame", "An image's message is sent twice.", "duplicates of the series report", _FROM),
     FaultSpec(
-        "reorder_frames", "An image is sent after the one that follows it.", "reordered of the series report", _FROM
+        "drop_frame", "An image is made but its message is not sent.", "missing of the series report", _FROM
+    ),
+    FaultSpec(
+        "duplicate_frame", "An image's message is sent twice.", "duplicates of the series report", _FROM
+    ),
+    FaultSpec(
+        "reorder_frames",
+        "An image is sent after the one that follows it.",
+        "reordered of the series report",
+        _FROM,
     ),
     FaultSpec(
         "wrong_series",
@@ -32,7 +39,7 @@ IMAGE_FAULTS: Final = (
     ),
     FaultSpec(
         "corrupt_blob",
-        "16 bytes in the middle of an image's data are inverted; the hash stays.",
+        "16 bytes of an image's data are inverted: stream 1 in the middle, stream 2 at the first block's length.",
         "corrupt of the series report",
         _FROM,
     ),
@@ -64,7 +71,10 @@ IMAGE_FAULTS: Final = (
         "extra_part", "An image message has a part more than it should.", "broken of the series report", _FROM
     ),
     FaultSpec(
-        "garbage", "Before an image comes a message of random bytes.", "unexpected of the series report", _FROM
+        "garbage",
+        "Before an image comes a message of random bytes.",
+        "unexpected of the series report",
+        _FROM,
     ),
     FaultSpec(
         "silent_stream",
@@ -74,12 +84,18 @@ IMAGE_FAULTS: Final = (
     ),
 )
 MESSAGE_FAULTS: Final = (
-    FaultSpec("missing_header", "The start message is not sent.", "no start comes; unexpected of what comes next"),
     FaultSpec(
-        "stale_end", "The previous series' end message is sent before the start.", "stale of the series report"
+        "missing_header", "The start message is not sent.", "no start comes; unexpected of what comes next"
+    ),
+    FaultSpec(
+        "stale_end",
+        "The previous series' end message is sent before the start.",
+        "stale of the series report",
     ),
     FaultSpec("missing_end", "The end message is not sent.", "ended of the series report is false"),
-    FaultSpec("late_end", "The end message comes late.", "end_delay_s of the series report", {"delay_s": 2.0}),
+    FaultSpec(
+        "late_end", "The end message comes late.", "end_delay_s of the series report", {"delay_s": 2.0}
+    ),
 )
 STREAM_FAULTS: Final = (*IMAGE_FAULTS, *MESSAGE_FAULTS)
 
@@ -177,7 +193,7 @@ class StreamFaults:
         parameters = self._strike(fault, number)
         return 0 if parameters is None else float(parameters[parameter])
 
-    def _strike(self, fault: str, number: int) -> dict[str, object] | None:
+    def _strike(self, fault: str, number: int) -> dict[str, Any] | None:
         if not self._board.is_on(fault) or number < self._board.active()[fault]["from_frame"]:
             return None
         struck = self._board.strike(fault)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -17,6 +18,11 @@ _MIDDLE: Final = _DONTWAIT | _SNDMORE
 _MD5_DIGITS: Final = 32
 
 
+def _native(function: Callable[..., Any]) -> Any:
+    """What the compiler puts in place of a call. numba's own decorator is typed as if it took one argument more."""
+    return intrinsic(function)
+
+
 def _call(builder: Any, arguments: Any, result: Any, types_: list[Any]) -> Any:
     """Call the C function at the address that the first argument is."""
     function = builder.inttoptr(arguments[0], ir.FunctionType(result, types_).as_pointer())
@@ -26,8 +32,8 @@ def _call(builder: Any, arguments: Any, result: Any, types_: list[Any]) -> Any:
 _LONG, _INT = ir.IntType(64), ir.IntType(32)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _send(_: Any, function: Any, socket: Any, data: Any, size: Any, flags: Any) -> Any:
+@_native
+def _send(_: Any, _function: Any, _socket: Any, _data: Any, _size: Any, _flags: Any) -> Any:
     """zmq_send or zmq_send_const: -1 on error."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -36,8 +42,8 @@ def _send(_: Any, function: Any, socket: Any, data: Any, size: Any, flags: Any) 
     return types.int32(types.int64, types.int64, types.int64, types.int64, types.int32), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _with_message(_: Any, function: Any, message: Any) -> Any:
+@_native
+def _with_message(_: Any, _function: Any, _message: Any) -> Any:
     """A function of one message: zmq_msg_data (an address), zmq_msg_close."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -46,8 +52,8 @@ def _with_message(_: Any, function: Any, message: Any) -> Any:
     return types.int64(types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _init_size(_: Any, function: Any, message: Any, size: Any) -> Any:
+@_native
+def _init_size(_: Any, _function: Any, _message: Any, _size: Any) -> Any:
     """zmq_msg_init_size."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -56,8 +62,8 @@ def _init_size(_: Any, function: Any, message: Any, size: Any) -> Any:
     return types.int32(types.int64, types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _msg_send(_: Any, function: Any, message: Any, socket: Any, flags: Any) -> Any:
+@_native
+def _msg_send(_: Any, _function: Any, _message: Any, _socket: Any, _flags: Any) -> Any:
     """zmq_msg_send."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -66,8 +72,8 @@ def _msg_send(_: Any, function: Any, message: Any, socket: Any, flags: Any) -> A
     return types.int32(types.int64, types.int64, types.int64, types.int32), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _copy(_: Any, target: Any, source: Any, size: Any) -> Any:
+@_native
+def _copy(_: Any, _target: Any, _source: Any, _size: Any) -> Any:
     """memcpy between addresses."""
 
     def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -82,44 +88,40 @@ def _copy(_: Any, target: Any, source: Any, size: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _put(buffer, at, text):  # type: ignore[no-untyped-def]
-    """Copy *text* into *buffer*; the place behind it."""
-    for i in range(text.size):
-        buffer[at + i] = text[i]
-    return at + text.size
+def _put(to, texts, cuts, place):  # type: ignore[no-untyped-def]
+    """Copy one of the constant texts to an address; the address behind it. *texts* is an address too."""
+    size = cuts[place + 1] - cuts[place]
+    _copy(to, texts + cuts[place], size)
+    return to + size
 
 
 @njit(nogil=True, cache=True)
-def _put_decimal(buffer, at, value):  # type: ignore[no-untyped-def]
-    """Write a non-negative integer in decimal digits; the place behind it."""
+def _put_decimal(scratch, to, value):  # type: ignore[no-untyped-def]
+    """Write a non-negative integer in decimal digits to an address inside *scratch*; the address behind it."""
     digits = 1
     rest = value // 10
     while rest > 0:
         digits += 1
         rest //= 10
+    at = to - scratch.ctypes.data
     for i in range(at + digits - 1, at - 1, -1):
-        buffer[i] = 48 + value % 10
+        scratch[i] = 48 + value % 10
         value //= 10
-    return at + digits
+    return to + digits
 
 
 @njit(nogil=True, cache=True)
-def _put_uint(buffer, at, value):  # type: ignore[no-untyped-def]
-    """Write a CBOR unsigned integer in its shortest form; the place behind it."""
+def _put_uint(scratch, to, value):  # type: ignore[no-untyped-def]
+    """Write a CBOR unsigned integer in its shortest form to an address inside *scratch*; the address behind it."""
+    at = to - scratch.ctypes.data
     if value < 24:
-        buffer[at] = value
-        return at + 1
-    if value < 0x100:
-        buffer[at], more = 0x18, 1
-    elif value < 0x10000:
-        buffer[at], more = 0x19, 2
-    elif value < 0x1_0000_0000:
-        buffer[at], more = 0x1A, 4
-    else:
-        buffer[at], more = 0x1B, 8
+        scratch[at] = value
+        return to + 1
+    more = 1 if value < 0x100 else 2 if value < 0x10000 else 4 if value < 0x1_0000_0000 else 8
+    scratch[at] = 0x18 if more == 1 else 0x19 if more == 2 else 0x1A if more == 4 else 0x1B
     for i in range(more):
-        buffer[at + 1 + i] = (value >> (8 * (more - 1 - i))) & 0xFF
-    return at + 1 + more
+        scratch[at + 1 + i] = (value >> (8 * (more - 1 - i))) & 0xFF
+    return to + 1 + more
 
 
 @njit(nogil=True, cache=True)
@@ -143,40 +145,39 @@ def send_legacy(  # type: ignore[no-untyped-def]
     is decided at its first part, and when its receiver is lost in the middle, libzmq takes all of it back.
     """
     scratch = np.empty(256, np.uint8)
-    here = scratch.ctypes.data
-    plain, data_send = functions[SEND], functions[SEND_CONST] if keep else functions[SEND]
+    here, constant = scratch.ctypes.data, texts.ctypes.data
+    plain, send_data = functions[SEND], functions[SEND_CONST] if keep else functions[SEND]
     distinct = offsets.size
-    appendix = texts.ctypes.data + cuts[7]
-    appendix_size = cuts[8] - cuts[7]
+    tail = cuts[8] - cuts[7]
     sent = 0
     for k in range(count):
         number = first + k
         i = number % distinct
-        at = _put(scratch, 0, texts[cuts[0] : cuts[1]])
-        at = _put_decimal(scratch, at, number)
-        at = _put(scratch, at, texts[cuts[1] : cuts[2]])
-        at = _put(scratch, at, hashes[i])
-        at = _put(scratch, at, texts[cuts[2] : cuts[3]])
-        if _send(plain, socket, here, at, _MIDDLE) < 0:
+        to = _put(here, constant, cuts, 0)
+        to = _put_decimal(scratch, to, number)
+        to = _put(to, constant, cuts, 1)
+        _copy(to, hashes.ctypes.data + i * _MD5_DIGITS, _MD5_DIGITS)
+        to = _put(to + _MD5_DIGITS, constant, cuts, 2)
+        if _send(plain, socket, here, to - here, _MIDDLE) < 0:
             if waits:
                 return k, sent
             continue
         size = shape_cuts[i + 1] - shape_cuts[i]
         if _send(plain, socket, shapes.ctypes.data + shape_cuts[i], size, _MIDDLE) < 0:
             continue
-        if _send(data_send, socket, pool.ctypes.data + offsets[i], lengths[i], _MIDDLE) < 0:
+        if _send(send_data, socket, pool.ctypes.data + offsets[i], lengths[i], _MIDDLE) < 0:
             continue
         begun = start + k * period
-        at = _put(scratch, 0, texts[cuts[3] : cuts[4]])
-        at = _put_decimal(scratch, at, begun)
-        at = _put(scratch, at, texts[cuts[4] : cuts[5]])
-        at = _put_decimal(scratch, at, begun + exposure)
-        at = _put(scratch, at, texts[cuts[5] : cuts[6]])
-        at = _put_decimal(scratch, at, exposure)
-        at = _put(scratch, at, texts[cuts[6] : cuts[7]])
-        if _send(plain, socket, here, at, _MIDDLE if appendix_size else _DONTWAIT) < 0:
+        to = _put(here, constant, cuts, 3)
+        to = _put_decimal(scratch, to, begun)
+        to = _put(to, constant, cuts, 4)
+        to = _put_decimal(scratch, to, begun + exposure)
+        to = _put(to, constant, cuts, 5)
+        to = _put_decimal(scratch, to, exposure)
+        to = _put(to, constant, cuts, 6)
+        if _send(plain, socket, here, to - here, _MIDDLE if tail else _DONTWAIT) < 0:
             continue
-        if appendix_size and _send(plain, socket, appendix, appendix_size, _DONTWAIT) < 0:
+        if tail and _send(plain, socket, constant + cuts[7], tail, _DONTWAIT) < 0:
             continue
         sent += 1
     return count, sent
@@ -202,35 +203,35 @@ def send_cbor(  # type: ignore[no-untyped-def]
     message = np.empty(8, np.int64)  # a zmq_msg_t is 64 bytes, aligned to a pointer
     handle = message.ctypes.data
     scratch = np.empty(texts.size + 64, np.uint8)
+    here, constant = scratch.ctypes.data, texts.ctypes.data
     tail = cuts[5] - cuts[4]
     sent = 0
     for k in range(count):
         number = first + k
         i = number % distinct
         begun = start + k * period
-        at = _put(scratch, 0, texts[cuts[0] : cuts[1]])
-        at = _put_uint(scratch, at, number)
-        at = _put(scratch, at, texts[cuts[1] : cuts[2]])
-        at = _put_uint(scratch, at, begun // tick)
-        at = _put(scratch, at, texts[cuts[2] : cuts[3]])
-        at = _put_uint(scratch, at, (begun + exposure) // tick)
-        at = _put(scratch, at, texts[cuts[3] : cuts[4]])
-        size = at + tail
+        to = _put(here, constant, cuts, 0)
+        to = _put_uint(scratch, to, number)
+        to = _put(to, constant, cuts, 1)
+        to = _put_uint(scratch, to, begun // tick)
+        to = _put(to, constant, cuts, 2)
+        to = _put_uint(scratch, to, (begun + exposure) // tick)
+        to = _put(to, constant, cuts, 3)
+        beginning = to - here
+        size = beginning + tail
         for c in range(channels):
             h = c * distinct + i
             size += head_cuts[h + 1] - head_cuts[h] + lengths[c, i]
         if _init_size(functions[INIT_SIZE], handle, size) != 0:
             return k, sent
         to = _with_message(functions[DATA], handle)
-        _copy(to, scratch.ctypes.data, at)
-        to += at
+        _copy(to, here, beginning)
+        to += beginning
         for c in range(channels):
-            h = c * distinct + i
-            _copy(to, heads.ctypes.data + head_cuts[h], head_cuts[h + 1] - head_cuts[h])
-            to += head_cuts[h + 1] - head_cuts[h]
+            to = _put(to, heads.ctypes.data, head_cuts, c * distinct + i)
             _copy(to, pools[c] + offsets[c, i], lengths[c, i])
             to += lengths[c, i]
-        _copy(to, texts.ctypes.data + cuts[4], tail)
+        _put(to, constant, cuts, 4)
         if _msg_send(functions[MSG_SEND], handle, socket, _DONTWAIT) < 0:
             _with_message(functions[CLOSE], handle)
             if waits:
@@ -246,6 +247,22 @@ def warm_up() -> None:
     cuts = np.zeros(9, np.int64)
     none.flags.writeable = False
     send_legacy(
-        functions, 0, 0, 0, 0, 0, 0, False, none, cuts, none.reshape(0, 32), none, cuts, none, one[0], one[0], False
+        functions,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        False,
+        none,
+        cuts,
+        none.reshape(0, 32),
+        none,
+        cuts,
+        none,
+        one[0],
+        one[0],
+        False,
     )
     send_cbor(functions, 0, 0, 0, 0, 0, 0, False, none, cuts, none, cuts, one[0], one, one, 1)

@@ -1,6 +1,6 @@
 """Messages of the legacy stream, version 1: values to the parts of a ZeroMQ message.
 
-Source: SIMPLON API reference 1.8, Stream V1. `shape` is [x, y], fast axis first. This stream has one channel: the first.
+Source: SIMPLON API reference 1.8, Stream V1. `shape` is [x, y], fast axis first. The stream has one channel.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.dectris.images.encode import encoding
 from sim.dectris.images.frames import Layout, Ring
 from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.dectris.stream.settings import Settings
@@ -19,19 +20,12 @@ from sim.dectris.stream.spoiling import EXTRA_PART, HONEST, WRONG_HASH, Spoiled
 
 Parts = tuple[bytes | memoryview, ...]
 
-HDF5_LZ4_PREFIX: Final = 16
-"""Bytes before the one block of HDF5's lz4 framing: this stream sends the block alone."""
 LARGE_KEYS: Final = frozenset({"countrate_correction_table", "flatfield", "pixel_mask"})
 """Keys with arrays: they have parts of their own, or are left out."""
 
 
 def _json(fields: Mapping[str, Any]) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode()
-
-
-def encoding(layout: Layout) -> str:
-    """The stream's name of an encoding: `bs16-lz4<`, `lz4<` or `<`."""
-    return {"bslz4": f"bs{layout.bit_depth}-lz4<", "lz4": "lz4<", "none": "<"}[layout.compression]
 
 
 def appendix_bytes(appendix: object) -> bytes:
@@ -82,16 +76,20 @@ def described(layout: Layout, size: int) -> bytes:
             "htype": "dimage_d-1.0",
             "shape": [layout.width, layout.height],
             "type": layout.dtype.name,
-            "encoding": encoding(layout),
+            "encoding": encoding(layout.dtype, layout.compression),
             "size": size,
         }
     )
 
 
+def skipped(layout: Layout) -> int:
+    """How many bytes of an encoded image are not sent: of HDF5's lz4 framing, only the block is."""
+    return 16 if layout.compression == "lz4" else 0
+
+
 def blob(ring: Ring, number: int) -> memoryview:
     """Part 3 of image *number*; no copy."""
-    framed = ring.channels[0].blob(number)
-    return framed[HDF5_LZ4_PREFIX:] if ring.layout.compression == "lz4" else framed
+    return ring.channels[0].blob(number)[skipped(ring.layout) :]
 
 
 def image(
@@ -111,7 +109,7 @@ def image(
     parts: Parts = (
         _json(identity),
         described(ring.layout, len(data) + spoiled.size_error),
-        spoiled.blob(data),
+        spoiled.blob(data, hashed=True),
         _json(times),
     )
     parts = (*parts, appendix) if appendix else parts

@@ -27,7 +27,7 @@ CHUNK: Final = 4096
 """Images for one call of a kernel, so that an abort is noticed soon."""
 SLOW_CHUNK: Final = 64
 KEPT_RINGS: Final = 4
-"""Rings that are sent without a copy. They live as long as the sockets, so there may be only a few; others are copied."""
+"""Rings that are sent without a copy. They live as long as the sockets, so there are only a few; others are copied."""
 NOTES_PER_S: Final = 10
 SHOWN_IMAGES: Final = 8
 """Images of a series whose messages stand in the transcript."""

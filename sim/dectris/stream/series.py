@@ -42,7 +42,9 @@ class SeriesMessages(ABC):
         """The message of one image of a run."""
 
     @abstractmethod
-    def send(self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool) -> tuple[int, int]:
+    def send(
+        self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool
+    ) -> tuple[int, int]:
         """Send a run through the C socket at this address.
 
         With *waits*, it stops at the first image that nobody takes at once; otherwise such images are skipped. *keep*
@@ -70,7 +72,9 @@ class LegacyMessages(SeriesMessages):
         """Four parts, and an appendix."""
         return legacy.image(self.series.number, number, self.series.ring, run, self._tail, spoiled)
 
-    def send(self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool) -> tuple[int, int]:
+    def send(
+        self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool
+    ) -> tuple[int, int]:
         """See SeriesMessages."""
         if self._prepared is None:
             self._prepared = _LegacyArrays(self.series, self._tail)
@@ -88,7 +92,7 @@ class _LegacyArrays:
 
     def __init__(self, series: ArmedSeries, tail: bytes) -> None:
         channel, layout = series.ring.channels[0], series.ring.layout
-        skipped = legacy.HDF5_LZ4_PREFIX if layout.compression == "lz4" else 0
+        skipped = legacy.skipped(layout)
         self.pool = channel.pool
         self.offsets = channel.offsets + skipped
         self.lengths = channel.lengths - skipped
@@ -136,13 +140,23 @@ class CborMessages(SeriesMessages):
     def _data(self, number: int, spoiled: Spoiled) -> bytes:
         """Heads and blobs of all channels."""
         ring = self.series.ring
-        blobs = [(channel.name, spoiled.blob(channel.blob(number))) for channel in ring.channels]
+        blobs = [
+            (channel.name, spoiled.blob(channel.blob(number), hashed=False)) for channel in ring.channels
+        ]
         return b"".join(
             cbor.data_head(name, ring.layout, len(blob), height_error=spoiled.size_error) + blob
             for name, blob in blobs
         )
 
-    def send(self, kernels: ModuleType, socket: int, run: ImageRun, *, waits: bool, keep: bool) -> tuple[int, int]:
+    def send(
+        self,
+        kernels: ModuleType,
+        socket: int,
+        run: ImageRun,
+        *,
+        waits: bool,
+        keep: bool,  # noqa: ARG002
+    ) -> tuple[int, int]:
         """See SeriesMessages. A message is one part, so its data are copied whatever *keep* says."""
         if self._prepared is None:
             self._prepared = _CborArrays(self.series)
