@@ -6,6 +6,7 @@ time and loses nothing. Images are lost only where the buffer for files is full;
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -234,7 +235,7 @@ class FileWriterSink:
             if writer is not None:
                 writer.give_up()
             self._failed = True
-            self._tell(f"series {work.job.series.number} is not written any further: {error}")
+            self._tell(f"series {work.job.series.number} is not written any further: {_reason(error)}")
 
     def _take(self, job: Job, run: ImageRun, corrupt: frozenset[int]) -> None:
         done = 0
@@ -262,6 +263,13 @@ class FileWriterSink:
         self._error = (*self._error, sentence)
         self._problems[:-_PROBLEMS] = []
         self._problems.append(Problem(self._device, self._now(), f"file writer: {sentence}"))
+
+
+def _reason(error: Exception) -> str:
+    """One line: HDF5 tells addresses and times as well."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    return str(error).split("\n")[0][:300]
 
 
 def _joined(last: _Work, new: _Work) -> _Work | None:
