@@ -245,6 +245,19 @@ def test_all_channels_lie_in_one_array_in_the_format_of_2024(bench: Bench) -> No
         assert master["entry/start_time"][()] == b"2026-01-01T00:00:01.000000Z"
 
 
+def test_times_of_irregular_images_stand_in_the_master(bench: Bench) -> None:
+    bench.config |= {"format": NXMX}
+    starts = [0, 7_000_000, 30_000_000, 31_000_000, 80_000_000]
+    bench.writer.begin(made_series())
+    for number, start in enumerate(starts):
+        bench.writer.images(ImageRun(number, 1, start, 1_000_000, 900_000, 1_767_225_601_000_000_000))
+    bench.writer.end()
+    bench.settle()
+    with h5py.File(bench.folder / "series_7_master.h5") as master:
+        assert master["entry/data/start_time"][:].tolist() == [start / 1e9 for start in starts]
+        assert master["entry/data/data"].shape[0] == 5
+
+
 def test_the_legacy_format_has_the_first_channel_alone(bench: Bench) -> None:
     series = made_series(channels=("threshold_1", "threshold_2"))
     bench.write(series)
