@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +48,29 @@ CONFIG: dict[str, Any] = {
     "two_theta_increment": 0.0,
     "description": "Dectris EIGER2 Si 500K",
     "sample_name": "",
+    "instrument_name": "bench",
+    "source_name": "",
+    "beam_center_x": 5.5,
+    "beam_center_y": 6.5,
+    "bit_depth_image": 16,
+    "bit_depth_readout": 16,
+    "countrate_correction_applied": True,
+    "countrate_correction_count_cutoff": 21517,
+    "data_collection_date": "2026-01-01T00:00:00.000+00:00",
+    "detector_number": "E-08-0100",
+    "detector_readout_time": 1e-7,
+    "eiger_fw_version": "release-2022.1.2",
+    "element": "Cu",
+    "flatfield_correction_applied": True,
+    "nimages": 12,
+    "number_of_excluded_pixels": 0,
+    "pixel_mask_applied": True,
+    "roi_mode": "disabled",
+    "sensor_material": "Si",
+    "sensor_thickness": 0.00045,
+    "software_version": "1.8.0",
+    "total_flux": 0.0,
+    "virtual_pixel_correction_applied": True,
 }
 
 
@@ -220,6 +245,19 @@ def test_all_channels_lie_in_one_array_in_the_format_of_2024(bench: Bench) -> No
         assert master["entry/start_time"][()] == b"2026-01-01T00:00:01.000000Z"
 
 
+def test_times_of_irregular_images_stand_in_the_master(bench: Bench) -> None:
+    bench.config |= {"format": NXMX}
+    starts = [0, 7_000_000, 30_000_000, 31_000_000, 80_000_000]
+    bench.writer.begin(made_series())
+    for number, start in enumerate(starts):
+        bench.writer.images(ImageRun(number, 1, start, 1_000_000, 900_000, 1_767_225_601_000_000_000))
+    bench.writer.end()
+    bench.settle()
+    with h5py.File(bench.folder / "series_7_master.h5") as master:
+        assert master["entry/data/start_time"][:].tolist() == [start / 1e9 for start in starts]
+        assert master["entry/data/data"].shape[0] == 5
+
+
 def test_the_legacy_format_has_the_first_channel_alone(bench: Bench) -> None:
     series = made_series(channels=("threshold_1", "threshold_2"))
     bench.write(series)
@@ -392,6 +430,24 @@ def test_the_faults_of_files_are_seen_by_a_reader(bench: Bench) -> None:
     assert "No space left" in bench.writer.error[0]
 
 
+def test_a_disk_that_fills_up_is_told_and_the_next_series_is_whole(bench: Bench) -> None:
+    bench.config["nimages_per_file"] = 1000
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # No file may grow beyond this: HDF5 meets a refused write, as on a full disk.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        bench.write(made_series(expected=1000, compression="none"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert bench.writer.state == "error"
+    assert bench.writer.error == ("series 7 is not written any further: File too large",)
+    assert list(bench.writer.names()) == ["series_7_master.h5"]
+    series = made_series(expected=1000, compression="none")
+    bench.write(series)
+    with h5py.File(bench.folder / "series_7_master.h5") as master:
+        assert np.array_equal(legacy_images(master), true_images(series, 1000))
+
+
 def test_a_corrupt_chunk_hurts_its_image_alone(bench: Bench) -> None:
     series = made_series(compression="none")
     bench.faults.switch_on("file_corrupt_chunk", times=1)
@@ -400,6 +456,76 @@ def test_a_corrupt_chunk_hurts_its_image_alone(bench: Bench) -> None:
         images = legacy_images(master)
     wrong = [n for n in range(12) if not np.array_equal(images[n], series.ring.image(0, n))]
     assert wrong == [0]
+
+
+def structure(file: h5py.File) -> dict[str, Any]:
+    """Groups with their classes; datasets with type, filters, chunks and attributes."""
+    found: dict[str, Any] = {}
+
+    def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Group):
+            found[name] = bytes(item.attrs["NX_class"])
+            return
+        plist = item.id.get_create_plist()
+        filters = [plist.get_filter(place) for place in range(plist.get_nfilters())]
+        # The second value of bitshuffle is the minor version of the library that wrote.
+        packing = [(code, flags, values[:1], values[2:]) for code, flags, values, _ in filters]
+        attributes = {key: value.dtype for key, value in item.attrs.items()}
+        found[name] = (item.dtype, packing, item.chunks[0], item.maxshape[0], attributes)
+
+    file.visititems(look)
+    return found
+
+
+REAL = Path(os.environ.get("STELLWERK_REAL_DATA", "/nowhere")) / "dectris"
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not REAL.is_dir(), reason="STELLWERK_REAL_DATA names no folder with dectris/")
+@pytest.mark.parametrize(
+    ("real", "compression", "bit_depth"),
+    [
+        ("bslz4", "bslz4", 16),
+        ("lz4", "lz4", 16),
+        ("bslz4_uint8", "bslz4", 8),
+        ("bslz4_uint32", "bslz4", 32),
+    ],
+)
+def test_data_files_are_built_like_those_of_a_real_unit(
+    bench: Bench, real: str, compression: str, bit_depth: int
+) -> None:
+    bench.write(made_series(compression=compression, bit_depth=bit_depth))
+    folder = REAL / "h5-testfiles" / "datasets_eiger2"
+    with (
+        h5py.File(folder / f"eiger2_simread7_2datafiles_4images_{real}_data_000001.h5") as theirs,
+        h5py.File(bench.folder / "series_7_data_000001.h5") as ours,
+    ):
+        assert structure(ours) == structure(theirs)
+        assert ours.libver == theirs.libver
+
+
+OF_THE_FACILITY = {"end_time", "end_time_estimated", "title", "@version", "distance", "translation"}
+"""What the example has beyond the vendor's files: the beamline's own entries, by the last part of the name."""
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not REAL.is_dir(), reason="STELLWERK_REAL_DATA names no folder with dectris/")
+def test_the_master_has_what_masters_in_the_field_have(bench: Bench) -> None:
+    bench.write(made_series())
+    with (
+        h5py.File(REAL / "legacy-master-example" / "example_1_master.h5") as theirs,
+        h5py.File(bench.folder / "series_7_master.h5") as ours,
+    ):
+        names: list[str] = []
+        theirs.visit(names.append)
+        wanted = [name for name in names if name.rsplit("/", 1)[-1] not in OF_THE_FACILITY]
+        missing = [name for name in wanted if name not in ours]
+        # The example turns omega about the sample twice; the vendor's transformation is the plain angle.
+        assert [name for name in missing if not name.startswith("entry/sample/transformations/omega_")] == []
+        for name in wanted:
+            if name in ours and "units" in theirs[name].attrs:
+                expected = theirs[name].attrs["units"].replace("pixels", "pixel")
+                assert ours[name].attrs["units"] == expected.encode(), name
 
 
 def test_runs_that_wait_become_one(bench: Bench) -> None:

@@ -8,10 +8,10 @@ channels.
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Final
 
 import h5py
-import hdf5plugin
+import hdf5plugin  # noqa: F401 - registers the filters, without which HDF5 makes no such dataset
 import numpy as np
 from h5py._objects import phil
 from numpy.typing import NDArray
@@ -20,7 +20,12 @@ from sim.dectris.filewriter.kernels import H5D_WRITE_CHUNK, write_chunks
 from sim.dectris.filewriter.nexus import put_lost
 from sim.dectris.images.frames import Channel, Ring
 
-_CORRUPT_BYTES = 16
+_BITSHUFFLE: Final = 32008
+_BITSHUFFLE_LZ4: Final = (0, 2)
+"""Default block size; LZ4 after it. The filter itself puts its version and the element size before these."""
+_LZ4: Final = 32004
+"""Without values: the block size stands in each chunk."""
+_CORRUPT_BYTES: Final = 16
 
 
 class ImageDataset:
@@ -44,7 +49,7 @@ class ImageDataset:
             maxshape=(None, *middle, *plane),
             chunks=(1,) * (self._rank - 2) + plane,
             dtype=layout.dtype,
-            **filters(layout.compression if compressed else "none"),
+            dcpl=_created(layout.compression if compressed else "none"),
         )
 
     def bytes_of(self, first: int, count: int) -> NDArray[np.int64]:
@@ -112,12 +117,17 @@ class ImageDataset:
         self._dataset.id.write_direct_chunk(offset, blob)
 
 
-def filters(compression: str) -> dict[str, Any]:
-    """Arguments of h5py's create_dataset for chunks of this compression."""
+def _created(compression: str) -> h5py.h5p.PropDCID:
+    """How the dataset is made: with a filter that a reader must have, as in files of real units.
+
+    Without it a reader gets an error; h5py's own arguments would mark the filter as one that may be left out.
+    """
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     if compression == "bslz4":
-        return dict(hdf5plugin.Bitshuffle(nelems=0, cname="lz4"))
-    # Real files have the lz4 filter without values; the block size stands in each chunk.
-    return {"compression": 32004, "compression_opts": ()} if compression == "lz4" else {}
+        plist.set_filter(_BITSHUFFLE, 0, _BITSHUFFLE_LZ4)
+    elif compression == "lz4":
+        plist.set_filter(_LZ4, 0)
+    return plist
 
 
 def inverted(blob: bytes | memoryview) -> bytes:

@@ -38,8 +38,23 @@ class Job:
     wrong_link: bool = False
     faults: dict[int, FileFaults] = field(default_factory=dict)
     """By data file; entered before the file's first image is handed over."""
+    stretches: array[int] = field(default_factory=lambda: array("q"))
+    """Beginnings of images as regular stretches, three numbers each: start_ns, period_ns, count. Read after the end."""
+    series_unix_ns: int | None = None
+    """When the first image began."""
     aborted: bool = False
     """Images that wait are dropped."""
+
+    def note_times(self, run: ImageRun) -> None:
+        """Keep when images began; only the format of 2024 has a place for it."""
+        self.series_unix_ns = run.series_date_unix_ns
+        if not self.settings.stacked:
+            return
+        known = self.stretches
+        if known and known[-2] == run.period_ns and known[-3] + known[-1] * known[-2] == run.start_ns:
+            known[-1] += run.count
+        else:
+            known.extend((run.start_ns, run.period_ns, run.count))
 
     def file_of(self, image: int) -> int:
         """Number of the data file of an image, from 0."""
@@ -66,8 +81,6 @@ class SeriesWriter:
         self._open_number = 0
         self._images: ImageDataset | None = None
         self._bytes = 0
-        self._segments = array("q")
-        self._series_unix_ns: int | None = None
         self.taken = 0
         self.lost = 0
         """Images for which the buffer had no room."""
@@ -80,9 +93,8 @@ class SeriesWriter:
         planned = min(self._job.series.expected, _PLANNED_IMAGES, _PLANNED_FILES * self._job.files_hold)
         self._write_master(Taken(planned))
 
-    def take(self, run: ImageRun, skipped: int, count: int, corrupt: AbstractSet[int]) -> int:
-        """Write up to *count* images of a run after its first *skipped*, into one file. How many; raises OSError."""
-        first = run.first + skipped
+    def take(self, first: int, count: int, corrupt: AbstractSet[int]) -> int:
+        """Write up to *count* images from number *first* on, into one file. How many; raises OSError."""
         file = self._job.file_of(first)
         if self._images is None:
             self._open_file(file)
@@ -98,7 +110,6 @@ class SeriesWriter:
             self._images.skip(count - fitting)
             self.lost += count - fitting
         self.taken += count
-        self._note_times(run, skipped, count)
         if self._images.rows == self._job.files_hold and self._job.settings.images_per_file:
             self._close_file()
         return count
@@ -169,25 +180,14 @@ class SeriesWriter:
             os.truncate(path, int(path.stat().st_size * faults.keep))
         self._files.finish(name, faults.late_ns)
 
-    def _note_times(self, run: ImageRun, skipped: int, count: int) -> None:
-        """Keep beginnings as (start, period, count) of regular stretches."""
-        self._series_unix_ns = run.series_date_unix_ns
-        if not self._job.settings.stacked:
-            return
-        start, times = run.start_ns + skipped * run.period_ns, self._segments
-        if times and times[-2] == run.period_ns and times[-3] + times[-1] * times[-2] == start:
-            times[-1] += count
-        else:
-            times.extend((start, run.period_ns, count))
-
     def _known(self) -> Taken:
         starts = None
         if self._job.settings.stacked:
-            stretches = np.frombuffer(self._segments, np.int64).reshape(-1, 3)
+            stretches = np.frombuffer(self._job.stretches, np.int64).reshape(-1, 3)
             starts = np.concatenate(
                 [np.zeros(0, np.int64), *(start + period * np.arange(n) for start, period, n in stretches)]
-            )
-        return Taken(self.taken, self.lost, starts, self._series_unix_ns)
+            )[: self.taken]
+        return Taken(self.taken, self.lost, starts, self._job.series_unix_ns)
 
     def _write_master(self, taken: Taken) -> None:
         name = master_name(self._base)

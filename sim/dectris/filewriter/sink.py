@@ -1,11 +1,12 @@
 """The file writer: takes runs of images from the loop and writes them in a thread of its own.
 
-What waits are runs, a few numbers each, for the images lie in the ring: the writer may lag behind the detector by any
-time and loses nothing. Images are lost only where the buffer for files is full; each of them is counted.
+What waits are numbers, for the images lie in the ring: the writer may lag behind the detector by any time, loses
+nothing and holds nobody up. Images are lost only where the buffer for files is full; each of them is counted.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +26,6 @@ from sim.kernel import FaultBoard, Problem
 
 BUFFER_BYTES: Final = 2 << 30
 """Default size of the buffer for files."""
-_RUNS: Final = 10_000
-"""Runs that may wait; regular ones become one run."""
 _BATCH: Final = 512
 """Images written at once; an abort waits for no more than these."""
 _PROBLEMS: Final = 100
@@ -34,10 +33,13 @@ _PROBLEMS: Final = 100
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """One thing for the thread to do. Without a run: begin the job, or end it."""
+    """One thing for the thread to do: begin a job, write images, or end it."""
 
     job: Job
-    run: ImageRun | None = None
+    begins: bool = False
+    first: int = 0
+    count: int = 0
+    """Images; 0 where the job begins or ends."""
     corrupt: frozenset[int] = frozenset()
     ends: bool = False
 
@@ -62,7 +64,7 @@ class FileWriterSink:
         self._files = FinishedFiles(folder, buffer_bytes, now)
         self._changed = threading.Condition()
         self._waiting: deque[_Work] = deque()
-        self._at_work = self._closing = self._full = False
+        self._at_work = self._closing = False
         self._thread: threading.Thread | None = None
         self._job: Job | None = None
         self._files_struck = 0
@@ -84,19 +86,16 @@ class FileWriterSink:
         self._job = Job(series, settings, wrong_link)
         self._files_struck = 0
         self._strike_files(self._job, 0)
-        self._hand_over(_Work(self._job))
+        self._hand_over(_Work(self._job, begins=True))
 
     def images(self, run: ImageRun) -> int:
-        """Take images. All of them, unless the thread lags behind by thousands of irregular runs: then none."""
+        """Take images: all of them, always."""
         job = self._job
-        if job is None or run.count == 0:
-            return run.count
-        with self._changed:
-            if len(self._waiting) >= _RUNS:
-                self._full = True
-                return 0
-        self._strike_files(job, run.first + run.count - 1)
-        self._hand_over(_Work(job, run, strike_images(self._faults, run.first, run.count)))
+        if job is not None and run.count > 0:
+            job.note_times(run)
+            self._strike_files(job, run.first + run.count - 1)
+            corrupt = strike_images(self._faults, run.first, run.count)
+            self._hand_over(_Work(job, first=run.first, count=run.count, corrupt=corrupt))
         return run.count
 
     def end(self) -> None:
@@ -184,7 +183,7 @@ class FileWriterSink:
 
     def _hand_over(self, work: _Work) -> None:
         with self._changed:
-            if work.run is None and not work.ends:
+            if work.begins:
                 self._unfinished_jobs += 1
             last = self._waiting[-1] if self._waiting else None
             joined = _joined(last, work) if last is not None else None
@@ -209,9 +208,6 @@ class FileWriterSink:
                 if not self._waiting:
                     return
                 work, self._at_work = self._waiting.popleft(), True
-                had_none, self._full = self._full, False
-            if had_none:
-                self._room_made()
             self._do(work)
             with self._changed:
                 self._at_work = False
@@ -221,26 +217,26 @@ class FileWriterSink:
 
     def _do(self, work: _Work) -> None:
         try:
-            if work.run is not None:
-                self._take(work.job, work.run, work.corrupt)
-            elif work.ends:
-                self._finish()
-            else:
+            if work.begins:
                 self._writer = SeriesWriter(work.job, self._files)
                 self._writer.begin()
+            self._take(work)
+            if work.ends:
+                self._finish()
         except (OSError, RuntimeError, ValueError, KeyError, SimError) as error:
             # h5py raises any of these where HDF5 fails.
             writer, self._writer = self._writer, None
             if writer is not None:
                 writer.give_up()
             self._failed = True
-            self._tell(f"series {work.job.series.number} is not written any further: {error}")
+            self._tell(f"series {work.job.series.number} is not written any further: {_reason(error)}")
 
-    def _take(self, job: Job, run: ImageRun, corrupt: frozenset[int]) -> None:
+    def _take(self, work: _Work) -> None:
         done = 0
-        while done < run.count and self._writer is not None and not job.aborted:
+        while done < work.count and self._writer is not None and not work.job.aborted:
             lost = self._writer.lost
-            done += self._writer.take(run, done, min(_BATCH, run.count - done), corrupt)
+            batch = min(_BATCH, work.count - done)
+            done += self._writer.take(work.first + done, batch, work.corrupt)
             if self._writer.lost > lost == 0:
                 self._tell("the buffer for files is full: images are not written until files are deleted")
 
@@ -264,12 +260,16 @@ class FileWriterSink:
         self._problems.append(Problem(self._device, self._now(), f"file writer: {sentence}"))
 
 
+def _reason(error: Exception) -> str:
+    """One line: HDF5 tells addresses and times as well."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    return str(error).split("\n")[0][:300]
+
+
 def _joined(last: _Work, new: _Work) -> _Work | None:
-    """Two runs of one series as one where the second goes on regularly where the first stops."""
-    if last.job is not new.job or last.run is None or new.run is None:
+    """Images of one series that wait one after the other are one piece of work, so that hardly anything waits."""
+    both = last.job is new.job and last.count > 0 and new.count > 0
+    if not both or new.first != last.first + last.count:
         return None
-    a, b = last.run, new.run
-    follows = b.first == a.first + a.count and b.start_ns == a.start_ns + a.count * a.period_ns
-    if not follows or (a.period_ns, a.exposure_ns) != (b.period_ns, b.exposure_ns):
-        return None
-    return _Work(last.job, replace(a, count=a.count + b.count), last.corrupt | new.corrupt)
+    return replace(last, count=last.count + new.count, corrupt=last.corrupt | new.corrupt)
