@@ -149,8 +149,13 @@ def dcu(stellwerk_small_bench: tuple[OwnedBench, Any], tmp_path: Path) -> Dcu:
     from fat.testing.handles import Dcu
 
     endpoints = stellwerk_small_bench[0].endpoints
-    addresses = (endpoints[f"dcu.{suffix}"] for suffix in ("api", "stream", "stream2", "trigger"))
-    return Dcu(*addresses, tmp_path / "data" / "dcu" / "truth")
+    return Dcu(
+        endpoints["dcu.api"],
+        endpoints["dcu.stream"],
+        endpoints["dcu.stream2"],
+        endpoints["dcu.trigger"],
+        tmp_path / "data" / "dcu" / "truth",
+    )
 
 
 @pytest.fixture
