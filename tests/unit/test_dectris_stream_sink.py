@@ -212,6 +212,17 @@ def test_with_policy_drop_what_came_and_what_was_dropped_is_all(made: Callable[.
     assert len(came) + bench.sink.dropped == 40_000
 
 
+def test_what_a_silence_has_kept_comes_whole_though_the_queue_is_short(made: Callable[..., Bench]) -> None:
+    bench = made(Policy.DROP, queue=50)
+    pull = bench.client()
+    bench.faults.switch_on("silent_stream", times=1, delay_s=0.05, from_frame=3)
+    bench.begin(3000)
+    bench.take(3000)
+    bench.sink.end()
+    assert numbers(whole(pull)) == list(range(3000))
+    assert bench.sink.dropped == 0
+
+
 def test_with_policy_block_a_full_stream_refuses_and_tells_of_room(made: Callable[..., Bench]) -> None:
     bench = made(queue=10)
     bench.begin(10_000)

@@ -71,7 +71,7 @@ class Sender:
         self._loading: threading.Thread | None = None
         self._kept: dict[int, object] = {}
         self._held = False
-        self._patient = False
+        self._patient = 0  # so many images more wait for a receiver, though the policy is drop
         self._stuck_since: float | None = None
         self._paused: tuple[Item, float] | None = None
         self._notes_left, self._notes_from = NOTES_PER_S, 0.0
@@ -91,7 +91,8 @@ class Sender:
     def load_kernels(self) -> None:
         """Load what is compiled, in the background: half a second, or some when compiled for the first time."""
         if self._loading is None:
-            self._loading = threading.Thread(target=self._load, name="stream kernels", daemon=True)
+            # No daemon: a thread that compiles must not be torn down with the interpreter.
+            self._loading = threading.Thread(target=self._load, name="stream kernels")
             self._loading.start()
 
     def stop(self, timeout_s: float = 1.5) -> None:
@@ -130,13 +131,13 @@ class Sender:
             self._outside.room_made()
         item = self._backlog.front()
         if item is None:
-            self._patient = False
+            self._patient = 0
             return None
         if self._settings.mode != "enabled":
             self._held = True
             return None
         if self._held:
-            self._held, self._patient = False, True
+            self._held, self._patient = False, self._backlog.images
         if isinstance(item, Single) and (pause_s := self._pause(item)) > 0:
             return pause_s
         done = self._send_run(item) if isinstance(item, Run) else self._send_single(item)
@@ -149,7 +150,7 @@ class Sender:
         now = time.monotonic()
         if self._paused is None or self._paused[0] is not item:
             self._paused = item, now + item.delay_s
-            self._patient = True
+        self._patient = self._backlog.images
         return self._paused[1] - now
 
     def _stuck(self) -> float | None:
@@ -168,7 +169,7 @@ class Sender:
             self._stuck_since = now
         if now - self._stuck_since < PATIENCE_S:
             return True
-        self._patient = False
+        self._patient = 0
         return False
 
     def _send_single(self, item: Single) -> bool:
@@ -205,7 +206,7 @@ class Sender:
                 kernels,
                 bound.socket.underlying,
                 head(item.run, CHUNK),
-                waits=self._waits or self._patient,
+                waits=self._waits or self._patient > 0,
                 keep=self._keep(item.sending),
             )
         self._count(item.sending, sent, handled - sent)
@@ -253,6 +254,7 @@ class Sender:
     def _count(self, sending: Sending, sent: int, dropped: int) -> None:
         sending.tally.sent += sent
         sending.tally.dropped += dropped
+        self._patient = max(0, self._patient - sent - dropped)
 
     def _keep(self, sending: Sending) -> bool:
         """Whether the ring lives as long as the sockets, so that libzmq may read from it at any time."""
