@@ -1,7 +1,7 @@
 """Counts that are lost in dead time, and the table that gives them back.
 
-The counter is paralysable: of n photons that meet a pixel during an exposure, n · exp(−n · dead_share) are counted, with
-dead_share = dead time / count time. Up to n = 0.5 / dead_share this can be inverted well; there the unit's correction
+The counter is paralysable: of n photons that meet a pixel during an exposure, n · exp(−n · dead_share) are counted;
+dead_share is dead time / count time. Up to n = 0.5 / dead_share this can be inverted well; there the unit's correction
 ends, and that count is its cutoff. With a dead time of 100 ns, the cutoff lies at 5 million counts per second, which is
 what an EIGER2 16M told (21517 counts in 4.3 ms; stream-2 messages published with tickit-devices).
 """
@@ -24,7 +24,7 @@ _USABLE: Final = 0.5
 
 def counter_limit(layout: Layout) -> int:
     """Highest count of a pixel that is not masked: one below the type's highest value, which means masked."""
-    return 2**layout.bit_depth - 2
+    return (1 << layout.bit_depth) - 2
 
 
 def cutoff(layout: Layout) -> int:

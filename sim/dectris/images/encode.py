@@ -1,8 +1,8 @@
 """Images to the bytes that streams and files carry, and back.
 
-Source: SIMPLON API reference (encodings); HDF5 registered filters 32004 (lz4) and 32008 (bitshuffle). One framing serves
-stream 1, stream 2 and HDF5 chunks alike for bslz4 and none. lz4 is framed as in HDF5 and stream 2, in one block of the
-whole image; stream 1 sends that block without the frame (`stream1_part`).
+Source: SIMPLON API reference (encodings); HDF5 registered filters 32004 (lz4) and 32008 (bitshuffle). One framing
+serves stream 1, stream 2 and HDF5 chunks alike for bslz4 and none. lz4 is framed as in HDF5 and stream 2, in one block
+of the whole image; stream 1 sends that block without the frame (`stream1_part`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def encode(image: NDArray[Any], compression: str) -> bytes:
     image = np.ascontiguousarray(image)
     if compression == "bslz4":
         packed = bitshuffle.compress_lz4(image.reshape(-1), BLOCK_BYTES // image.itemsize)
-        return _PREFIX.pack(image.nbytes, BLOCK_BYTES) + packed.tobytes()
+        return _PREFIX.pack(image.nbytes, BLOCK_BYTES) + bytes(packed)
     if compression == "lz4":
         block = _lz4_block(image.tobytes())
         return _PREFIX.pack(image.nbytes, image.nbytes) + _LENGTH.pack(len(block)) + block
@@ -116,7 +116,8 @@ def _lz4_blocks(chunk: Bytes, size: int) -> list[tuple[Bytes, int, bool]]:
     total, block_bytes = _PREFIX.unpack_from(chunk)
     if total != size:
         raise ChunkUnreadable(f"an lz4 image tells {total} bytes where {size} belong")
-    view, offset, blocks = memoryview(chunk), _PREFIX.size, []
+    view, offset = memoryview(chunk), _PREFIX.size
+    blocks: list[tuple[Bytes, int, bool]] = []
     while total > 0:
         raw_size = min(total, block_bytes)
         if raw_size == 0 or offset + _LENGTH.size > len(view):

@@ -107,9 +107,9 @@ class ImageSource(Protocol):
         ...
 
     def ring(self, layout: Layout, uploaded: Uploaded | None = None) -> Ring:
-        """The images in this layout. Kept, so that a second series with it costs nothing. May take seconds: a thread's job.
+        """The images in this layout. Kept, so that a second series with it costs nothing.
 
-        Raises ConfigurationRejected where a recording has no such images.
+        Making them may take seconds: a thread's job. Raises ConfigurationRejected where a recording has no such images.
         """
         ...
 

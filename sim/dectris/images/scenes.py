@@ -131,7 +131,7 @@ class Stem4D:
         return _scaled(pattern, self.photons * self.brightness(row, column))
 
 
-def _coordinates(shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _coordinates(shape: tuple[int, int]) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
     """(height, 1) y and (1, width) x from the middle, in parts of half the shorter side."""
     half = min(shape) / 2
     y = (np.arange(shape[0]) - (shape[0] - 1) / 2)[:, None] / half

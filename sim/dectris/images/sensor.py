@@ -1,7 +1,7 @@
 """The sensor behind the images: where its pixels are, which of them are bad, and how each one responds.
 
-Sizes of modules and gaps: SIMPLON data of EIGER and EIGER2 (1028 × 512 with gaps of 12 and 38 pixels; 1030 × 514 with 10 and
-37). The share of bad pixels and the spread of the response are nominal.
+Sizes of modules and gaps: SIMPLON data of EIGER and EIGER2 (1028 × 512 with gaps of 12 and 38 pixels; 1030 × 514 with
+10 and 37). The share of bad pixels and the spread of the response are nominal.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def binning(sensor: Sensor, layout: Layout) -> int:
 
 
 def region(sensor: Sensor, layout: Layout) -> tuple[slice, slice]:
-    """Rows and columns of the sensor that a layout without binning shows. Raises ValueError when there are none such."""
+    """Rows and columns of the sensor that a layout shows. Raises ValueError when there are none such."""
     if binning(sensor, layout) == 2:
         return slice(0, sensor.height), slice(0, sensor.width)
     x, y = layout.origin or ((sensor.width - layout.width) // 2, (sensor.height - layout.height) // 2)
