@@ -57,7 +57,7 @@ IMAGE_FAULTS: Final = (
     ),
     FaultSpec(
         "wrong_hash",
-        "The hash of an image is not that of its data; stream 2 has no hash and shows nothing.",
+        "The hash of an image is not that of its data; never strikes on stream 2, which has none.",
         "corrupt of the series report",
         _FROM,
     ),
@@ -166,7 +166,7 @@ class StreamFaults:
             size_error=int(self._number("wrong_size", "bytes", number)),
             inverted=self._strikes("corrupt_blob", number),
             cut_bytes=int(self._number("truncated_blob", "bytes", number)),
-            wrong_hash=self._strikes("wrong_hash", number),
+            wrong_hash=sending.form == "legacy" and self._strikes("wrong_hash", number),
             missing_part=self._strikes("missing_part", number),
             extra_part=self._strikes("extra_part", number),
         )

@@ -49,7 +49,7 @@ class Outside:
     room_made: Callable[[], None]
     """There is room for images again after some were refused."""
     note: Callable[[str, str], None]
-    """Stream (legacy or cbor) and a sentence on a client that came or went."""
+    """A client's address, and what it did: came, went, or does not speak ZeroMQ."""
     transcript: Transcript
 
 
@@ -291,11 +291,10 @@ class Sender:
 
     def _hear(self, bound: StreamSocket) -> None:
         """Pass on who came and went, some a second."""
-        form = next(name for name, other in self._sockets.items() if other is bound)
-        for sentence in bound.news():
+        for peer, what in bound.news():
             now = time.monotonic()
             if now - self._notes_from >= 1:
                 self._notes_left, self._notes_from = NOTES_PER_S, now
             if self._notes_left:
                 self._notes_left -= 1
-                self._outside.note(form, sentence)
+                self._outside.note(peer, what)
