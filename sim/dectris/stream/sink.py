@@ -12,7 +12,8 @@ import zmq
 from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.dectris.stream.backlog import Backlog, Sending, head
 from sim.dectris.stream.faults import StreamFaults
-from sim.dectris.stream.sender import Outside, Policy, Sender
+from sim.dectris.stream.patience import Policy
+from sim.dectris.stream.sender import Outside, Sender
 from sim.dectris.stream.series import messages_of
 from sim.dectris.stream.settings import Settings
 from sim.dectris.stream.sockets import StreamSocket
@@ -61,7 +62,7 @@ class StreamSink:
         note: Callable[[str, str], None] = _unheard,
         now: Callable[[], int] = lambda: 0,
     ) -> None:
-        """*room_made* and *note* (a client's address, what it did) are called from a thread; *now* is simulated time in ns."""
+        """*room_made* and *note* (client's address, what it did) are called from a thread; *now*: simulated ns."""
         self.options = options or StreamOptions()
         self._device, self._settings, self._room_made, self._now = device, settings, room_made, now
         self._faults = StreamFaults(faults)
