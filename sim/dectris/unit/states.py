@@ -35,6 +35,10 @@ class Command(StrEnum):
     CANCEL = auto()
     ABORT = auto()
     STATUS_UPDATE = auto()
+    CHECK_CONNECTION = auto()
+    HV_RESET = auto()
+    HV_ENABLED = auto()
+    WAIT = auto()
 
 
 class Event(StrEnum):
@@ -46,26 +50,39 @@ class Event(StrEnum):
     ARMED = auto()
     TRIGGERED = auto()
     TRIGGER_DONE = auto()
-    """The images of one trigger are out, and more triggers are due."""
+    """The images of one trigger are out, and more triggers are due (extg: or a disarm)."""
     SERIES_DONE = auto()
     """The last image is out, or the series was disarmed, cancelled or aborted."""
+    CONNECTION_CHECKED = auto()
+    """The links were tried out, which leaves the detector uninitialized."""
+    FAILED = auto()
+    """A fault of the hardware."""
+    RESTARTED = auto()
 
 
 _SETTLED: Final = frozenset({State.IDLE, State.READY, State.ACQUIRE})
+_STOPPABLE: Final = _SETTLED | {State.CONFIGURE}
 
 ALLOWED: Final[Mapping[Command, frozenset[State]]] = {
     Command.INITIALIZE: frozenset(State) - {State.INITIALIZE},
     Command.ARM: frozenset({State.IDLE, State.READY}),
     Command.TRIGGER: frozenset({State.READY}),
-    Command.DISARM: _SETTLED,
-    Command.CANCEL: _SETTLED,
-    Command.ABORT: _SETTLED | {State.CONFIGURE},
+    Command.DISARM: _STOPPABLE,
+    Command.CANCEL: _STOPPABLE,
+    Command.ABORT: _STOPPABLE,
     Command.STATUS_UPDATE: frozenset(State),
+    Command.CHECK_CONNECTION: frozenset({State.NA, State.IDLE, State.ERROR}),
+    Command.HV_RESET: frozenset({State.IDLE}),
+    Command.HV_ENABLED: frozenset({State.IDLE}),
+    Command.WAIT: frozenset(State),
 }
 """Arm while ready ends the armed series first. Disarm while idle changes nothing: ADEiger always sends it."""
 
 NEXT: Final[Mapping[tuple[State, Event], State]] = {
     **{(state, Event.INITIALIZE_BEGINS): State.INITIALIZE for state in ALLOWED[Command.INITIALIZE]},
+    **{(state, Event.FAILED): State.ERROR for state in State},
+    **{(state, Event.RESTARTED): State.NA for state in State},
+    **{(state, Event.CONNECTION_CHECKED): State.NA for state in ALLOWED[Command.CHECK_CONNECTION]},
     (State.INITIALIZE, Event.INITIALIZED): State.IDLE,
     (State.IDLE, Event.ARM_BEGINS): State.CONFIGURE,
     (State.CONFIGURE, Event.ARMED): State.READY,
@@ -80,6 +97,17 @@ NEXT: Final[Mapping[tuple[State, Event], State]] = {
 def after(state: State, event: Event) -> State:
     """The state that follows. Raises KeyError for a pair that cannot happen: that would be our bug."""
     return NEXT[state, event]
+
+
+class Machine:
+    """The state that a unit is in."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def enter(self, event: Event) -> None:
+        """Follow an event. Raises KeyError for one that cannot happen here: that would be our bug."""
+        self.state = after(self.state, event)
 
 
 def check_allowed(command: Command, state: State) -> None:
