@@ -149,6 +149,18 @@ def test_the_kernels_send_what_python_would(
         assert pull.recv_multipart() == [bytes(part) for part in messages.image(number, run)]
 
 
+@pytest.mark.parametrize("form", ["legacy", "cbor"])
+def test_a_kernel_stops_or_skips_where_nobody_receives(
+    armed_series: Make, stream_keys: Make, form: str
+) -> None:
+    messages = messages_of(armed_series(LAYOUTS[0]), stream_keys(format=form))
+    run = ImageRun(0, 9, 0, 1000, 900, 0)
+    with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+        push.bind("tcp://127.0.0.1:*")
+        assert messages.send(kernels, push.underlying, run, waits=True, keep=True) == (0, 0)
+        assert messages.send(kernels, push.underlying, run, waits=False, keep=True) == (9, 0)
+
+
 def test_a_start_of_stream_1_has_the_parts_of_its_detail(armed_series: Make, stream_keys: Make) -> None:
     series = armed_series(LAYOUTS[0])
     assert len(legacy.start(series, stream_keys(header_detail="none"))) == 1
