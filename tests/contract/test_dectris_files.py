@@ -24,7 +24,7 @@ from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.kernel import FaultBoard
 
 NXMX = "hdf5 nexus v2024.2 nxmx"
-DISTINCT, HEIGHT, WIDTH = 5, 13, 11
+DISTINCT, HEIGHT, WIDTH = 7, 13, 11
 CONFIG: dict[str, Any] = {
     "photon_energy": 12000.0,
     "incident_energy": 12000.0,
@@ -226,11 +226,11 @@ def test_without_compression_the_images_lie_plain(bench: Bench) -> None:
 
 
 def test_all_channels_lie_in_one_array_in_the_format_of_2024(bench: Bench) -> None:
-    bench.config |= {"format": NXMX, "name_pattern": "100%d/a_$id"}
+    bench.config |= {"format": NXMX, "name_pattern": "100%d/a%b_$id"}
     channels = ("threshold_1", "threshold_2", "difference")
     series = made_series(channels=channels)
     bench.write(series)
-    with h5py.File(bench.folder / "100%d/a_7_master.h5") as master:
+    with h5py.File(bench.folder / "100%d/a%b_7_master.h5") as master:
         data = master["entry/data/data"]
         assert data.shape == (12, 3, HEIGHT, WIDTH)
         assert data.is_virtual
