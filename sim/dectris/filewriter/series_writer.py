@@ -24,7 +24,7 @@ from sim.dectris.sinks import ArmedSeries, ImageRun
 
 _PLANNED_IMAGES: Final = 1_000_000
 """As many images a master announces before they are taken; of a longer series it tells all at the end."""
-_PLANNED_FILES: Final = 10_000
+_PLANNED_FILES: Final = 1000
 _NO_SUCH_FILE: Final = 999_998
 """Where a wrong link leads."""
 
