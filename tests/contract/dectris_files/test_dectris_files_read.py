@@ -218,6 +218,23 @@ def test_the_master_has_what_masters_in_the_field_have(bench: Any) -> None:
                 assert ours[name].attrs["units"] == expected.encode(), name
 
 
+def test_the_master_of_a_long_series_is_complete_at_its_end(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.dectris.filewriter.series_writer._PLANNED_IMAGES", 6)
+    series = bench.series()
+    bench.writer.begin(series)
+    bench.settle()
+    with h5py.File(bench.folder / "series_7_master.h5") as master:
+        assert sorted(master["entry/data"]) == ["data_000001", "data_000002"]
+    bench.writer.images(bench.run_of(0, 12))
+    bench.writer.end()
+    bench.settle()
+    with h5py.File(bench.folder / "series_7_master.h5") as master:
+        assert np.array_equal(bench.images_of(master), bench.truth(series, 12))
+        assert master["entry/sample/goniometer/omega"].shape == (12,)
+
+
 def test_runs_that_wait_become_one(bench: Any) -> None:
     series = bench.series(expected=10_000)
     bench.config["nimages_per_file"] = 1000
