@@ -263,6 +263,9 @@ async def test_the_monitor_gives_images_now_or_as_soon_as_they_come(
     assert (await client.get(f"{images}/3/x")).status_code == 404
     assert (await client.put("/monitor/api/1.8.0/command/clear")).json() == {}
     assert (await client.get(f"{images}/")).json() == []
+    # An image that came and went must not be taken for one that comes.
+    assert unit.monitor.arrived.is_set()
+    assert (await client.get(f"{images}/next?timeout=5")).status_code == 408
 
 
 async def test_initialize_of_a_module_brings_the_vendors_defaults(
