@@ -25,6 +25,10 @@ from sim.dectris.stream import cbor, kernels, legacy
 from sim.dectris.stream.series import CborMessages, LegacyMessages, messages_of
 
 CAPTURE = Path(os.environ.get("STELLWERK_REAL_DATA", ".")) / "dectris" / "tickit-eiger-capture"
+real_data = pytest.mark.skipif(
+    not CAPTURE.is_dir(),
+    reason="STELLWERK_REAL_DATA does not name a folder with dectris/tickit-eiger-capture",
+)
 UNIQUE = "01HBV3JPF9T4ZDPADX6EMK6XMZ"
 Make = Callable[..., Any]
 
@@ -173,11 +177,11 @@ def test_a_start_of_stream_1_has_the_parts_of_its_detail(armed_series: Make, str
     assert bytes(parts[8]) == b"who"
 
 
+@real_data
+@pytest.mark.real_data
 def test_a_start_of_stream_2_is_what_was_captured_field_by_field(
     armed_series: Make, stream_keys: Make
 ) -> None:
-    if not CAPTURE.is_dir():
-        pytest.skip("STELLWERK_REAL_DATA does not name a folder with dectris/tickit-eiger-capture")
     real = cbor2.loads((CAPTURE / "start.cbor").read_bytes())
     layout = Layout(16, 24, 16, "bslz4")
     ours = untagged(cbor.start(armed_series(layout), stream_keys(header_detail="all")))
@@ -187,9 +191,9 @@ def test_a_start_of_stream_2_is_what_was_captured_field_by_field(
     assert {k: type(ours[k]) for k in same} == {k: type(real[k]) for k in same}
 
 
+@real_data
+@pytest.mark.real_data
 def test_the_captured_image_and_end_are_ours_byte_for_byte() -> None:
-    if not CAPTURE.is_dir():
-        pytest.skip("STELLWERK_REAL_DATA does not name a folder with dectris/tickit-eiger-capture")
     real = (CAPTURE / "image.cbor").read_bytes()
     blob = cbor2.loads(real)["data"]["threshold_1"].value[1].value.value[2]
     layout = Layout(4148, 4362, 16, "bslz4")
