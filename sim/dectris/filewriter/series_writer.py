@@ -121,7 +121,9 @@ class SeriesWriter:
             return
         if self._images is not None:
             self._close_file()
-        if self._job.settings.stacked or self.lost or self.taken != self._planned:
+        announced = self._planned == self.taken and not self.lost and not self._job.settings.stacked
+        # A client may have cleared the files in the middle of the series.
+        if not announced or self._files.path(master_name(self._base)) is None:
             self._write_master(self._known())
 
     def give_up(self) -> None:

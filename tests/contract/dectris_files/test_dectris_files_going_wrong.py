@@ -44,6 +44,21 @@ def test_files_are_deleted_one_by_one_and_all_at_once(bench: Any) -> None:
     assert not (bench.folder / "sub").exists()
 
 
+def test_clearing_in_the_middle_of_a_series_leaves_its_rest_with_a_master(bench: Any) -> None:
+    bench.writer.begin(bench.series())
+    bench.writer.images(bench.run_of(0, 7))
+    bench.settle()
+    bench.writer.clear()
+    bench.writer.images(bench.run_of(7, 5))
+    bench.writer.end()
+    bench.settle()
+    assert list(bench.writer.names()) == [
+        "series_7_data_000002.h5",
+        "series_7_data_000003.h5",
+        "series_7_master.h5",
+    ]
+
+
 def test_files_of_an_earlier_run_are_gone(bench_in: Callable[..., Any]) -> None:
     bench = bench_in()
     bench.write(bench.series())
