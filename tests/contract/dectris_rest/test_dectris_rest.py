@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 import socket
@@ -16,6 +17,8 @@ from PIL import Image
 
 from sim.dectris.configuration.changed import CHANGED
 from sim.dectris.models import MODELS, Modules
+from sim.kernel.http import HttpServer
+from sim.kernel.transcript import Transcript
 
 D = "/detector/api/1.8.0"
 
@@ -364,3 +367,17 @@ async def test_each_model_has_the_high_voltage_command_of_its_sensor(make_unit: 
         assert (await client.put(f"{D}/command/hv_reset", json={"value": 5})).status_code == 200
         assert (await client.put(f"{D}/command/hv_enabled", json={"value": True})).status_code == 404
     assert unit.detector.commands == [("hv_reset", 5.0)]
+
+
+async def test_a_request_that_hangs_holds_nobody_up_when_the_unit_is_switched_off(unit: Any) -> None:
+    server = HttpServer("dcu", unit.app, transcript=Transcript(None, lambda: 0))
+    address = await server.start()
+    unit.faults.switch_on("hang_http", times=1)
+    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+        hanging = asyncio.create_task(client.get(f"{D}/status/state"))
+        while not unit.faults.struck():  # noqa: ASYNC110  # a fault has no event
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await server.stop()
+        with contextlib.suppress(httpx.TransportError):
+            assert (await hanging).status_code == 500
