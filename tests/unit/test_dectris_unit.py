@@ -99,12 +99,12 @@ RING = Ring(
 class Bench:
     """A unit with two ways out, and time in our hands."""
 
-    def __init__(self, *, idle: bool = True) -> None:
+    def __init__(self, *, idle: bool = True, has_high_voltage: bool = False) -> None:
         self.sinks = (Sink(), Sink())
         self.line = ExternalLine()
         self.faults = FaultBoard("dcu", FAULTS)
         self.config = Config()
-        behaviour = Behaviour(1, "E-1", 0, idle, 0, 0)
+        behaviour = Behaviour(1, "E-1", 0, idle, 0, 0, has_high_voltage)
         pictures = Pictures(RING, (), (), np.zeros((2, 1000), np.float32))
         self.unit = ControlUnit(
             behaviour, self.config, lambda made: made(pictures), Delivery(self.sinks), self.line, self.faults
@@ -259,6 +259,9 @@ def test_pulses_before_arm_are_ignored_and_those_during_an_exposure_are_missed()
     assert bench.log() == ["begin 1", "end after 3"]
     assert bench.unit.ignored_triggers == 9
     assert bench.unit.all_missed_triggers == 2
+    assert bench.unit.problems == (
+        (88 * MS, "series 1: 2 electrical triggers came while an image was exposed"),
+    )
 
 
 def test_the_first_pulses_are_skipped_when_the_configuration_says_so() -> None:
@@ -310,3 +313,16 @@ def test_a_series_of_more_than_a_week_is_refused() -> None:
     assert isinstance(refused, Refused)
     assert "one week" in refused.reason
     assert bench.unit.state == "idle"
+
+
+def test_a_reset_of_the_voltage_ramps() -> None:
+    bench = Bench(has_high_voltage=True)
+    assert bench.ask("hv_reset", 5) == [{}]
+    assert bench.unit.high_voltage == "RAMPING"
+    bench.to(5 * NS_PER_S)
+    assert bench.unit.high_voltage == "READY"
+    assert bench.ask("hv_enabled", False) == [{}]
+    assert bench.unit.high_voltage == "OFF"
+    refused = bench.ask("hv_reset", 1e9)[0]
+    assert isinstance(refused, Refused)
+    assert "600" in refused.reason
