@@ -21,7 +21,7 @@ RUNNING: Final = ("configure", "ready", "acquire")
 
 
 class DcuClient:
-    """Reads and writes keys of one control unit, and sends commands. A context manager; safe to use from several threads.
+    """Reads and writes keys of one control unit, and sends commands. A context manager; several threads may use it.
 
     A key belongs to a module: detector, stream, filewriter, monitor or system.
     Every method raises ControlUnitUnreachable when nobody answers in time, CommandRefused when the unit answers

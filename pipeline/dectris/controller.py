@@ -64,7 +64,11 @@ class ActiveController:
             value = getattr(self, name)
             if value is not None and not 0 < value <= 3600:
                 raise SettingRejected(name, value, "above 0, and 3600 s at the most")
-        if self.images_per_trigger is not None and self.trigger_mode in SINGLE and self.images_per_trigger != 1:
+        if (
+            self.images_per_trigger is not None
+            and self.trigger_mode in SINGLE
+            and self.images_per_trigger != 1
+        ):
             raise SettingRejected(
                 "images_per_trigger", self.images_per_trigger, f"1 in mode {self.trigger_mode}"
             )
@@ -131,8 +135,11 @@ class ActiveController:
             if self.nimages_per_file is not None:
                 client.set("nimages_per_file", self.nimages_per_file, module="filewriter")
 
-    def trigger_all(self, client: DcuClient, nimages: int, ntrigger: int, stopped: Callable[[], bool]) -> None:
+    def trigger_all(
+        self, client: DcuClient, nimages: int, ntrigger: int, stopped: Callable[[], bool]
+    ) -> None:
         """Send all software triggers of an armed series over *client*, or until *stopped*. Raises its errors."""
+        # Read anew: the count time may have moved it.
         frame_time_s = float(client.get("frame_time"))
         for _ in range(ntrigger):
             if stopped():

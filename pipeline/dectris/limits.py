@@ -101,16 +101,16 @@ def _losses(probe: Probe) -> list[str]:
 
 def _sizes(choice: Choice, probe: Probe) -> list[str]:
     said = []
+    foreseen = (
+        f"images have {probe.mean_bytes:,.0f} bytes in the mean, {choice.bytes_per_frame:,} are foreseen"
+    )
     if probe.mean_bytes > choice.bytes_per_frame and probe.images_per_slot < 0.8 * choice.frame_stack_size:
         said.append(
-            f"bytes_per_frame is too small: images have {probe.mean_bytes:,.0f} bytes in the mean, {choice.bytes_per_frame:,}"
-            f" are foreseen, so a slot is full after {probe.images_per_slot:.0f} of {choice.frame_stack_size} images"
+            f"bytes_per_frame is too small: {foreseen}, so a slot is full after {probe.images_per_slot:.0f} of "
+            f"{choice.frame_stack_size} images"
         )
     elif probe.mean_bytes and probe.mean_bytes < SLOT_USED * choice.bytes_per_frame:
-        said.append(
-            f"bytes_per_frame is too large: images have {probe.mean_bytes:,.0f} bytes in the mean, {choice.bytes_per_frame:,}"
-            " are foreseen; most of the buffer's memory is never used"
-        )
+        said.append(f"bytes_per_frame is too large: {foreseen}; most of the buffer is never used")
     if probe.images_per_slot < 2 and probe.images > 1000 and choice.frame_stack_size > 1:
         said.append(
             "a slot is handed over with hardly more than one image; a larger frame_stack_size would cost less"

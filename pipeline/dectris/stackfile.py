@@ -1,8 +1,8 @@
 """Stacks of images in HDF5: chunks as they came, or corrected images compressed anew.
 
-The layout is that of a control unit's own data files (NXentry / NXdata / data, one image a chunk, filter 32008 or 32004),
-so readers of those read these: h5py with hdf5plugin, silx, NeXus viewers. Beside it stand which images there are and
-what is known of the detector.
+The layout is that of a control unit's own data files (NXentry / NXdata / data, one image a chunk, filter 32008 or
+32004): whatever reads those reads these, as h5py with hdf5plugin, silx and NeXus viewers. Beside it stand which images
+there are and what is known of the detector.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DATA: Final = "entry/data/data"
 DETECTOR: Final = "entry/instrument/detector"
 SPECIFIC: Final = f"{DETECTOR}/detectorSpecific"
 PREFIX: Final = struct.Struct(">QI")
-FILTERS: Final = {
+FILTERS: Final[Mapping[str, Any]] = {
     "bslz4": hdf5plugin.Bitshuffle(nelems=0, cname="lz4"),
     "lz4": hdf5plugin.LZ4(),
     "none": {},

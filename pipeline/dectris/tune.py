@@ -30,7 +30,8 @@ BUFFER_BYTES: Final = 2 << 30
 MEMORY_SHARE: Final = 4
 SLOTS_PER_WORKER: Final = 4
 MAX_SLOTS: Final = 4096
-UNKNOWN_RATE: Final = 1000.0
+PIXEL_RATE: Final = 1.2e9
+"""Pixels per second that the fastest detectors deliver: QUADRO 4500 × 512 × 512, ARINA 120 000 × 96 × 96."""
 PIXEL_NS: Final = 0.5
 """Expected time to unpack and add one pixel, where nothing is measured."""
 IMAGE_US: Final = 3.0
@@ -89,6 +90,8 @@ class Probe:
     """Share of the workers' time in which they were not waiting for slots, 0 to 1."""
     work_us: float
     """Worker time for one image: unpack and reduce, µs."""
+    receive_us: float = 0.0
+    """Receiver time for one image, µs."""
     reduce_us: float = 0.0
     """The part of it in reductions written in Python, µs."""
     missing: int = 0
@@ -162,7 +165,8 @@ def _rate(facts: Facts, probe: Probe | None) -> tuple[float, str]:
         return facts.rate, f"{facts.rate:,.0f} images/s are announced"
     if probe is not None and probe.rate:
         return probe.rate, f"{probe.rate:,.0f} images/s were measured"
-    return UNKNOWN_RATE, f"the rate is not known, {UNKNOWN_RATE:,.0f} images/s are assumed"
+    rate = PIXEL_RATE / (facts.width * facts.height)
+    return rate, f"the rate is not known, and no detector is faster than {rate:,.0f} images/s of this size"
 
 
 def _bytes_per_frame(facts: Facts, probe: Probe | None, reasons: dict[str, str]) -> int:
