@@ -195,10 +195,14 @@ class Connection:
 
     def choose(self, start: SeriesStart) -> Choice:
         """The sizes for a series: from its start message, from what the last like it showed, and what was given."""
-        facts = facts_of(start, _cores(), psutil.virtual_memory().available)
+        facts = self.facts(start)
         like_it = self._last_facts is not None and _looks(self._last_facts) == _looks(facts)
         self._last_facts = facts
         return choose(facts, self.last_probe if like_it else None, self._given)
+
+    def facts(self, start: SeriesStart) -> Facts:
+        """What is known of a series before its first image, on this machine."""
+        return facts_of(start, _cores(), psutil.virtual_memory().available)
 
     def learn(self, report: SeriesReport, dropped: int | None, choice: Choice) -> Probe:
         """Remember what the series that just ran showed."""
