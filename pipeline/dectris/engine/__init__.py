@@ -2,6 +2,6 @@
 
 from pipeline.dectris.engine.engine import Engine
 from pipeline.dectris.engine.settings import Settings
-from pipeline.dectris.engine.values import FrameRange, Measured, Progress, SeriesReport, SeriesStart
+from pipeline.dectris.values import FrameRange, Measured, Progress, SeriesReport, SeriesStart
 
 __all__ = ["Engine", "FrameRange", "Measured", "Progress", "SeriesReport", "SeriesStart", "Settings"]

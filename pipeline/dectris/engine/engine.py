@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.dectris.engine.settings import Settings
-from pipeline.dectris.engine.values import Measured, Progress, SeriesReport, SeriesStart
+from pipeline.dectris.values import Measured, Progress, SeriesReport, SeriesStart
 from pipeline.dectris.reduce.reduction import Reduction
 
 

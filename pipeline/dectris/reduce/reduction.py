@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dectris.engine.values import SeriesStart
+from pipeline.dectris.values import SeriesStart
 from pipeline.model import U64
 
 

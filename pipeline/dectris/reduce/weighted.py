@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dectris.engine.values import SeriesStart
+from pipeline.dectris.values import SeriesStart
 from pipeline.model import F32
 
 
