@@ -54,7 +54,7 @@ class Acquisition:
         self._partition = frames_per_partition
         self._start_timeout_s, self._idle_timeout_s = start_timeout_s, idle_timeout_s
         self._stop = threading.Event()
-        self._running = False
+        self._running = self._ours = False
         self._lock = threading.Lock()
         self.start: SeriesStart | None = pending
         """The start message of the series that runs, or ran last."""
@@ -118,7 +118,7 @@ class Acquisition:
                     "a series that somebody else armed can be taken once; wait for the next one"
                 )
             self._stop.clear()
-            self._running = True
+            self._running, self._ours = True, False
 
     def _run(
         self,
@@ -172,6 +172,7 @@ class Acquisition:
             )
         elif state == "error":
             raise ControlUnitError("the detector is in state error; look at it, then initialize it")
+        self._ours = True
         controller.configure(self.frames)
         enable_stream(client, connection.stream_format)
         series = client.arm()
@@ -250,7 +251,8 @@ class Acquisition:
         controller = self.controller
         if not ended:
             self._stop.set()
-        if controller is not None:
+        # Before we set it the detector may be somebody else's.
+        if controller is not None and self._ours:
             try:
                 if ended:
                     controller.client.disarm()

@@ -49,4 +49,6 @@ def of_bench(bench_file: Path, device: str) -> Addresses:
         ) from None
     except KeyError:
         units = sorted(name.removesuffix(".stream") for name in found if name.endswith(".stream"))
-        raise SettingRejected("the device", device, f"one of: {', '.join(units) or 'none is there'}") from None
+        raise SettingRejected(
+            "the device", device, f"one of: {', '.join(units) or 'none is there'}"
+        ) from None

@@ -53,7 +53,7 @@ class ActiveController:
     enable_corrections: bool | None = None
     """The unit's own mask, flat-field and count-rate correction, all three."""
     mask_to_zero: bool | None = None
-    enable_file_writing: bool = False
+    enable_file_writing: bool | None = None
     name_pattern: str | None = None
     nimages_per_file: int | None = None
 
@@ -126,14 +126,14 @@ class ActiveController:
                 client.set(key, self.enable_corrections)
 
     def _file_writing(self) -> None:
-        client, wanted = self.client, "enabled" if self.enable_file_writing else "disabled"
-        if client.get("mode", module="filewriter") != wanted:
-            client.set("mode", wanted, module="filewriter")
-        if self.enable_file_writing:
-            if self.name_pattern is not None:
-                client.set("name_pattern", self.name_pattern, module="filewriter")
-            if self.nimages_per_file is not None:
-                client.set("nimages_per_file", self.nimages_per_file, module="filewriter")
+        wanted: dict[str, object] = {
+            "mode": None if self.enable_file_writing is None else _switch(self.enable_file_writing),
+            "name_pattern": self.name_pattern,
+            "nimages_per_file": self.nimages_per_file,
+        }
+        for key, value in wanted.items():
+            if value is not None:
+                self.client.set(key, value, module="filewriter")
 
     def trigger_all(
         self, client: DcuClient, nimages: int, ntrigger: int, stopped: Callable[[], bool]
@@ -145,3 +145,7 @@ class ActiveController:
             if stopped():
                 return
             client.trigger(timeout_s=nimages * frame_time_s + TRIGGER_SLACK_S)
+
+
+def _switch(on: bool) -> str:
+    return "enabled" if on else "disabled"

@@ -98,7 +98,9 @@ class PreviewServer:
             result = self._results[place] if place is not None and place < len(self._results) else None
         if result is None:
             return PlainTextResponse("there is no such picture yet", status_code=404)
-        return Response(as_png(picture_of(result)), media_type="image/png", headers={"cache-control": "no-store"})
+        return Response(
+            as_png(picture_of(result)), media_type="image/png", headers={"cache-control": "no-store"}
+        )
 
 
 def picture_of(result: NDArray[Any]) -> F32:
@@ -108,9 +110,10 @@ def picture_of(result: NDArray[Any]) -> F32:
     what has one dimension, as a row.
     """
     values = np.asarray(result, np.float32)
-    if values.ndim >= 2 and values.shape[-1] == 2 and values.ndim != 2:
-        centre = np.nanmean(values.reshape(-1, 2), axis=0) if np.isfinite(values).any() else 0.0
-        values = np.hypot(values[..., 0] - centre[..., 0], values[..., 1] - centre[..., 1]) if np.ndim(centre) else values[..., 0]
+    if values.ndim > 2 and values.shape[-1] == 2:
+        known = values[np.isfinite(values).all(axis=-1)]
+        y, x = known.mean(axis=0) if len(known) else (0.0, 0.0)
+        values = np.hypot(values[..., 0] - y, values[..., 1] - x)
     while values.ndim > 2:
         values = values[0]
     values = np.atleast_2d(values)

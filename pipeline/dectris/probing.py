@@ -60,7 +60,9 @@ def measure(
         outcome = acquisition.run([Sum()])
     probe = connection.last_probe
     if probe is None or not probe.images:
-        raise ControlUnitError(f"no image of series {outcome.report.series} came, so there is nothing to tune")
+        raise ControlUnitError(
+            f"no image of series {outcome.report.series} came, so there is nothing to tune"
+        )
     facts = connection.facts(outcome.start)
     return Tuning(outcome, probe, explain(facts, outcome.choice, probe), connection.choose(outcome.start))
 
@@ -73,7 +75,7 @@ def _active(
     times = {} if frame_time_s is None else {"count_time": frame_time_s, "frame_time": frame_time_s}
     controller = connection.get_active_controller(mode, **times)
     if controller.software:
-        connection.prepare(
-            (min(images, WARM_IMAGES),), controller=controller, idle_timeout_s=timeout_s
-        ).run([Sum()])
+        connection.prepare((min(images, WARM_IMAGES),), controller=controller, idle_timeout_s=timeout_s).run(
+            [Sum()]
+        )
     return connection.prepare((images,), controller=controller, idle_timeout_s=timeout_s)

@@ -67,4 +67,8 @@ def counters(outcome: AcquisitionResult) -> dict[str, int | bool]:
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of a start message fits JSON: numbers, texts and lists."""
-    return {key: value for key, value in config.items() if isinstance(value, (bool, int, float, str, list, type(None)))}
+    return {
+        key: value
+        for key, value in config.items()
+        if isinstance(value, (bool, int, float, str, list, type(None)))
+    }

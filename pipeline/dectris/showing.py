@@ -55,7 +55,9 @@ class AcquisitionProgress:
         )
         if self._lines and time.monotonic() >= self._next_line_s:
             self._next_line_s = time.monotonic() + LINE_EVERY_S
-            said = ", ".join(part for part in (f"{now.frames:,} of {now.expected:,} images", rate, missing) if part)
+            said = ", ".join(
+                part for part in (f"{now.frames:,} of {now.expected:,} images", rate, missing) if part
+            )
             print(said, file=sys.stderr)  # noqa: T201 - a line of the log
 
     def __enter__(self) -> Self:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pipeline.dectris.outcome import AcquisitionResult
     from pipeline.dectris.planned import Planned
 
+
 def acquire(
     bench: Bench = None,
     device: Device = "dcu",
@@ -58,7 +59,8 @@ def acquire(
     series: Annotated[int, typer.Option(min=1, help="Series to take, one after another.")] = 1,
     with_sum: Annotated[bool, typer.Option("--sum/--no-sum", help="Sum of all images.")] = True,
     disk: Annotated[
-        float | None, typer.Option(min=0, help="Virtual detector: a disk of this radius, pixels.", show_default=False)
+        float | None,
+        typer.Option(min=0, help="Virtual detector: a disk of this radius, pixels.", show_default=False),
     ] = None,
     ring: Annotated[
         str | None, typer.Option(help="Virtual detector: a ring, INNER:OUTER, pixels.", show_default=False)
@@ -68,7 +70,9 @@ def acquire(
         str | None,
         typer.Option(help="Y,X of disk and ring; by default the image's middle.", show_default=False),
     ] = None,
-    mask: Annotated[bool, typer.Option("--mask/--no-mask", help="Leave out the unit's masked pixels.")] = True,
+    mask: Annotated[
+        bool, typer.Option("--mask/--no-mask", help="Leave out the unit's masked pixels.")
+    ] = True,
     flatfield: Annotated[
         str | None,
         typer.Option(help="Multiply images by a flat field: `unit`, or an HDF5 file.", show_default=False),
@@ -104,8 +108,8 @@ def acquire(
 
       stellwerk pipe acquire configs/dcu.toml --frames 1000 --frame-time 0.001
 
-      stellwerk pipe acquire --api http://10.0.0.1 --stream tcp://10.0.0.1:9999 --mode exte --nav 128x128 --disk 30 --com
-      --out scan-$id.h5 --preview 8090
+      stellwerk pipe acquire --api http://10.0.0.1 --stream tcp://10.0.0.1:9999 --mode exte --nav 128x128 --disk 30
+      --com --out 'scan-$id.h5' --preview 8090
 
       stellwerk pipe acquire configs/arina.toml --device arina --passive --nav 256x256 --ring 20:45 --series 3
 
@@ -124,7 +128,9 @@ def acquire(
         if nav is not None and frames is not None:
             raise SettingRejected("--frames", frames, "left out where --nav is given")
         if not passive and nav is None and frames is None:
-            raise SettingRejected("the number of images", "not given", "given by --frames, or --nav for a scan")
+            raise SettingRejected(
+                "the number of images", "not given", "given by --frames, or --nav for a scan"
+            )
         shape = shape_of(nav) if nav is not None else None if frames is None else (frames,)
         wanted = Wanted(
             sum=with_sum,
@@ -144,9 +150,7 @@ def acquire(
             with AcquisitionProgress(shown=not as_json) as progress:
                 for number in range(series):
                     progress.begin("waiting for a series" if passive else f"series {number + 1} of {series}")
-                    acquisition = _prepared(
-                        connection, passive, mode, shape, settings, partition, timeout
-                    )
+                    acquisition = _prepared(connection, passive, mode, shape, settings, partition, timeout)
                     with interruptible(acquisition.abort):
                         outcome = acquisition.run(
                             planned.reductions,
@@ -216,7 +220,9 @@ def _tell(outcome: AcquisitionResult, planned: Planned, files: list[Path], as_js
     from pipeline.dectris.resultfile import counters
     from pipeline.dectris.showing import outcome_lines
 
-    files += [path for reduction in planned.reductions if isinstance(path := getattr(reduction, "path", None), Path)]
+    files += [
+        path for reduction in planned.reductions if isinstance(path := getattr(reduction, "path", None), Path)
+    ]
     if as_json:
         told = counters(outcome) | {
             "gaps": outcome.report.gaps,

@@ -28,9 +28,7 @@ Format = Annotated[
 ]
 Mode = Annotated[str, typer.Option(help="Trigger mode: ints, inte, exts, exte, extg, eies.")]
 CountTime = Annotated[float | None, typer.Option(help="Exposure, s.", show_default=False)]
-FrameTime = Annotated[
-    float | None, typer.Option(help="From one image to the next, s.", show_default=False)
-]
+FrameTime = Annotated[float | None, typer.Option(help="From one image to the next, s.", show_default=False)]
 NumSlots = Annotated[
     int | None, typer.Option(min=2, help="Slots of the buffer; by default chosen.", show_default=False)
 ]
@@ -42,7 +40,8 @@ FrameStackSize = Annotated[
     int | None, typer.Option(min=1, help="Images in a slot; by default chosen.", show_default=False)
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=256, help="Threads that reduce; by default chosen.", show_default=False)
+    int | None,
+    typer.Option(min=1, max=256, help="Threads that reduce; by default chosen.", show_default=False),
 ]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds without any message that are waited.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each series.")]

@@ -41,9 +41,7 @@ def tune(
         bool, typer.Option("--passive", help="Listen to the next series of somebody else; change nothing.")
     ] = False,
     mode: Mode = "ints",
-    seconds: Annotated[
-        float, typer.Option(min=0.1, max=600, help="Length of the measured series.")
-    ] = 3.0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Length of the measured series.")] = 3.0,
     frame_time: FrameTime = None,
     timeout: Timeout = 10.0,
     num_slots: NumSlots = None,
