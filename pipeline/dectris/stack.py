@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ class ImageStack:
         self.channel = channel
         self._start: SeriesStart | None = None
         self._file: StackFile | None = None
+        # Workers take slots side by side.
+        self._lock = threading.Lock()
         self.path = path
         """Of the series that ran last."""
 
@@ -41,9 +44,11 @@ class ImageStack:
 
     def take(self, frames: NDArray[np.int64], stack: NDArray[Any]) -> None:
         """Write images (n, height, width). Raises OutputUnwritable."""
-        if self._file is None:
-            self._file = self._create(stack)
-        self._file.write_images([int(number) for number in frames], self._corrected(stack))
+        with self._lock:
+            if self._file is None:
+                self._file = self._create(stack)
+            file = self._file
+        file.write_images([int(number) for number in frames], self._corrected(stack))
 
     def result(self) -> int:
         """Images that are in the file so far."""
