@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from pipeline.dectris.corrections import Corrections
 from pipeline.dectris.reduce import CentreOfMass, FrameSums, Sum, VirtualDetectors, disk, ring
 from pipeline.dectris.stack import ImageStack
 from pipeline.errors import SettingRejected
+from pipeline.model import F32
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,24 @@ class Wanted:
     """(y, x) of disk and ring; None: the middle of the image."""
     stack: Path | None = None
 
+    def names(self) -> dict[str, int]:
+        """Results that are shown and written, and their places among the reductions that `plan` makes."""
+        asked = {
+            "sum": self.sum,
+            "frame_sums": self.frame_sums,
+            "disk": self.disk is not None,
+            "ring": self.ring is not None,
+            "com": self.com,
+        }
+        return {name: place for place, name in enumerate(name for name, on in asked.items() if on)}
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """Reductions in order, and the names under which results are shown and written."""
+    """Reductions in order, and the names and places of those that are shown and written."""
 
-    reductions: list[Any] = field(default_factory=list)
-    names: dict[str, int] = field(default_factory=dict)
-
-    def add(self, name: str, reduction: object, *, shown: bool = True) -> None:
-        """One more."""
-        if shown:
-            self.names[name] = len(self.reductions)
-        self.reductions.append(reduction)
+    reductions: list[Any]
+    names: dict[str, int]
 
 
 def plan(wanted: Wanted, shape: tuple[int, int], corrections: Corrections) -> Planned:
@@ -50,25 +55,26 @@ def plan(wanted: Wanted, shape: tuple[int, int], corrections: Corrections) -> Pl
     height, width = shape
     bad, flatfield = corrections.fitting(shape).excluded, corrections.flatfield
     y, x = wanted.centre if wanted.centre is not None else ((height - 1) / 2, (width - 1) / 2)
-    planned = Planned()
+
+    def detector(weights: F32) -> VirtualDetectors:
+        return VirtualDetectors(weights[np.newaxis], excluded=bad, flatfield=flatfield)
+
+    reductions: list[Any] = []
     if wanted.sum:
-        planned.add("sum", Sum(excluded=bad))
+        reductions.append(Sum(excluded=bad))
     if wanted.frame_sums:
-        planned.add("frame_sums", FrameSums())
-    detectors: Mapping[str, Any] = {
-        "disk": None if wanted.disk is None else disk(height, width, y, x, wanted.disk),
-        "ring": None if wanted.ring is None else ring(height, width, y, x, *wanted.ring),
-    }
-    for name, weights in detectors.items():
-        if weights is not None:
-            planned.add(name, VirtualDetectors(weights[np.newaxis], excluded=bad, flatfield=flatfield))
+        reductions.append(FrameSums())
+    if wanted.disk is not None:
+        reductions.append(detector(disk(height, width, y, x, wanted.disk)))
+    if wanted.ring is not None:
+        reductions.append(detector(ring(height, width, y, x, *wanted.ring)))
     if wanted.com:
-        planned.add("com", CentreOfMass(excluded=bad, flatfield=flatfield))
+        reductions.append(CentreOfMass(excluded=bad, flatfield=flatfield))
     if wanted.stack is not None:
-        planned.add("stack", ImageStack(wanted.stack, corrections), shown=False)
-    if not planned.reductions:
+        reductions.append(ImageStack(wanted.stack, corrections))
+    if not reductions:
         raise SettingRejected("the reductions", "none", "at least one of sum, disk, ring, com, stack")
-    return planned
+    return Planned(reductions, wanted.names())
 
 
 def pair_of(text: str, what: str, separator: str) -> tuple[float, float]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -32,9 +35,12 @@ from pipeline.dectris_commands.options import (
 
 if TYPE_CHECKING:
     from pipeline.dectris.acquisition import Acquisition
-    from pipeline.dectris.connection import Connection
+    from pipeline.dectris.connection import Connection, PendingAcquisition
     from pipeline.dectris.outcome import AcquisitionResult
-    from pipeline.dectris.planned import Planned
+    from pipeline.dectris.planned import Planned, Wanted
+    from pipeline.dectris.preview import PreviewServer
+
+WAIT_S: Final = 3600.0
 
 
 def acquire(
@@ -94,6 +100,14 @@ def acquire(
         typer.Option(min=1, help="Images from one live picture to the next.", show_default=False),
     ] = None,
     timeout: Timeout = 10.0,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Passive: seconds to wait for a series; by default until Ctrl-C.",
+            show_default=False,
+        ),
+    ] = None,
     num_slots: NumSlots = None,
     bytes_per_frame: BytesPerFrame = None,
     frame_stack_size: FrameStackSize = None,
@@ -115,89 +129,134 @@ def acquire(
 
     Exit codes: 0 all images came, 1 some did not, 2 wrong usage, 3 the unit refused or is silent, 75 Ctrl-C.
     """
-    from pipeline.dectris.planned import Wanted, pair_of, plan, shape_of
-    from pipeline.dectris.preview import PreviewServer
+    from pipeline.dectris.planned import Wanted, pair_of, shape_of
     from pipeline.dectris.resultfile import write_results
-    from pipeline.dectris.showing import AcquisitionProgress
     from pipeline.errors import PipelineError, SettingRejected
 
-    sizes = (num_slots, bytes_per_frame, frame_stack_size, workers)
-    pages: PreviewServer | None = None
+    if not passive and nav is None and frames is None:
+        refuse("give the number of images: --frames 1000, or --nav 128x128 for a scan", as_json)
     whole = True
     try:
         if nav is not None and frames is not None:
             raise SettingRejected("--frames", frames, "left out where --nav is given")
-        if not passive and nav is None and frames is None:
-            raise SettingRejected(
-                "the number of images", "not given", "given by --frames, or --nav for a scan"
-            )
-        shape = shape_of(nav) if nav is not None else None if frames is None else (frames,)
-        wanted = Wanted(
-            sum=with_sum,
-            disk=disk,
-            ring=None if ring is None else pair_of(ring, "--ring", ":"),
-            com=com,
-            centre=None if centre is None else pair_of(centre, "--centre", ","),
-            stack=stack,
+        job = _Job(
+            mode=None if passive else mode,
+            shape=shape_of(nav) if nav is not None else None if frames is None else (frames,),
+            settings={"count_time": count_time, "frame_time": frame_time},
+            series=series,
+            wanted=Wanted(
+                sum=with_sum,
+                disk=disk,
+                ring=None if ring is None else pair_of(ring, "--ring", ":"),
+                com=com,
+                centre=None if centre is None else pair_of(centre, "--centre", ","),
+                stack=stack,
+            ),
+            mask=mask,
+            flatfield=flatfield,
+            partition=partition,
+            timeout_s=timeout,
+            wait_s=wait,
         )
-        with connected(bench, device, api, stream, stream_format, sizes) as connection:
-            corrections = _corrections(connection, mask, flatfield)
-            planned = plan(wanted, _image_shape(connection), corrections)
-            if preview is not None:
-                pages = PreviewServer(planned.names, preview)
-                typer.echo(f"live pictures: {pages.start()}/", err=True)
-            settings = {"count_time": count_time, "frame_time": frame_time}
-            with AcquisitionProgress(shown=not as_json) as progress:
-                for number in range(series):
-                    progress.begin("waiting for a series" if passive else f"series {number + 1} of {series}")
-                    acquisition = _prepared(connection, passive, mode, shape, settings, partition, timeout)
-                    with interruptible(acquisition.abort):
-                        outcome = acquisition.run(
-                            planned.reductions,
-                            progress=progress.tell,
-                            on_partition=None if pages is None else pages.show,
-                        )
-                    if pages is not None:
-                        pages.show_end(outcome)
-                    files = [] if out is None else [write_results(out, planned.names, outcome)]
-                    _tell(outcome, planned, files, as_json)
-                    whole = whole and outcome.complete
-                    if outcome.report.stopped:
-                        raise typer.Exit(EXIT_INTERRUPTED)
+        sizes = (num_slots, bytes_per_frame, frame_stack_size, workers)
+        with (
+            connected(bench, device, api, stream, stream_format, sizes) as connection,
+            _preview(job, preview) as pages,
+        ):
+            for outcome, planned in _taken(connection, job, pages, shown=not as_json):
+                files = [] if out is None else [write_results(out, planned.names, outcome)]
+                _tell(outcome, planned, files, as_json)
+                whole = whole and outcome.complete
+                if outcome.report.stopped:
+                    raise typer.Exit(EXIT_INTERRUPTED)
     except PipelineError as error:
         refuse(str(error), as_json, error.exit_code)
     except KeyboardInterrupt:
         refuse("interrupted before a series had started", as_json, EXIT_INTERRUPTED)
-    finally:
-        if pages is not None:
-            pages.stop()
     if not whole:
         raise typer.Exit(EXIT_FAIL)
 
 
-def _prepared(
-    connection: Connection,
-    passive: bool,
-    mode: str,
-    shape: tuple[int, ...] | None,
-    settings: dict[str, Any],
-    partition: int | None,
-    timeout: float,
-) -> Acquisition:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What was asked for."""
+
+    mode: str | None
+    """Trigger mode; None: passive."""
+    shape: tuple[int, ...] | None
+    """Of the scan; None: what a passive series has."""
+    settings: dict[str, Any]
+    series: int
+    wanted: Wanted
+    mask: bool
+    flatfield: str | None
+    partition: int | None
+    timeout_s: float
+    wait_s: float | None
+
+
+def _taken(
+    connection: Connection, job: _Job, pages: PreviewServer | None, *, shown: bool
+) -> Iterator[tuple[AcquisitionResult, Planned]]:
+    """Series after series. The bar is away while the caller prints."""
+    from pipeline.dectris.showing import AcquisitionProgress
+
+    for number in range(job.series):
+        with AcquisitionProgress(shown=shown) as progress:
+            progress.begin(
+                "waiting for a series" if job.mode is None else f"series {number + 1} of {job.series}"
+            )
+            acquisition, planned = _prepared(connection, job)
+            with interruptible(acquisition.abort):
+                outcome = acquisition.run(
+                    planned.reductions,
+                    progress=progress.tell,
+                    on_partition=None if pages is None else pages.show,
+                )
+        if pages is not None:
+            pages.show_end(outcome)
+        yield outcome, planned
+
+
+def _prepared(connection: Connection, job: _Job) -> tuple[Acquisition, Planned]:
+    from pipeline.dectris.planned import plan
+
+    timing: dict[str, Any] = {"frames_per_partition": job.partition, "idle_timeout_s": job.timeout_s}
+    corrections = _corrections(connection, job.mask, job.flatfield)
+    if job.mode is not None:
+        assert job.shape is not None  # the command looked
+        planned = plan(job.wanted, _image_shape(connection), corrections)
+        controller = connection.get_active_controller(job.mode, **job.settings)
+        return connection.prepare(job.shape, controller=controller, **timing), planned
+    pending = _pending(connection, job.wait_s)
+    planned = plan(job.wanted, (pending.start.height, pending.start.width), corrections)
+    return connection.prepare(job.shape or (pending.nimages,), pending=pending, **timing), planned
+
+
+def _pending(connection: Connection, wait_s: float | None) -> PendingAcquisition:
     from pipeline.errors import NothingCame
 
-    if not passive:
-        assert shape is not None  # the command looked
-        controller = connection.get_active_controller(mode, **settings)
-        return connection.prepare(
-            shape, controller=controller, frames_per_partition=partition, idle_timeout_s=timeout
-        )
-    pending = connection.wait_for_acquisition(timeout)
-    if pending is None:
-        raise NothingCame(connection.stream_url, timeout)
-    return connection.prepare(
-        shape or (pending.nimages,), pending=pending, frames_per_partition=partition, idle_timeout_s=timeout
-    )
+    while True:
+        pending = connection.wait_for_acquisition(WAIT_S if wait_s is None else wait_s)
+        if pending is not None:
+            return pending
+        if wait_s is not None:
+            raise NothingCame(connection.stream_url, wait_s)
+
+
+@contextmanager
+def _preview(job: _Job, port: int | None) -> Iterator[PreviewServer | None]:
+    if port is None:
+        yield None
+        return
+    from pipeline.dectris.preview import PreviewServer
+
+    pages = PreviewServer(job.wanted.names(), port)
+    typer.echo(f"live pictures: {pages.start()}/", err=True)
+    try:
+        yield pages
+    finally:
+        pages.stop()
 
 
 def _image_shape(connection: Connection) -> tuple[int, int]:
