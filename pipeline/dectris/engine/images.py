@@ -98,13 +98,15 @@ def start_of(header: messages.HeaderMessage, parts: Sequence[messages.Part]) -> 
     what = f"the start message of series {header.series}"
     if header.detail == "none":
         raise StreamBroken(f"{what} has header_detail none, so sizes are unknown; set it to basic")
-    expected = header.count("nimages") * header.count("ntrigger")
+    mode = header.config.get("trigger_mode")
+    # With the exposure told from outside, each trigger is one image, whatever nimages says.
+    per_trigger = 1 if mode in ("exte", "inte") else header.count("nimages")
+    expected = per_trigger * header.count("ntrigger")
     width, height = header.count("x_pixels_in_detector"), header.count("y_pixels_in_detector")
     check_sizes(expected, width, height, what)
     depth = header.count("bit_depth_image")
     if depth not in _BIT_DEPTHS:
         raise StreamBroken(f"{what} tells {depth} bits per pixel; known: 8, 16, 32")
-    mode = header.config.get("trigger_mode")
     mask, flat = _arrays(header, parts, (height, width))
     return SeriesStart(
         series=header.series,

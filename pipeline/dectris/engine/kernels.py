@@ -319,3 +319,18 @@ def receive(
         release(messages, state)
         if state[COUNT] == stack:
             return FULL
+
+
+@njit(nogil=True, cache=True)
+def held_size(messages: Any, part: Any) -> Any:
+    """Bytes of a held part."""
+    return np.int64(_size(messages[part].ctypes.data))
+
+
+@njit(nogil=True, cache=True)
+def copy_held(messages: Any, part: Any, out: Any) -> None:
+    """Copy a held part to *out* (size,) uint8."""
+    address = messages[part].ctypes.data
+    body = carray(_data(address), (out.size,), np.uint8)
+    for i in range(out.size):
+        out[i] = body[i]

@@ -1,10 +1,11 @@
 """What is made of the frames while they come."""
 
-from pipeline.dectris.reduce.reduction import FrameSums, Reduction, StackReduction, Sum
+from pipeline.dectris.reduce.reduction import FrameReduction, FrameSums, Reduction, StackReduction, Sum
 from pipeline.dectris.reduce.weighted import CentreOfMass, VirtualDetectors, disk, ring
 
 __all__ = [
     "CentreOfMass",
+    "FrameReduction",
     "FrameSums",
     "Reduction",
     "StackReduction",
