@@ -41,7 +41,7 @@ NOTICED: dict[str, Callable[[SeriesReport], bool]] = {
 }
 """Faults that one series' report shows."""
 PARAMETERS = {
-    "late_end": {"delay_s": 0.6},
+    "late_end": {"delay_s": 1.2},
     "silent_stream": {"delay_s": 0.6},
     "slow_http": {"delay_s": 1.0},
 }
@@ -49,9 +49,9 @@ HARMLESS = {"late_end", "silent_stream", "stale_end"}
 """The series is whole all the same."""
 OF_REQUESTS: dict[str, tuple[type[ControlUnitError], str]] = {
     "http_error": (CommandRefused, "503"),
-    "slow_http": (ControlUnitUnreachable, ""),
-    "hang_http": (ControlUnitUnreachable, ""),
-    "close_http": (ControlUnitUnreachable, ""),
+    "slow_http": (ControlUnitUnreachable, "no control unit answers"),
+    "hang_http": (ControlUnitUnreachable, "no control unit answers"),
+    "close_http": (ControlUnitUnreachable, "no control unit answers"),
     "garbage_http": (ControlUnitError, "not JSON"),
 }
 ELSEWHERE = {
