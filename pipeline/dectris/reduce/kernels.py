@@ -18,6 +18,7 @@ import bitshuffle.ext
 import llvmlite.binding
 import numpy as np
 from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 GOOD: Final = 0
@@ -330,16 +331,22 @@ def _drain(
         is_pending[level] = False
 
 
+@intrinsic
+def _bits(typing: Any, word: Any) -> Any:
+    """How many bits of a uint64 are set; numba has no word for the processor's own instruction."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
 @njit(nogil=True, cache=True)
 def _ones(words: Any, start: Any, row: Any) -> Any:
     """How many bits are set."""
     total = np.uint64(0)
     for w in range(row):
-        x = words[start + w]
-        x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-        x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-        x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        total += (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+        total += _bits(words[start + w])
     return total
 
 
@@ -362,40 +369,38 @@ def _clear_maximum(words: Any, row: Any, depth: Any, carry: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def sum_bslz4(
-    data: Any, offsets: Any, lengths: Any, status: Any, pixels: Any, block_bytes: Any, want_sum: Any,
-    ignore_maximum: Any, maximum: Any, planes: Any, lanes: Any, values: Any, partial: Any, positions: Any, bad_at: Any,
-    spread: Any, sums: Any, frame_sums: Any, weights: Any, weighted: Any, stack: Any, masks: Any, counters: Any,
-    pending: Any, is_pending: Any, carry: Any,
+    data: Any, offsets: Any, lengths: Any, status: Any, pixels: Any, itemsize: Any, block_bytes: Any, want_sum: Any,
+    ignore_maximum: Any, planes: Any, lanes: Any, positions: Any, spread: Any, sums: Any, frame_sums: Any,
+    masks: Any, counts: Any, counters: Any, pending: Any, is_pending: Any, carry: Any, again: Any,
 ) -> None:  # fmt: skip
     """As reduce_bslz4, for sums and masks only: adds and counts in bit planes, without ever making pixels of them.
 
-    masks (k, pixels / 64 rounded up) uint64: bit i of word w is pixel 64 w + i; weighted (n, k) gets the sum of the
-    pixels whose bit is set. counters, pending (levels, elements / 64) uint64 zeros, is_pending (levels,) bool False,
-    carry (elements / 64,) uint64; levels must hold the bits of the image and of the number of frames together.
+    One code for all pixel types. *pixels* and the elements of a block must be multiples of 64.
+    masks (k, pixels / 64) uint64: bit i of word w is pixel 64 w + i; counts (n, k) gets the sum of the pixels whose
+    bit is set. counters, pending (levels, elements / 64) uint64 zeros, is_pending (levels,) bool False, carry
+    (elements / 64,) and again (elements,) uint64; levels must hold the bits of the image and of the number of frames
+    together.
     """
-    itemsize = values.itemsize
     depth = 8 * itemsize
     elements = block_bytes // itemsize
-    whole = pixels - pixels % 8
     frames = offsets.size
-    tail = (pixels - whole) * itemsize
     words = planes.view(np.uint64)
     levels = is_pending.size
     frame_sums[:] = 0
-    weighted[:] = 0
+    counts[:] = 0
     for f in range(frames):
         positions[f] = offsets[f] + PREFIX
-        bad_at[f] = -1
-    for first in range(0, whole, elements):
-        count = min(elements, whole - first)
+    for first in range(0, pixels, elements):
+        count = min(elements, pixels - first)
         row = count >> 6
         for f in range(frames):
             if status[f] != GOOD:
                 continue
-            at = _next_block(data, positions[f], offsets[f] + lengths[f] - tail, planes, count * itemsize)
+            at = _next_block(data, positions[f], offsets[f] + lengths[f], planes, count * itemsize)
             if at < 0:
                 status[f] = -at
-                bad_at[f] = first
+                # Negative: how many pixels it had already added.
+                positions[f] = -first
                 continue
             positions[f] = at
             if ignore_maximum:
@@ -410,20 +415,48 @@ def sum_bslz4(
                     continue
                 total += _ones(words, start, row) << np.uint64(bit)
                 for k in range(masks.shape[0]):
-                    weighted[f, k] += np.float64(_ones_in(words, start, row, masks, k, first >> 6) << np.uint64(bit))
+                    counts[f, k] += np.float64(_ones_in(words, start, row, masks, k, first >> 6) << np.uint64(bit))
                 if want_sum:
                     _add_plane(words, start, row, bit, counters, pending, is_pending, carry)
             frame_sums[f] += total
         if want_sum:
             _drain(counters, pending, is_pending, row, levels, lanes, spread, sums, first)
     for f in range(frames):
-        if status[f] == GOOD and positions[f] + tail != offsets[f] + lengths[f]:
+        if status[f] == GOOD and positions[f] != offsets[f] + lengths[f]:
             status[f] = CUT
-            bad_at[f] = whole
-    _finish(
-        data, offsets, lengths, status, pixels, elements, want_sum, ignore_maximum, maximum, planes, lanes, values,
-        partial, positions, bad_at, spread, sums, frame_sums, weights, weighted, stack,
-    )  # fmt: skip
+            positions[f] = -pixels
+        if status[f] == GOOD:
+            continue
+        frame_sums[f] = 0
+        counts[f] = 0
+        if want_sum and positions[f] < 0:
+            _take_out(
+                data, offsets[f], lengths[f], -positions[f], pixels, itemsize, elements, ignore_maximum, planes, lanes,
+                spread, sums, counters, pending, is_pending, carry, again,
+            )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _take_out(
+    data: Any, offset: Any, length: Any, added: Any, pixels: Any, itemsize: Any, elements: Any, ignore_maximum: Any,
+    planes: Any, lanes: Any, spread: Any, sums: Any, counters: Any, pending: Any, is_pending: Any, carry: Any,
+    again: Any,
+) -> None:  # fmt: skip
+    """Subtract the first *added* pixels of a frame that turned out bad later on."""
+    words = planes.view(np.uint64)
+    at = offset + PREFIX
+    for first in range(0, added, elements):
+        count = min(elements, pixels - first)
+        row = count >> 6
+        at = _next_block(data, at, offset + length, planes, count * itemsize)
+        if ignore_maximum:
+            _clear_maximum(words, row, 8 * itemsize, carry)
+        again[:count] = 0
+        for bit in range(8 * itemsize):
+            _add_plane(words, bit * row, row, bit, counters, pending, is_pending, carry)
+        _drain(counters, pending, is_pending, row, is_pending.size, lanes, spread, again, 0)
+        for e in range(count):
+            sums[first + e] -= again[e]
 
 
 @njit(nogil=True, cache=True)
@@ -431,11 +464,7 @@ def _ones_in(words: Any, start: Any, row: Any, masks: Any, k: Any, mask_start: A
     """How many bits are set where the mask has one."""
     total = np.uint64(0)
     for w in range(row):
-        x = words[start + w] & masks[k, mask_start + w]
-        x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-        x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-        x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        total += (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+        total += _bits(words[start + w] & masks[k, mask_start + w])
     return total
 
 
