@@ -71,10 +71,11 @@ def _unpack(data: Any, at: Any, length: Any, out: Any, out_at: Any, size: Any) -
 
 
 @njit(nogil=True, cache=True)
-def _or_bytes(planes: Any, start: Any, length: Any) -> Any:
-    found = np.uint8(0)
-    for i in range(start, start + length):
-        found |= planes[i]
+def _any(words: Any) -> Any:
+    """All of them or-ed: 0 when no bit is set."""
+    found = words.dtype.type(0)
+    for w in range(words.size):
+        found |= words[w]
     return found
 
 
@@ -87,16 +88,17 @@ def _unshuffle(planes: Any, elements: Any, lanes: Any, values: Any, spread: Any)
         any_bit = False
         for bit in range(8):
             start = (byte * 8 + bit) * row
-            if _or_bytes(planes, start, row) == 0:
+            plane = planes[start : start + row]
+            if _any(plane) == 0:
                 continue
             shift = np.uint64(bit)
             if not any_bit:
                 any_bit = True
                 for k in range(row):
-                    lanes[k] = spread[planes[start + k]] << shift
+                    lanes[k] = spread[plane[k]] << shift
             else:
                 for k in range(row):
-                    lanes[k] |= spread[planes[start + k]] << shift
+                    lanes[k] |= spread[plane[k]] << shift
         if byte == 0:
             if not any_bit:
                 values[:elements] = 0
@@ -116,8 +118,7 @@ def _take(
 ) -> None:  # fmt: skip
     """Add *count* pixels from *first* on of one frame to everything that is wanted of them."""
     if stack.shape[0]:
-        for e in range(count):
-            stack[frame, first + e] = values[e]
+        stack[frame, first : first + count] = values[:count]
     if ignore_maximum:
         for e in range(count):
             if values[e] == maximum:
@@ -127,17 +128,17 @@ def _take(
             partial[e] += values[e]
     total = np.uint64(0)
     for e in range(count):
-        total += np.uint64(values[e])
+        total += values[e]
     frame_sums[frame] += total
     for k in range(weights.shape[0]):
-        weighted[frame, k] += _dot(values, count, weights, k, first)
+        weighted[frame, k] += _dot(values[:count], weights[k, first : first + count])
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _dot(values: Any, count: Any, weights: Any, k: Any, first: Any) -> Any:
+def _dot(values: Any, weights: Any) -> Any:
     found = np.float64(0)
-    for e in range(count):
-        found += np.float64(values[e]) * np.float64(weights[k, first + e])
+    for e in range(values.size):
+        found += np.float64(values[e]) * np.float64(weights[e])
     return found
 
 
@@ -263,9 +264,7 @@ def _finish(
 
 
 @njit(nogil=True, cache=True)
-def _add_plane(
-    words: Any, start: Any, row: Any, level: Any, counters: Any, pending: Any, is_pending: Any, carry: Any
-) -> None:
+def _add_plane(plane: Any, level: Any, counters: Any, pending: Any, is_pending: Any, carry: Any) -> None:
     """Add a bit plane to counters that lie in bit planes themselves.
 
     Each level waits for a second plane and then adds both with one full adder for 64 pixels at once; its carries
@@ -273,25 +272,31 @@ def _add_plane(
     """
     if not is_pending[level]:
         is_pending[level] = True
-        for w in range(row):
-            pending[level, w] = words[start + w]
+        _copy(plane, pending[level])
         return
-    for w in range(row):
-        a, b, c = counters[level, w], pending[level, w], words[start + w]
-        counters[level, w] = a ^ b ^ c
-        carry[w] = (a & b) | (c & (a ^ b))
+    _full_add(counters[level], pending[level], plane, carry)
     is_pending[level] = False
     level += 1
     while is_pending[level]:
-        for w in range(row):
-            a, b, c = counters[level, w], pending[level, w], carry[w]
-            counters[level, w] = a ^ b ^ c
-            carry[w] = (a & b) | (c & (a ^ b))
+        _full_add(counters[level], pending[level], carry, carry)
         is_pending[level] = False
         level += 1
     is_pending[level] = True
-    for w in range(row):
-        pending[level, w] = carry[w]
+    _copy(carry[: plane.size], pending[level])
+
+
+@njit(nogil=True, cache=True)
+def _copy(plane: Any, out: Any) -> None:
+    for w in range(plane.size):
+        out[w] = plane[w]
+
+
+@njit(nogil=True, cache=True)
+def _full_add(counter: Any, pending: Any, plane: Any, carry: Any) -> None:
+    for w in range(plane.size):
+        a, b, c = counter[w], pending[w], plane[w]
+        counter[w] = a ^ b ^ c
+        carry[w] = (a & b) | (c & (a ^ b))
 
 
 @njit(nogil=True, cache=True)
@@ -307,13 +312,11 @@ def _drain(
             for level in range(base, min(base + 8, levels)):
                 if which == 1 and not is_pending[level]:
                     continue
-                found = np.uint64(0)
-                for w in range(row):
-                    found |= source[level, w]
-                if found == 0:
+                counter = source[level, :row]
+                if _any(counter) == 0:
                     continue
                 shift = np.uint64(level - base)
-                here = source[level].view(np.uint8)
+                here = counter.view(np.uint8)
                 if not any_bit:
                     any_bit = True
                     for k in range(8 * row):
@@ -321,12 +324,12 @@ def _drain(
                 else:
                     for k in range(8 * row):
                         lanes[k] |= spread[here[k]] << shift
-                for w in range(row):
-                    source[level, w] = 0
+                counter[:] = 0
             if any_bit:
                 move = np.uint64(base)
+                target = sums[first : first + 64 * row]
                 for e in range(64 * row):
-                    sums[first + e] += np.uint64(lane_bytes[e]) << move
+                    target[e] += np.uint64(lane_bytes[e]) << move
     for level in range(levels):
         is_pending[level] = False
 
@@ -342,29 +345,37 @@ def _bits(typing: Any, word: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _ones(words: Any, start: Any, row: Any) -> Any:
+def _ones(plane: Any) -> Any:
     """How many bits are set."""
     total = np.uint64(0)
-    for w in range(row):
-        total += _bits(words[start + w])
+    for w in range(plane.size):
+        total += _bits(plane[w])
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _ones_in(plane: Any, mask: Any) -> Any:
+    """How many bits are set where the mask has one."""
+    total = np.uint64(0)
+    for w in range(plane.size):
+        total += _bits(plane[w] & mask[w])
     return total
 
 
 @njit(nogil=True, cache=True)
 def _clear_maximum(words: Any, row: Any, depth: Any, carry: Any) -> None:
     """Set pixels in which all bits are set to 0."""
-    for w in range(row):
-        carry[w] = words[w]
+    _copy(words[:row], carry)
     for bit in range(1, depth):
-        found = np.uint64(0)
+        plane = words[bit * row : (bit + 1) * row]
         for w in range(row):
-            carry[w] &= words[bit * row + w]
-            found |= carry[w]
-        if found == 0:
+            carry[w] &= plane[w]
+        if _any(carry[:row]) == 0:
             return
     for bit in range(depth):
+        plane = words[bit * row : (bit + 1) * row]
         for w in range(row):
-            words[bit * row + w] &= ~carry[w]
+            plane[w] &= ~carry[w]
 
 
 @njit(nogil=True, cache=True)
@@ -407,17 +418,16 @@ def sum_bslz4(
                 _clear_maximum(words, row, depth, carry)
             total = np.uint64(0)
             for bit in range(depth):
-                start = bit * row
-                found = np.uint64(0)
-                for w in range(row):
-                    found |= words[start + w]
-                if found == 0:
+                plane = words[bit * row : (bit + 1) * row]
+                ones = _ones(plane)
+                if ones == 0:
                     continue
-                total += _ones(words, start, row) << np.uint64(bit)
+                total += ones << np.uint64(bit)
                 for k in range(masks.shape[0]):
-                    counts[f, k] += np.float64(_ones_in(words, start, row, masks, k, first >> 6) << np.uint64(bit))
+                    mask = masks[k, first >> 6 : (first >> 6) + row]
+                    counts[f, k] += np.float64(_ones_in(plane, mask) << np.uint64(bit))
                 if want_sum:
-                    _add_plane(words, start, row, bit, counters, pending, is_pending, carry)
+                    _add_plane(plane, bit, counters, pending, is_pending, carry)
             frame_sums[f] += total
         if want_sum:
             _drain(counters, pending, is_pending, row, levels, lanes, spread, sums, first)
@@ -453,19 +463,10 @@ def _take_out(
             _clear_maximum(words, row, 8 * itemsize, carry)
         again[:count] = 0
         for bit in range(8 * itemsize):
-            _add_plane(words, bit * row, row, bit, counters, pending, is_pending, carry)
+            _add_plane(words[bit * row : (bit + 1) * row], bit, counters, pending, is_pending, carry)
         _drain(counters, pending, is_pending, row, is_pending.size, lanes, spread, again, 0)
         for e in range(count):
             sums[first + e] -= again[e]
-
-
-@njit(nogil=True, cache=True)
-def _ones_in(words: Any, start: Any, row: Any, masks: Any, k: Any, mask_start: Any) -> Any:
-    """How many bits are set where the mask has one."""
-    total = np.uint64(0)
-    for w in range(row):
-        total += _bits(words[start + w] & masks[k, mask_start + w])
-    return total
 
 
 @njit(nogil=True, cache=True)
