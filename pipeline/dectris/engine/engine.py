@@ -13,6 +13,7 @@ from pipeline.dectris.engine.receiver import Receiver
 from pipeline.dectris.engine.running import MAX_USELESS, Running
 from pipeline.dectris.engine.settings import Settings
 from pipeline.dectris.engine.slots import Slab
+from pipeline.dectris.engine.warming import warm_passes, warm_receiver
 from pipeline.dectris.values import Measured, Progress, SeriesReport, SeriesStart
 from pipeline.errors import ControlUnitError, StreamBroken
 
@@ -30,6 +31,7 @@ class Engine:
 
     def __init__(self, stream_url: str, settings: Settings | None = None) -> None:
         self._url, self._settings = stream_url, settings or Settings()
+        warm_receiver()
         self._receiver = Receiver(stream_url, self._settings.receive_queue)
         self._slab: Slab | None = None
         self._stale = 0
@@ -121,6 +123,7 @@ class Engine:
         with self._busy:
             self._check_open()
             passes = plan(reductions, start)
+            warm_passes(passes, start)
             slab = self._slab_for(settings or self._settings, len(start.channels))
             halt, stale = threading.Event(), self._stale
             self._stale = 0

@@ -18,6 +18,7 @@ import bitshuffle.ext
 import llvmlite.binding
 import numpy as np
 from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 GOOD: Final = 0
@@ -70,10 +71,11 @@ def _unpack(data: Any, at: Any, length: Any, out: Any, out_at: Any, size: Any) -
 
 
 @njit(nogil=True, cache=True)
-def _or_bytes(planes: Any, start: Any, length: Any) -> Any:
-    found = np.uint8(0)
-    for i in range(start, start + length):
-        found |= planes[i]
+def _any(words: Any) -> Any:
+    """All of them or-ed: 0 when no bit is set."""
+    found = words.dtype.type(0)
+    for w in range(words.size):
+        found |= words[w]
     return found
 
 
@@ -86,16 +88,17 @@ def _unshuffle(planes: Any, elements: Any, lanes: Any, values: Any, spread: Any)
         any_bit = False
         for bit in range(8):
             start = (byte * 8 + bit) * row
-            if _or_bytes(planes, start, row) == 0:
+            plane = planes[start : start + row]
+            if _any(plane) == 0:
                 continue
             shift = np.uint64(bit)
             if not any_bit:
                 any_bit = True
                 for k in range(row):
-                    lanes[k] = spread[planes[start + k]] << shift
+                    lanes[k] = spread[plane[k]] << shift
             else:
                 for k in range(row):
-                    lanes[k] |= spread[planes[start + k]] << shift
+                    lanes[k] |= spread[plane[k]] << shift
         if byte == 0:
             if not any_bit:
                 values[:elements] = 0
@@ -115,8 +118,7 @@ def _take(
 ) -> None:  # fmt: skip
     """Add *count* pixels from *first* on of one frame to everything that is wanted of them."""
     if stack.shape[0]:
-        for e in range(count):
-            stack[frame, first + e] = values[e]
+        stack[frame, first : first + count] = values[:count]
     if ignore_maximum:
         for e in range(count):
             if values[e] == maximum:
@@ -126,17 +128,17 @@ def _take(
             partial[e] += values[e]
     total = np.uint64(0)
     for e in range(count):
-        total += np.uint64(values[e])
+        total += values[e]
     frame_sums[frame] += total
     for k in range(weights.shape[0]):
-        weighted[frame, k] += _dot(values, count, weights, k, first)
+        weighted[frame, k] += _dot(values[:count], weights[k, first : first + count])
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _dot(values: Any, count: Any, weights: Any, k: Any, first: Any) -> Any:
+def _dot(values: Any, weights: Any) -> Any:
     found = np.float64(0)
-    for e in range(count):
-        found += np.float64(values[e]) * np.float64(weights[k, first + e])
+    for e in range(values.size):
+        found += np.float64(values[e]) * np.float64(weights[e])
     return found
 
 
@@ -262,9 +264,7 @@ def _finish(
 
 
 @njit(nogil=True, cache=True)
-def _add_plane(
-    words: Any, start: Any, row: Any, level: Any, counters: Any, pending: Any, is_pending: Any, carry: Any
-) -> None:
+def _add_plane(plane: Any, level: Any, counters: Any, pending: Any, is_pending: Any, carry: Any) -> None:
     """Add a bit plane to counters that lie in bit planes themselves.
 
     Each level waits for a second plane and then adds both with one full adder for 64 pixels at once; its carries
@@ -272,25 +272,31 @@ def _add_plane(
     """
     if not is_pending[level]:
         is_pending[level] = True
-        for w in range(row):
-            pending[level, w] = words[start + w]
+        _copy(plane, pending[level])
         return
-    for w in range(row):
-        a, b, c = counters[level, w], pending[level, w], words[start + w]
-        counters[level, w] = a ^ b ^ c
-        carry[w] = (a & b) | (c & (a ^ b))
+    _full_add(counters[level], pending[level], plane, carry)
     is_pending[level] = False
     level += 1
     while is_pending[level]:
-        for w in range(row):
-            a, b, c = counters[level, w], pending[level, w], carry[w]
-            counters[level, w] = a ^ b ^ c
-            carry[w] = (a & b) | (c & (a ^ b))
+        _full_add(counters[level], pending[level], carry, carry)
         is_pending[level] = False
         level += 1
     is_pending[level] = True
-    for w in range(row):
-        pending[level, w] = carry[w]
+    _copy(carry[: plane.size], pending[level])
+
+
+@njit(nogil=True, cache=True)
+def _copy(plane: Any, out: Any) -> None:
+    for w in range(plane.size):
+        out[w] = plane[w]
+
+
+@njit(nogil=True, cache=True)
+def _full_add(counter: Any, pending: Any, plane: Any, carry: Any) -> None:
+    for w in range(plane.size):
+        a, b, c = counter[w], pending[w], plane[w]
+        counter[w] = a ^ b ^ c
+        carry[w] = (a & b) | (c & (a ^ b))
 
 
 @njit(nogil=True, cache=True)
@@ -306,13 +312,11 @@ def _drain(
             for level in range(base, min(base + 8, levels)):
                 if which == 1 and not is_pending[level]:
                     continue
-                found = np.uint64(0)
-                for w in range(row):
-                    found |= source[level, w]
-                if found == 0:
+                counter = source[level, :row]
+                if _any(counter) == 0:
                     continue
                 shift = np.uint64(level - base)
-                here = source[level].view(np.uint8)
+                here = counter.view(np.uint8)
                 if not any_bit:
                     any_bit = True
                     for k in range(8 * row):
@@ -320,123 +324,149 @@ def _drain(
                 else:
                     for k in range(8 * row):
                         lanes[k] |= spread[here[k]] << shift
-                for w in range(row):
-                    source[level, w] = 0
+                counter[:] = 0
             if any_bit:
                 move = np.uint64(base)
+                target = sums[first : first + 64 * row]
                 for e in range(64 * row):
-                    sums[first + e] += np.uint64(lane_bytes[e]) << move
+                    target[e] += np.uint64(lane_bytes[e]) << move
     for level in range(levels):
         is_pending[level] = False
 
 
+@intrinsic
+def _bits(typing: Any, word: Any) -> Any:
+    """How many bits of a uint64 are set; numba has no word for the processor's own instruction."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
 @njit(nogil=True, cache=True)
-def _ones(words: Any, start: Any, row: Any) -> Any:
+def _ones(plane: Any) -> Any:
     """How many bits are set."""
     total = np.uint64(0)
-    for w in range(row):
-        x = words[start + w]
-        x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-        x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-        x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        total += (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+    for w in range(plane.size):
+        total += _bits(plane[w])
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _ones_in(plane: Any, mask: Any) -> Any:
+    """How many bits are set where the mask has one."""
+    total = np.uint64(0)
+    for w in range(plane.size):
+        total += _bits(plane[w] & mask[w])
     return total
 
 
 @njit(nogil=True, cache=True)
 def _clear_maximum(words: Any, row: Any, depth: Any, carry: Any) -> None:
     """Set pixels in which all bits are set to 0."""
-    for w in range(row):
-        carry[w] = words[w]
+    _copy(words[:row], carry)
     for bit in range(1, depth):
-        found = np.uint64(0)
+        plane = words[bit * row : (bit + 1) * row]
         for w in range(row):
-            carry[w] &= words[bit * row + w]
-            found |= carry[w]
-        if found == 0:
+            carry[w] &= plane[w]
+        if _any(carry[:row]) == 0:
             return
     for bit in range(depth):
+        plane = words[bit * row : (bit + 1) * row]
         for w in range(row):
-            words[bit * row + w] &= ~carry[w]
+            plane[w] &= ~carry[w]
 
 
 @njit(nogil=True, cache=True)
 def sum_bslz4(
-    data: Any, offsets: Any, lengths: Any, status: Any, pixels: Any, block_bytes: Any, want_sum: Any,
-    ignore_maximum: Any, maximum: Any, planes: Any, lanes: Any, values: Any, partial: Any, positions: Any, bad_at: Any,
-    spread: Any, sums: Any, frame_sums: Any, weights: Any, weighted: Any, stack: Any, masks: Any, counters: Any,
-    pending: Any, is_pending: Any, carry: Any,
+    data: Any, offsets: Any, lengths: Any, status: Any, pixels: Any, itemsize: Any, block_bytes: Any, want_sum: Any,
+    ignore_maximum: Any, planes: Any, lanes: Any, positions: Any, spread: Any, sums: Any, frame_sums: Any,
+    masks: Any, counts: Any, counters: Any, pending: Any, is_pending: Any, carry: Any, again: Any,
 ) -> None:  # fmt: skip
     """As reduce_bslz4, for sums and masks only: adds and counts in bit planes, without ever making pixels of them.
 
-    masks (k, pixels / 64 rounded up) uint64: bit i of word w is pixel 64 w + i; weighted (n, k) gets the sum of the
-    pixels whose bit is set. counters, pending (levels, elements / 64) uint64 zeros, is_pending (levels,) bool False,
-    carry (elements / 64,) uint64; levels must hold the bits of the image and of the number of frames together.
+    One code for all pixel types. *pixels* and the elements of a block must be multiples of 64.
+    masks (k, pixels / 64) uint64: bit i of word w is pixel 64 w + i; counts (n, k) gets the sum of the pixels whose
+    bit is set. counters, pending (levels, elements / 64) uint64 zeros, is_pending (levels,) bool False, carry
+    (elements / 64,) and again (elements,) uint64; levels must hold the bits of the image and of the number of frames
+    together.
     """
-    itemsize = values.itemsize
     depth = 8 * itemsize
     elements = block_bytes // itemsize
-    whole = pixels - pixels % 8
     frames = offsets.size
-    tail = (pixels - whole) * itemsize
     words = planes.view(np.uint64)
     levels = is_pending.size
     frame_sums[:] = 0
-    weighted[:] = 0
+    counts[:] = 0
     for f in range(frames):
         positions[f] = offsets[f] + PREFIX
-        bad_at[f] = -1
-    for first in range(0, whole, elements):
-        count = min(elements, whole - first)
+    for first in range(0, pixels, elements):
+        count = min(elements, pixels - first)
         row = count >> 6
         for f in range(frames):
             if status[f] != GOOD:
                 continue
-            at = _next_block(data, positions[f], offsets[f] + lengths[f] - tail, planes, count * itemsize)
+            at = _next_block(data, positions[f], offsets[f] + lengths[f], planes, count * itemsize)
             if at < 0:
                 status[f] = -at
-                bad_at[f] = first
+                # Negative: how many pixels it had already added.
+                positions[f] = -first
                 continue
             positions[f] = at
             if ignore_maximum:
                 _clear_maximum(words, row, depth, carry)
             total = np.uint64(0)
             for bit in range(depth):
-                start = bit * row
-                found = np.uint64(0)
-                for w in range(row):
-                    found |= words[start + w]
-                if found == 0:
+                plane = words[bit * row : (bit + 1) * row]
+                ones = _ones(plane)
+                if ones == 0:
                     continue
-                total += _ones(words, start, row) << np.uint64(bit)
+                total += ones << np.uint64(bit)
                 for k in range(masks.shape[0]):
-                    weighted[f, k] += np.float64(_ones_in(words, start, row, masks, k, first >> 6) << np.uint64(bit))
+                    mask = masks[k, first >> 6 : (first >> 6) + row]
+                    counts[f, k] += np.float64(_ones_in(plane, mask) << np.uint64(bit))
                 if want_sum:
-                    _add_plane(words, start, row, bit, counters, pending, is_pending, carry)
+                    _add_plane(plane, bit, counters, pending, is_pending, carry)
             frame_sums[f] += total
         if want_sum:
             _drain(counters, pending, is_pending, row, levels, lanes, spread, sums, first)
     for f in range(frames):
-        if status[f] == GOOD and positions[f] + tail != offsets[f] + lengths[f]:
+        if status[f] == GOOD and positions[f] != offsets[f] + lengths[f]:
             status[f] = CUT
-            bad_at[f] = whole
-    _finish(
-        data, offsets, lengths, status, pixels, elements, want_sum, ignore_maximum, maximum, planes, lanes, values,
-        partial, positions, bad_at, spread, sums, frame_sums, weights, weighted, stack,
-    )  # fmt: skip
+            positions[f] = -pixels
+        if status[f] == GOOD:
+            continue
+        frame_sums[f] = 0
+        counts[f] = 0
+        if want_sum and positions[f] < 0:
+            _take_out(
+                data, offsets[f], lengths[f], -positions[f], pixels, itemsize, elements, ignore_maximum, planes, lanes,
+                spread, sums, counters, pending, is_pending, carry, again,
+            )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)
-def _ones_in(words: Any, start: Any, row: Any, masks: Any, k: Any, mask_start: Any) -> Any:
-    """How many bits are set where the mask has one."""
-    total = np.uint64(0)
-    for w in range(row):
-        x = words[start + w] & masks[k, mask_start + w]
-        x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-        x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-        x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        total += (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
-    return total
+def _take_out(
+    data: Any, offset: Any, length: Any, added: Any, pixels: Any, itemsize: Any, elements: Any, ignore_maximum: Any,
+    planes: Any, lanes: Any, spread: Any, sums: Any, counters: Any, pending: Any, is_pending: Any, carry: Any,
+    again: Any,
+) -> None:  # fmt: skip
+    """Subtract the first *added* pixels of a frame that turned out bad later on."""
+    words = planes.view(np.uint64)
+    at = offset + PREFIX
+    for first in range(0, added, elements):
+        count = min(elements, pixels - first)
+        row = count >> 6
+        at = _next_block(data, at, offset + length, planes, count * itemsize)
+        if ignore_maximum:
+            _clear_maximum(words, row, 8 * itemsize, carry)
+        again[:count] = 0
+        for bit in range(8 * itemsize):
+            _add_plane(words[bit * row : (bit + 1) * row], bit, counters, pending, is_pending, carry)
+        _drain(counters, pending, is_pending, row, is_pending.size, lanes, spread, again, 0)
+        for e in range(count):
+            sums[first + e] -= again[e]
 
 
 @njit(nogil=True, cache=True)

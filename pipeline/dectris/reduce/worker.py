@@ -57,6 +57,7 @@ class _Room:
         self.pending = np.zeros((levels, words), np.uint64)
         self.is_pending = np.zeros(levels, bool)
         self.carry = np.zeros(words, np.uint64)
+        self.again = np.zeros(elements, np.uint64)
 
 
 def partial_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -168,17 +169,18 @@ class Worker:
     ) -> None:  # fmt: skip
         room = self._room(frames.dtype, block_bytes)
         places = np.zeros((2, offsets.size), np.int64)
-        weights = np.zeros((0, self._pixels), np.float32) if by_bits else one.weights
-        common = (
-            frames.data, offsets, lengths, status, self._pixels, block_bytes, bool(one.sums), one.ignore_maximum,
-            np.iinfo(frames.dtype).max, room.planes, room.lanes, room.values, room.partial, places[0], places[1],
-            kernels.SPREAD, sums, frame_sums, weights, weighted, stack,
-        )  # fmt: skip
         if by_bits:
-            kernels.sum_bslz4(*common, one.masks, room.counters, room.pending, room.is_pending, room.carry)
+            kernels.sum_bslz4(
+                frames.data, offsets, lengths, status, self._pixels, frames.dtype.itemsize, block_bytes,
+                bool(one.sums), one.ignore_maximum, room.planes, room.lanes, places[0], kernels.SPREAD, sums,
+                frame_sums, one.masks, weighted, room.counters, room.pending, room.is_pending, room.carry, room.again,
+            )  # fmt: skip
         else:
-            kernels.reduce_bslz4(*common)
-
+            kernels.reduce_bslz4(
+                frames.data, offsets, lengths, status, self._pixels, block_bytes, bool(one.sums), one.ignore_maximum,
+                np.iinfo(frames.dtype).max, room.planes, room.lanes, room.values, room.partial, places[0], places[1],
+                kernels.SPREAD, sums, frame_sums, one.weights, weighted, stack,
+            )  # fmt: skip
 
     def _room(self, dtype: np.dtype[Any], block_bytes: int) -> _Room:
         """Kept, as senders use one block size; one that uses many does not fill our memory."""
