@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,11 @@ class Planned:
 
     reductions: list[Any]
     names: dict[str, int]
+
+    def named(self, results: Sequence[Any]) -> dict[str, Any]:
+        """Results by name; disk and ring, each one detector, as maps of the scan alone."""
+        found = {name: results[place] for name, place in self.names.items()}
+        return {name: result[0] if name in ("disk", "ring") else result for name, result in found.items()}
 
 
 def plan(wanted: Wanted, shape: tuple[int, int], corrections: Corrections) -> Planned:

@@ -15,8 +15,8 @@ from pipeline.dectris.outcome import AcquisitionResult
 from pipeline.errors import OutputUnwritable
 
 
-def write_results(path: Path, names: Mapping[str, int], outcome: AcquisitionResult) -> Path:
-    """Write the results *names* (name: place among the reductions); returns the path, `$id` replaced by the series.
+def write_results(path: Path, results: Mapping[str, Any], outcome: AcquisitionResult) -> Path:
+    """Write *results* by their names; returns the path, `$id` replaced by the number of the series.
 
     Each result is a dataset of /results; /report tells the series, its counters, gaps and sentences. The file has its
     name once it is whole. Raises OutputUnwritable.
@@ -27,9 +27,9 @@ def write_results(path: Path, names: Mapping[str, int], outcome: AcquisitionResu
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(part, "w") as file:
-            results = file.create_group("results")
-            for name, place in names.items():
-                results.create_dataset(name, data=np.asarray(outcome.results[place]))
+            group = file.create_group("results")
+            for name, result in results.items():
+                group.create_dataset(name, data=np.asarray(result))
             told = file.create_group("report")
             for key, value in counters(outcome).items():
                 told.attrs[key] = value

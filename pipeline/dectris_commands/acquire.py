@@ -164,7 +164,7 @@ def acquire(
             _preview(job, preview) as pages,
         ):
             for outcome, planned in _taken(connection, job, pages, shown=not as_json):
-                files = [] if out is None else [write_results(out, planned.names, outcome)]
+                files = [] if out is None else [write_results(out, planned.named(outcome.results), outcome)]
                 _tell(outcome, planned, files, as_json)
                 whole = whole and outcome.complete
                 if outcome.report.stopped:
