@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pytest
 
 from fat.bench.client import ControlClient
 from fat.bench.owned import OwnedBench
-from fat.testing.handles import Dcu, Faults
+from fat.testing.handles import Faults
 from fat.testing.small_bench import write_bench_file
 from pipeline.dectris.acquisition import Acquisition
 from pipeline.dectris.client import DcuClient
@@ -63,9 +64,17 @@ ELSEWHERE = {
     "file_late": "tests of the file writer",
     "file_wrong_link": "tests of the file writer",
     "file_corrupt_chunk": "tests of the file writer",
-    "disk_full": "tests of the file writer",
+    "file_disk_full": "tests of the file writer",
+    "detector_error": "tests of the unit",
 }
 KNOWN = {fault.name for fault in FAULTS}
+
+
+class Unit(NamedTuple):
+    """Where the control unit is."""
+
+    api: str
+    stream: str
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +87,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnedBench]:
 
 
 @pytest.fixture
-def dcu(up: OwnedBench) -> Dcu:
-    return Dcu(up.endpoints["dcu.api"], up.endpoints["dcu.stream"])
+def dcu(up: OwnedBench) -> Unit:
+    return Unit(up.endpoints["dcu.api"], up.endpoints["dcu.stream"])
 
 
 @pytest.fixture
@@ -90,7 +99,7 @@ def faults(up: OwnedBench) -> Iterator[Faults]:
 
 
 @pytest.fixture
-def acquisition(dcu: Dcu) -> Iterator[Acquisition]:
+def acquisition(dcu: Unit) -> Iterator[Acquisition]:
     with connect(dcu.api, dcu.stream) as connection:
         controller = connection.get_active_controller("ints", count_time=0.005, frame_time=0.005)
         yield connection.prepare(IMAGES, controller=controller, idle_timeout_s=1.5, start_timeout_s=1.5)
@@ -137,7 +146,7 @@ def test_a_start_message_that_is_missing_is_noticed_and_the_next_series_is_whole
 
 
 @pytest.mark.parametrize("fault", sorted(KNOWN & set(OF_REQUESTS)))
-def test_a_fault_of_a_request_is_an_error_of_the_client(dcu: Dcu, faults: Faults, fault: str) -> None:
+def test_a_fault_of_a_request_is_an_error_of_the_client(dcu: Unit, faults: Faults, fault: str) -> None:
     kind, words = OF_REQUESTS[fault]
     with DcuClient(dcu.api, timeout_s=0.5) as client:
         faults.on("dcu", fault, times=1, **PARAMETERS.get(fault, {}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import hdf5plugin
@@ -14,7 +14,7 @@ import pytest
 
 from fat.bench.client import ControlClient
 from fat.bench.owned import OwnedBench
-from fat.testing.handles import Dcu, Faults
+from fat.testing.handles import Faults
 from fat.testing.small_bench import write_bench_file
 from pipeline.dectris.acquisition import Acquisition, Partial
 from pipeline.dectris.client import DcuClient
@@ -28,6 +28,13 @@ from pipeline.errors import CommandRefused, ControlUnitError, NothingCame, Setti
 assert hdf5plugin.get_filters()
 
 
+class Unit(NamedTuple):
+    """Where the control unit is."""
+
+    api: str
+    stream: str
+
+
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnedBench]:
     """One control unit for all tests of this file: each of them leaves it idle."""
@@ -38,8 +45,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnedBench]:
 
 
 @pytest.fixture
-def dcu(up: OwnedBench) -> Dcu:
-    return Dcu(up.endpoints["dcu.api"], up.endpoints["dcu.stream"])
+def dcu(up: OwnedBench) -> Unit:
+    return Unit(up.endpoints["dcu.api"], up.endpoints["dcu.stream"])
 
 
 @pytest.fixture
@@ -50,7 +57,7 @@ def faults(up: OwnedBench) -> Iterator[Faults]:
 
 
 @pytest.fixture
-def connection(dcu: Dcu) -> Iterator[Connection]:
+def connection(dcu: Unit) -> Iterator[Connection]:
     with connect(dcu.api, dcu.stream) as connected:
         yield connected
 
@@ -174,7 +181,7 @@ def test_an_aborted_run_tells_what_came_and_the_next_one_is_whole(
     assert connection.prepare(5, controller=software(connection)).run([Sum()]).complete
 
 
-def test_a_passive_receiver_takes_what_somebody_else_arms(dcu: Dcu, connection: Connection) -> None:
+def test_a_passive_receiver_takes_what_somebody_else_arms(dcu: Unit, connection: Connection) -> None:
     assert connection.wait_for_acquisition(timeout=0.1) is None
     with DcuClient(dcu.api) as somebody:
         for _ in range(2):
@@ -200,7 +207,7 @@ def test_a_passive_receiver_takes_what_somebody_else_arms(dcu: Dcu, connection: 
                 acquisition.run([Sum()])
 
 
-def test_a_series_that_does_not_fit_the_scan_is_said(dcu: Dcu, connection: Connection) -> None:
+def test_a_series_that_does_not_fit_the_scan_is_said(dcu: Unit, connection: Connection) -> None:
     with DcuClient(dcu.api) as somebody:
         for key, value in {"trigger_mode": "ints", "nimages": 5, "frame_time": 0.001}.items():
             somebody.set(key, value)
@@ -234,7 +241,7 @@ def test_a_silent_series_ends_with_its_time_out_and_the_next_one_is_whole(connec
     assert connection.prepare(5, controller=software(connection)).run([Sum()]).complete
 
 
-def test_a_start_that_does_not_come_is_one_sentence(dcu: Dcu) -> None:
+def test_a_start_that_does_not_come_is_one_sentence(dcu: Unit) -> None:
     with connect(dcu.api, "tcp://127.0.0.1:9") as elsewhere:
         acquisition = elsewhere.prepare(5, controller=software(elsewhere), start_timeout_s=0.2)
         with pytest.raises(
@@ -244,7 +251,7 @@ def test_a_start_that_does_not_come_is_one_sentence(dcu: Dcu) -> None:
         assert elsewhere.client.state() == "idle"
 
 
-def test_a_detector_that_somebody_else_armed_is_left_alone(dcu: Dcu, connection: Connection) -> None:
+def test_a_detector_that_somebody_else_armed_is_left_alone(dcu: Unit, connection: Connection) -> None:
     with DcuClient(dcu.api) as somebody:
         somebody.arm()
         with pytest.raises(ControlUnitError, match="is armed already"):
@@ -272,7 +279,7 @@ def test_a_lost_image_is_in_the_report_and_the_next_series_is_whole(
     assert acquisition.run([FrameSums()]).complete
 
 
-def test_what_cannot_be_is_one_sentence(dcu: Dcu, connection: Connection) -> None:
+def test_what_cannot_be_is_one_sentence(dcu: Unit, connection: Connection) -> None:
     with pytest.raises(SettingRejected, match="trigger_mode"):
         connection.get_active_controller("often")
     with pytest.raises(SettingRejected, match="a setting cannot be 'gain'"):
