@@ -85,7 +85,8 @@ class Acquisition:
 
         reductions    pipeline.dectris.reduce, ImageStack
         progress      called about four times a second, in this thread
-        on_partition  called with partial results after each frames_per_partition images, at most as often as progress
+        on_partition  called with partial results after each frames_per_partition images, at most as often as progress,
+                      and at the end
 
         Raises NothingCame when the series does not start, the client's errors, what a reduction or the trigger hook
         raised. Whatever ended the run: the detector is not left armed by us, and the next series is not disturbed.
@@ -216,8 +217,9 @@ class Acquisition:
                 on_partition(Partial(now, results_of(reductions, self.nav_shape)))
 
         frame_time_s = start.config.get("frame_time")
+        # In the other modes somebody triggers; how often is not known, and idle_timeout_s is the answer to that.
         patience_s = self._idle_timeout_s + (frame_time_s if isinstance(frame_time_s, (int, float)) else 0)
-        return self._connection.engine.run(
+        report = self._connection.engine.run(
             start,
             reductions,
             idle_timeout_s=patience_s,
@@ -230,6 +232,9 @@ class Acquisition:
                 workers=choice.workers,
             ),
         )
+        if on_partition is not None:
+            on_partition(Partial(_at_end(report), results_of(reductions, self.nav_shape)))
+        return report
 
     def _dropped(self, remarks: list[str]) -> int | None:
         """Images that the unit dropped. A unit that does not answer costs no data."""
@@ -268,3 +273,16 @@ class Acquisition:
     def _stop_asked(self, trigger: TriggerThread) -> bool:
         """Whether the trigger failed because the run was aborted: the unit refuses what comes after."""
         return self._stop.is_set() and not trigger.failed_first and isinstance(trigger.error, CommandRefused)
+
+
+def _at_end(report: SeriesReport) -> Progress:
+    """The last progress of a series."""
+    measured = report.measured
+    return Progress(
+        expected=report.expected,
+        frames=report.frames,
+        received=measured.images,
+        missing_so_far=report.missing,
+        elapsed_s=measured.wall_s,
+        images_per_s=measured.images_per_s,
+    )
