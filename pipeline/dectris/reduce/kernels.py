@@ -274,6 +274,7 @@ def _add_plane(plane: Any, level: Any, counters: Any, pending: Any, is_pending: 
         is_pending[level] = True
         _copy(plane, pending[level])
         return
+    carry = carry[: plane.size]
     _full_add(counters[level], pending[level], plane, carry)
     is_pending[level] = False
     level += 1
@@ -282,7 +283,7 @@ def _add_plane(plane: Any, level: Any, counters: Any, pending: Any, is_pending: 
         is_pending[level] = False
         level += 1
     is_pending[level] = True
-    _copy(carry[: plane.size], pending[level])
+    _copy(carry, pending[level])
 
 
 @njit(nogil=True, cache=True)

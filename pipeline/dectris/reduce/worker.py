@@ -72,6 +72,7 @@ class Worker:
         self._shape = shape
         self._pixels = shape[0] * shape[1]
         self._passes = [(one, one.accumulator(self._pixels)) for one in passes]
+        self._stack: NDArray[Any] = np.empty((0, self._pixels), np.uint16)
         self._rooms: dict[tuple[np.dtype[Any], int], _Room] = {}
 
     def reduce(self, frames: Frames) -> dict[int, str]:
@@ -111,13 +112,19 @@ class Worker:
             step = max(1, MAX_STACK_BYTES // (self._pixels * frames.dtype.itemsize))
             for first in range(0, indices.size, step):
                 here = indices[first : first + step]
-                stack = np.zeros((here.size, self._pixels), frames.dtype)
+                stack = self._stack_room(step, here.size, frames.dtype)
                 self._decode(one, frames, here, sums, outcome, stack)
                 whole = outcome.status[here] == kernels.GOOD
                 for reduction in one.stacks:
                     reduction.take(frames.numbers[here][whole], stack[whole].reshape(-1, *self._shape))
         else:
             self._decode(one, frames, indices, sums, outcome, np.zeros((0, self._pixels), frames.dtype))
+
+    def _stack_room(self, most: int, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """(count, pixels), kept from slot to slot: fresh memory costs more than decoding into it."""
+        if self._stack.dtype != dtype or len(self._stack) < count:
+            self._stack = np.empty((min(most, 2 * count), self._pixels), dtype)
+        return self._stack[:count]
 
     def _decode(
         self, one: Pass, frames: Frames, indices: NDArray[np.int64], sums: U64, outcome: _Outcome, stack: NDArray[Any]
