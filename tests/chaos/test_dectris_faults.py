@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -13,7 +13,7 @@ from fat.testing.handles import Faults
 from fat.testing.small_bench import write_bench_file
 from pipeline.dectris.acquisition import Acquisition
 from pipeline.dectris.client import DcuClient
-from pipeline.dectris.connection import connect
+from pipeline.dectris.connection import Connection, connect
 from pipeline.dectris.outcome import AcquisitionResult
 from pipeline.dectris.reduce import FrameSums
 from pipeline.dectris.values import SeriesReport
@@ -32,8 +32,7 @@ NOTICED: dict[str, Callable[[SeriesReport], bool]] = {
     "wrong_size": lambda seen: seen.broken + seen.truncated == 1 and seen.missing == 1,
     "truncated_blob": lambda seen: seen.broken + seen.truncated + seen.corrupt == 1 and seen.missing == 1,
     "missing_part": lambda seen: seen.broken == 1 and seen.missing == 1,
-    # A part more is an appendix to whoever does not know that none was asked for.
-    "extra_part": lambda seen: seen.complete,
+    "extra_part": lambda seen: seen.broken == 1 and seen.missing == 1,
     "garbage": lambda seen: seen.broken == 1,
     "silent_stream": lambda seen: seen.silence_s > 0.4,
     "stale_end": lambda seen: seen.stale == 1,
@@ -47,7 +46,7 @@ PARAMETERS = {
     "silent_stream": {"delay_s": 0.6},
     "slow_http": {"delay_s": 1.0},
 }
-HARMLESS = {"late_end", "silent_stream", "stale_end", "extra_part"}
+HARMLESS = {"late_end", "silent_stream", "stale_end"}
 """The series is whole all the same."""
 OF_REQUESTS: dict[str, tuple[type[ControlUnitError], str]] = {
     "http_error": (CommandRefused, "503"),
@@ -59,16 +58,27 @@ OF_REQUESTS: dict[str, tuple[type[ControlUnitError], str]] = {
 ELSEWHERE = {
     "missing_header": "below",
     "wrong_type_http": "tests of the REST interface",
-    "restart": "tests of the unit",
+    "restart": "below",
+    "detector_error": "below",
     "file_missing": "tests of the file writer",
     "file_truncated": "tests of the file writer",
     "file_late": "tests of the file writer",
     "file_wrong_link": "tests of the file writer",
     "file_corrupt_chunk": "tests of the file writer",
     "file_disk_full": "tests of the file writer",
-    "detector_error": "tests of the unit",
 }
 KNOWN = {fault.name for fault in FAULTS}
+OTHERWISE_IN_STREAM_2 = {
+    "drop_frame",
+    "wrong_series",
+    "corrupt_blob",
+    "wrong_size",
+    "truncated_blob",
+    "missing_part",
+    "garbage",
+    "missing_end",
+}
+"""Faults whose messages differ between the streams."""
 
 
 class Unit(NamedTuple):
@@ -76,6 +86,7 @@ class Unit(NamedTuple):
 
     api: str
     stream: str
+    stream2: str | None
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +100,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnedBench]:
 
 @pytest.fixture
 def dcu(up: OwnedBench) -> Unit:
-    return Unit(up.endpoints["dcu.api"], up.endpoints["dcu.stream"])
+    return Unit(up.endpoints["dcu.api"], up.endpoints["dcu.stream"], up.endpoints.get("dcu.stream2"))
 
 
 @pytest.fixture
@@ -99,11 +110,20 @@ def faults(up: OwnedBench) -> Iterator[Faults]:
     control.close()
 
 
+def prepared(connection: Connection, **more: Any) -> Acquisition:
+    controller = connection.get_active_controller("ints", count_time=0.005, frame_time=0.005)
+    return connection.prepare(IMAGES, controller=controller, idle_timeout_s=1.5, start_timeout_s=1.5, **more)
+
+
 @pytest.fixture
-def acquisition(dcu: Unit) -> Iterator[Acquisition]:
-    with connect(dcu.api, dcu.stream) as connection:
-        controller = connection.get_active_controller("ints", count_time=0.005, frame_time=0.005)
-        yield connection.prepare(IMAGES, controller=controller, idle_timeout_s=1.5, start_timeout_s=1.5)
+def connection(dcu: Unit) -> Iterator[Connection]:
+    with connect(dcu.api, dcu.stream, stream_format="legacy") as connected:
+        yield connected
+
+
+@pytest.fixture
+def acquisition(connection: Connection) -> Acquisition:
+    return prepared(connection)
 
 
 def take(acquisition: Acquisition) -> AcquisitionResult:
@@ -123,6 +143,18 @@ def test_without_a_fault_nothing_is_noticed(acquisition: Acquisition) -> None:
 def test_a_fault_of_the_stream_is_noticed_and_the_next_series_is_whole(
     acquisition: Acquisition, faults: Faults, fault: str
 ) -> None:
+    struck_and_noticed(acquisition, faults, fault)
+
+
+@pytest.mark.parametrize("fault", sorted(KNOWN & OTHERWISE_IN_STREAM_2))
+def test_a_fault_of_stream_2_is_noticed_as_well(dcu: Unit, faults: Faults, fault: str) -> None:
+    if dcu.stream2 is None:
+        pytest.skip("this unit has no second stream")
+    with connect(dcu.api, dcu.stream2, stream_format="cbor") as connection:
+        struck_and_noticed(prepared(connection), faults, fault)
+
+
+def struck_and_noticed(acquisition: Acquisition, faults: Faults, fault: str) -> None:
     before = faults.struck("dcu").get(fault, 0)
     faults.on("dcu", fault, times=1, **PARAMETERS.get(fault, {}))
     outcome = take(acquisition)
@@ -134,6 +166,31 @@ def test_a_fault_of_the_stream_is_noticed_and_the_next_series_is_whole(
     following = take(acquisition)
     assert following.complete, following.sentences()
     assert following.report.series == outcome.report.series + 1
+
+
+@pytest.mark.skipif("restart" not in KNOWN, reason="this unit does not restart")
+def test_a_restart_in_the_middle_is_noticed_and_the_next_series_is_whole(
+    connection: Connection, faults: Faults
+) -> None:
+    restarted = prepared(connection, trigger=lambda _: faults.on("dcu", "restart", times=1))
+    outcome = take(restarted)
+    assert not outcome.report.ended
+    assert outcome.report.missing == IMAGES
+    following = take(prepared(connection))
+    assert following.complete, following.sentences()
+    assert any("it was now" in remark for remark in following.remarks)
+
+
+@pytest.mark.skipif("detector_error" not in KNOWN, reason="the hardware of this unit does not fail")
+def test_hardware_that_fails_in_the_middle_is_noticed_and_wants_to_be_initialized(
+    connection: Connection, faults: Faults
+) -> None:
+    failed = prepared(connection, trigger=lambda _: faults.on("dcu", "detector_error", times=1))
+    assert take(failed).report.missing == IMAGES
+    with pytest.raises(ControlUnitError, match="state error"):
+        take(failed)
+    connection.client.initialize()
+    assert take(prepared(connection)).complete
 
 
 @pytest.mark.skipif("missing_header" not in KNOWN, reason="this unit always sends a start message")
