@@ -16,6 +16,7 @@ from pipeline.model import U8, U64
 BSLZ4: Final = 3
 MAX_BLOCK_BYTES: Final = 1 << 20
 MAX_ROOMS: Final = 8
+PIXELS_AT_ONCE: Final = 4096
 MAX_STACK_BYTES: Final = 1 << 26
 """Decoded frames that are handed to a stack reduction at once."""
 
@@ -51,18 +52,13 @@ class _Room:
         words = -(-elements // 64)
         self.planes = np.zeros(-(-block_bytes // 64) * 64, np.uint8)
         self.lanes = np.zeros(words * 8, np.uint64)
-        self.values = np.zeros(elements, dtype)
-        self.partial = np.zeros(elements, partial_dtype(dtype))
+        self.values = np.zeros(elements, np.uint32)
+        self.partial = np.zeros(elements, np.uint64)
         self.counters = np.zeros((levels, words), np.uint64)
         self.pending = np.zeros((levels, words), np.uint64)
         self.is_pending = np.zeros(levels, bool)
         self.carry = np.zeros(words, np.uint64)
         self.again = np.zeros(elements, np.uint64)
-
-
-def partial_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """What a slot's sum of such pixels fits into: 65 536 of 16 bits fit 32."""
-    return np.dtype("uint64") if dtype.itemsize == 4 else np.dtype("uint32")
 
 
 class Worker:
@@ -136,8 +132,9 @@ class Worker:
         status, frame_sums, weighted = outcome.room(indices.size, len(one.weights))
         kernels.reduce_images(
             frames.data, frames.offsets[one.channel][indices], frames.lengths[one.channel][indices], status,
-            self._pixels, frames.codings[one.channel], bool(one.sums), one.ignore_maximum,
-            np.iinfo(frames.dtype).max, image, image.view(frames.dtype), sums, frame_sums, one.weights, weighted, stack,
+            self._pixels, frames.dtype.itemsize, frames.codings[one.channel], bool(one.sums), one.ignore_maximum,
+            np.iinfo(frames.dtype).max, image, np.zeros(PIXELS_AT_ONCE, np.uint32), sums, frame_sums, one.weights,
+            weighted, stack.view(np.uint8),
         )  # fmt: skip
         outcome.set(indices, status, frame_sums, weighted)
 
@@ -184,9 +181,9 @@ class Worker:
             )  # fmt: skip
         else:
             kernels.reduce_bslz4(
-                frames.data, offsets, lengths, status, self._pixels, block_bytes, bool(one.sums), one.ignore_maximum,
-                np.iinfo(frames.dtype).max, room.planes, room.lanes, room.values, room.partial, places[0], places[1],
-                kernels.SPREAD, sums, frame_sums, one.weights, weighted, stack,
+                frames.data, offsets, lengths, status, self._pixels, frames.dtype.itemsize, block_bytes,
+                bool(one.sums), one.ignore_maximum, np.iinfo(frames.dtype).max, room.planes, room.lanes, room.values, room.partial, places[0], places[1],
+                kernels.SPREAD, sums, frame_sums, one.weights, weighted, stack.view(np.uint8),
             )  # fmt: skip
 
     def _room(self, dtype: np.dtype[Any], block_bytes: int) -> _Room:
