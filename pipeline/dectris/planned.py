@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.dectris.corrections import Corrections
 from pipeline.dectris.reduce import CentreOfMass, FrameSums, Sum, VirtualDetectors, disk, ring
-from pipeline.dectris.stack import ImageStack
+from pipeline.dectris.stack import ChunkStack, ImageStack
 from pipeline.errors import SettingRejected
 from pipeline.model import F32
 
@@ -77,7 +77,8 @@ def plan(wanted: Wanted, shape: tuple[int, int], corrections: Corrections) -> Pl
     if wanted.com:
         reductions.append(CentreOfMass(excluded=bad, flatfield=flatfield))
     if wanted.stack is not None:
-        reductions.append(ImageStack(wanted.stack, corrections))
+        untouched = bad is None and flatfield is None
+        reductions.append(ChunkStack(wanted.stack) if untouched else ImageStack(wanted.stack, corrections))
     if not reductions:
         raise SettingRejected("the reductions", "none", "at least one of sum, disk, ring, com, stack")
     return Planned(reductions, wanted.names())

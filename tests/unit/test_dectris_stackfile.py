@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import bitshuffle
 import h5py
 import hdf5plugin
+import lz4.block
 import numpy as np
 import pytest
 
+from pipeline.dectris.stack import ChunkStack
 from pipeline.dectris.stackfile import DATA, SPECIFIC, StackFile
 from pipeline.errors import OutputUnwritable
 
@@ -90,3 +94,24 @@ def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputUnwritable, match="cannot be written"):
         stack(tmp_path / "file" / "a.h5", 1)
+
+
+@pytest.mark.parametrize("coding", [0, 1, 2, 3])
+def test_data_of_each_packing_are_read_by_h5py(tmp_path: Path, coding: int) -> None:
+    image = images(1, "uint16")[0]
+    block = lz4.block.compress(image.tobytes(), store_size=False)
+    packed = {
+        0: image.tobytes(),
+        1: block,
+        2: struct.pack(">QII", image.nbytes, image.nbytes, len(block)) + block,
+        3: struct.pack(">QI", image.nbytes, 8192) + bitshuffle.compress_lz4(image).tobytes(),
+    }[coding]
+    start: Any = SimpleNamespace(series=7, expected=3, height=SHAPE[0], width=SHAPE[1], config={})
+    stack = ChunkStack(tmp_path / "a-$id.h5")
+    stack.begin(start)
+    stack.take_packed(np.array([1]), [np.frombuffer(packed, np.uint8)], coding, image.dtype)
+    assert stack.result() == 1
+    stack.close()
+    with h5py.File(tmp_path / "a-7.h5") as read:
+        assert np.array_equal(read[DATA][1], image)
+        assert read["entry/data/received"][:].tolist() == [False, True]

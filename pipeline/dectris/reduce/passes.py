@@ -9,7 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dectris.reduce.reduction import Accumulator, FrameReduction, Reduction, StackReduction, Sum
+from pipeline.dectris.reduce.reduction import (
+    Accumulator,
+    FrameReduction,
+    PackedReduction,
+    Reduction,
+    StackReduction,
+    Sum,
+)
 from pipeline.dectris.values import SeriesStart
 from pipeline.errors import SettingRejected
 from pipeline.model import F32, U64
@@ -28,6 +35,7 @@ class Pass:
     sums: list[Sum] = field(default_factory=list)
     of_frames: list[FrameReduction] = field(default_factory=list)
     stacks: list[StackReduction] = field(default_factory=list)
+    packed: list[PackedReduction] = field(default_factory=list)
     weights: F32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """(k, pixels), of all frame reductions one after another."""
     masks: U64 | None = None
@@ -65,6 +73,8 @@ def plan(reductions: Sequence[Reduction], start: SeriesStart) -> list[Pass]:
             here.sums.append(reduction)
         elif isinstance(reduction, FrameReduction):
             here.of_frames.append(reduction)
+        elif isinstance(reduction, PackedReduction):
+            here.packed.append(reduction)
         else:
             here.stacks.append(reduction)
     for here in found.values():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.dectris.values import SeriesStart
 from pipeline.errors import SettingRejected
-from pipeline.model import F32, U64
+from pipeline.model import F32, U8, U64
 
 MAX_RESULT_BYTES: Final = 1 << 34
 """Of results per frame. They are only announced: memory is taken where frames come."""
@@ -119,7 +119,27 @@ class StackReduction(Protocol):
         ...
 
 
-Reduction: TypeAlias = Sum | FrameReduction | StackReduction
+class PackedReduction:
+    """Base of what takes frames packed as they came. They are unpacked all the same, and damaged ones left out."""
+
+    def __init__(self, channel: str | None = None) -> None:
+        self.channel = channel
+
+    def begin(self, start: SeriesStart) -> None:
+        """Empty for a new series. Raises SettingRejected."""
+        raise NotImplementedError
+
+    def take_packed(
+        self, frames: NDArray[np.int64], blobs: list[U8], coding: int, dtype: np.dtype[Any]
+    ) -> None:
+        """Frame numbers (n,) and their bytes, valid during the call only; workers call it side by side.
+
+        coding  0 plain, 1 one LZ4 block, 2 LZ4 of HDF5, 3 bit-shuffled LZ4
+        """
+        raise NotImplementedError
+
+
+Reduction: TypeAlias = Sum | FrameReduction | PackedReduction | StackReduction
 
 
 def per_frame(start: SeriesStart, columns: int, dtype: np.dtype[Any]) -> NDArray[Any]:

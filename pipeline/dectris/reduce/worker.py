@@ -88,6 +88,7 @@ class Worker:
         good[list(bad)] = False
         for one, _, sums, weighted in done:
             one.put(frames.numbers[good], sums[good], weighted[good])
+            _give_packed(one, frames, good)
         return bad
 
     def _take_out(self, frames: Frames, bad: dict[int, str], statuses: list[U8]) -> None:
@@ -194,6 +195,16 @@ class Worker:
                 self._rooms.clear()
             room = self._rooms[dtype, block_bytes] = _Room(dtype, block_bytes)
         return room
+
+
+def _give_packed(one: Pass, frames: Frames, good: NDArray[np.bool_]) -> None:
+    """Give the frames that could be unpacked as they came."""
+    if not one.packed:
+        return
+    offsets, lengths = frames.offsets[one.channel][good], frames.lengths[one.channel][good]
+    blobs = [frames.data[at : at + size] for at, size in zip(offsets.tolist(), lengths.tolist(), strict=True)]
+    for reduction in one.packed:
+        reduction.take_packed(frames.numbers[good], blobs, frames.codings[one.channel], frames.dtype)
 
 
 class _Outcome:
