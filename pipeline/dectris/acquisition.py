@@ -188,10 +188,10 @@ class Acquisition:
         if hook is not None:
             return TriggerThread(lambda: hook(self), self._stop)
         if controller is not None and controller.software:
-            nimages, ntrigger = controller.counts(self.frames)
+            _, ntrigger = controller.counts(self.frames)
             client = controller.client.another()
             return TriggerThread(
-                lambda: controller.trigger_all(client, nimages, ntrigger, self._stop.is_set),
+                lambda: controller.trigger_all(client, ntrigger, self._stop.is_set),
                 self._stop,
                 client.close,
             )

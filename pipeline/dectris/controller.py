@@ -17,8 +17,8 @@ EXTERNAL: Final = ("exts", "exte", "extg", "eies")
 SINGLE: Final = ("inte", "exte")
 """Modes with one image for each trigger: nimages must be 1 (SIMPLON API release 2020.2.2)."""
 FORMATS: Final = ("legacy", "cbor")
-TRIGGER_SLACK_S: Final = 10.0
-"""Allowed to a blocking trigger beyond the time that its images take."""
+TRIGGER_S: Final = 7 * 24 * 3600.0
+"""Longest time that a trigger may block, as the hardware has it. A series that stands still ends by its silence."""
 
 
 def enable_stream(client: DcuClient, stream_format: str | None) -> None:
@@ -135,16 +135,12 @@ class ActiveController:
             if value is not None:
                 self.client.set(key, value, module="filewriter")
 
-    def trigger_all(
-        self, client: DcuClient, nimages: int, ntrigger: int, stopped: Callable[[], bool]
-    ) -> None:
+    def trigger_all(self, client: DcuClient, ntrigger: int, stopped: Callable[[], bool]) -> None:
         """Send all software triggers of an armed series over *client*, or until *stopped*. Raises its errors."""
-        # Read anew: the count time may have moved it.
-        frame_time_s = float(client.get("frame_time"))
         for _ in range(ntrigger):
             if stopped():
                 return
-            client.trigger(timeout_s=nimages * frame_time_s + TRIGGER_SLACK_S)
+            client.trigger(timeout_s=TRIGGER_S)
 
 
 def _switch(on: bool) -> str:
