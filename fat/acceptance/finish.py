@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from fat.record import write_record
-from fat.report.write import write_report
 
 
 def finish(run_dir: Path) -> Path:
     """Write `record.json` and `report.html`; the report's path."""
+    # The drawing library takes a second to load: a run that is only begun, or stopped, does not wait for it.
+    from fat.report.write import write_report
+
     write_record(run_dir)
     return write_report(run_dir)
