@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sim.conformance_command import conformance
 from sim.fault_command import fault
 from sim.rates_command import rates
 from sim.stream_commands import record, replay, replay_run
@@ -135,6 +136,7 @@ def xtdf(
             typer.echo(f"  {problem}", err=True)
 
 
+app.command()(conformance)
 app.command()(fault)
 app.command()(rates)
 app.command()(record)

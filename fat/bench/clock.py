@@ -1,8 +1,9 @@
 """The bench's one clock: who takes part, what they wait for, and when time moves.
 
 Simulated time is an integer of nanoseconds since the bench's epoch. A participant without an outstanding wait is
-busy. The modes: *wall* follows real time; *scaled* follows it `speed` times faster and stalls while a participant
-is busy; *manual* moves when told; *skip* jumps to the next event as soon as every participant waits.
+busy. The modes: *wall* follows real time, and participants may keep it themselves; *scaled* follows it `speed` times
+faster and stalls while a participant is busy; *manual* moves when told; *skip* jumps to the next event as soon as
+every participant waits.
 """
 
 from __future__ import annotations
@@ -80,6 +81,14 @@ class BenchClock:
         """Simulated nanoseconds."""
         self._follow_wall()
         return self._now
+
+    @property
+    def wall_zero_ns(self) -> int | None:
+        """The machine's monotonic clock at simulated time zero, in wall mode; None in the others."""
+        if self.mode != "wall":
+            return None
+        self._follow_wall()
+        return self._mark - self._now
 
     def participants(self) -> dict[str, str | int | None]:
         """Who takes part: `busy`, or the moment waited for."""

@@ -64,6 +64,12 @@ def clock_routes(clock: BenchClock, epoch_unix_ns: int, access: Access) -> list[
     ]
 
 
+def _anchor(clock: BenchClock, now: int) -> dict[str, int]:
+    """What the machine's monotonic clock showed at *now*, for participants that then keep wall time themselves."""
+    zero_ns = clock.wall_zero_ns
+    return {} if zero_ns is None else {"at_monotonic_ns": zero_ns + now}
+
+
 async def _serve(
     clock: BenchClock, participant: Participant, socket: WebSocket, message: dict[str, Any]
 ) -> None:
@@ -72,7 +78,7 @@ async def _serve(
     async def answer(now: int) -> None:
         # A participant that has gone is noticed by its receive loop, which leaves the clock.
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            await socket.send_text(json.dumps({"id": number, "now": now}))
+            await socket.send_text(json.dumps({"id": number, "now": now, **_anchor(clock, now)}))
 
     if "wait" in message:
         until = message["wait"]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fat.bench.client import ControlClient
 from fat.instruments.detector import DetectorControl, TrainSpan
@@ -13,6 +19,7 @@ from fat.instruments.http import JsonPeer
 
 NS_PER_S: Final = 1_000_000_000
 DATAGRAM_TIMEOUT_S: Final = 5.0
+POLL_S: Final = 0.005
 
 
 class Faults:
@@ -68,14 +75,50 @@ class AgipdModule:
         return [self.receiver.recv(65536) for _ in range(count)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesTruth:
+    """What the images of one series of a control unit add up to, by channel (`threshold_1`, …)."""
+
+    facts: dict[str, Any]
+    """`images`, `expected`, `totals` by channel, `series`, `trigger_mode`, sizes and times."""
+    sums: dict[str, NDArray[np.uint64]]
+    """(height, width) sum of all images as sent."""
+    image_sums: dict[str, NDArray[np.uint64]]
+    """(distinct,) sum over the pixels; image i shows i % distinct."""
+    pixel_masks: dict[str, NDArray[np.uint32]]
+    """(height, width); bit 0 gap, 1 dead."""
+
+
 class Dcu:
     """A simulated DECTRIS control unit."""
 
-    def __init__(self, api: str, stream: str) -> None:
+    def __init__(self, api: str, stream: str, stream2: str, trigger: str, truth: Path) -> None:
         self.api = api
         """Base URL; requests go to `{api}/detector/api/1.8.0/…`."""
         self.stream = stream
-        """ZeroMQ address for a PULL socket."""
+        """ZeroMQ address for a PULL socket: stream 1."""
+        self.stream2 = stream2
+        """The same for stream 2 (CBOR)."""
+        self.trigger = trigger
+        """`tcp://host:port` of the electrical trigger input: lines, see docs/dectris.md."""
+        self._truth = truth
+
+    def truth(self, series: int, timeout_s: float = 10.0) -> SeriesTruth:
+        """What the series with this number should add up to; it must have ended. Raises TimeoutError."""
+        path = self._truth / f"series_{series:06d}.npz"
+        deadline = time.monotonic() + timeout_s
+        while not path.with_suffix(".json").exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the truth of series {series} does not come; has the series ended?")
+            time.sleep(POLL_S)
+        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        with np.load(path) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+
+        def of(kind: str) -> dict[str, Any]:
+            return {name.removeprefix(kind): found[name] for name in found if name.startswith(kind)}
+
+        return SeriesTruth(facts, of("sum_"), of("image_sums_"), of("pixel_mask_"))
 
 
 class Caldb:

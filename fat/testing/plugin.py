@@ -144,12 +144,18 @@ def agipd_module(stellwerk_small_bench: tuple[OwnedBench, Any], tmp_path: Path) 
 
 
 @pytest.fixture
-def dcu(stellwerk_small_bench: tuple[OwnedBench, Any]) -> Dcu:
-    """A simulated DECTRIS control unit: `dcu.api`, `dcu.stream`."""
+def dcu(stellwerk_small_bench: tuple[OwnedBench, Any], tmp_path: Path) -> Dcu:
+    """A simulated DECTRIS control unit: `dcu.api`, `dcu.stream`, `dcu.stream2`, `dcu.trigger`, `dcu.truth(series)`."""
     from fat.testing.handles import Dcu
 
     endpoints = stellwerk_small_bench[0].endpoints
-    return Dcu(endpoints["dcu.api"], endpoints["dcu.stream"])
+    return Dcu(
+        endpoints["dcu.api"],
+        endpoints["dcu.stream"],
+        endpoints["dcu.stream2"],
+        endpoints["dcu.trigger"],
+        tmp_path / "data" / "dcu" / "truth",
+    )
 
 
 @pytest.fixture

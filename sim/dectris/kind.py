@@ -1,247 +1,214 @@
-"""The device kind `dcu`: from a bench file's table to the two servers of a control unit."""
+"""The device kind `dcu`: from a bench file's table to the addresses of a control unit."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Final
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
-
-from sim.dectris import profile
-from sim.dectris.couplings import consequences
-from sim.dectris.delivery import Delivery
-from sim.dectris.frames import FileFrames, FrameSource, SyntheticFrames
-from sim.dectris.keys import Key, Registry
-from sim.dectris.outbox import Outbox, Policy
-from sim.dectris.refusal import Refused
-from sim.dectris.rest import RestInterface
-from sim.dectris.stream import StreamServer
-from sim.dectris.unit import Answer, Behaviour, ControlUnit, Resolve
-from sim.errors import ConfigurationRejected
-from sim.kernel import NS_PER_S, DeviceKind, FaultSpec, Problem, Server, Surroundings
-from sim.kernel.clock import Attached
+from sim.dectris.api.app import Parts, RestInterface
+from sim.dectris.api.faults import FAULTS as API_FAULTS
+from sim.dectris.building import configured, detector_model, sensor_of
+from sim.dectris.configuration import FilewriterSettings, MonitorSettings, StreamSettings, SystemSettings
+from sim.dectris.conformance import ConformanceLog
+from sim.dectris.door import Door
+from sim.dectris.filewriter import FAULTS as FILE_FAULTS
+from sim.dectris.filewriter import FileWriterSink
+from sim.dectris.images.tables import image_source
+from sim.dectris.monitor import MonitorSink
+from sim.dectris.rendering import Renderer
+from sim.dectris.stream import STREAM_FAULTS, Policy, StreamOptions, StreamSink
+from sim.dectris.table import DcuTable, ExternalTable
+from sim.dectris.unit.control import ControlUnit
+from sim.dectris.unit.delivery import Delivery
+from sim.dectris.unit.faults import UNIT_FAULTS
+from sim.dectris.unit.pulses import ExternalLine, Generator, PulsesRefused
+from sim.dectris.unit.surroundings import Behaviour
+from sim.dectris.unit.trigger_line import Pull, PulsesWanted, TriggerServer
+from sim.dectris.unit.trigger_rest import TriggerRest
+from sim.dectris.unit.truth_files import TruthFiles
+from sim.kernel import NS_PER_S, DeviceKind, Problem, Server, Surroundings
 from sim.kernel.http import HttpServer
 
-
-class _Table(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class SyntheticTable(_Table):
-    """`frames = {source = "synthetic", …}`: deterministic diffraction-like pictures."""
-
-    source: Literal["synthetic"] = "synthetic"
-    width: Annotated[int, Field(ge=16, le=4150)] = 514
-    height: Annotated[int, Field(ge=16, le=4371)] = 514
-    bit_depth: Literal[8, 16, 32] = 16
-
-
-class FilesTable(_Table):
-    """`frames = {source = "files", …}`: recorded data files, replayed in order, again and again."""
-
-    source: Literal["files"]
-    files: Annotated[list[str], Field(min_length=1)]
-    """Paths or glob patterns of `*_data_*.h5`; each pattern's files in the order of their names."""
-
-
-class DcuTable(_Table):
-    """`[sim.devices.NAME]` with `kind = "dcu"`: one DECTRIS control unit."""
-
-    frames: Annotated[SyntheticTable | FilesTable, Field(discriminator="source")] = SyntheticTable()
-    description: str = "Dectris EIGER2 Si 500K"
-    serial: str = "E-08-0100"
-    boot: Literal["idle", "na"] = "idle"
-    """na: as hardware, nothing works before `initialize`. idle: initialized at start."""
-    policy: Literal["block", "drop"] = "block"
-    """When the queue is full: block holds the acquisition, drop loses images as hardware does."""
-    queue: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """Messages that wait for receivers."""
-    api_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    stream_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    stream_mode: Literal["enabled", "disabled"] = "enabled"
-    """Stream mode at start; the vendor's default is disabled."""
-    initialize_s: Annotated[float, Field(ge=0, le=600)] = 0.0
-    arm_s: Annotated[float, Field(ge=0, le=600)] = 0.0
-    electrical_delay_s: Annotated[float, Field(ge=0, le=3600)] = 0.1
-    """External trigger modes: from arm to the first electrical trigger."""
-    electrical_period_s: Annotated[float, Field(gt=0, le=3600)] = 1.0
-    config: dict[str, bool | int | float | str] = {}
-    """Defaults of detector keys, e.g. `photon_energy = 12400.0`; they stand in the start message."""
-
-
-FAULTS = (
-    FaultSpec("drop_frame", "An image is made but its message is not sent.", "missing of the series summary"),
-    FaultSpec("duplicate_frame", "An image's message is sent twice.", "duplicates of the series summary"),
-    FaultSpec(
-        "reorder_frames", "An image is sent after the one that follows it.", "reordered of the series summary"
-    ),
-    FaultSpec(
-        "wrong_series",
-        "An image carries another series number.",
-        "wrong_series and missing of the series summary",
-        {"offset": 1},
-    ),
-    FaultSpec("missing_end", "The end message is not sent.", "ended of the series summary is false"),
-    FaultSpec(
-        "late_end",
-        "The end message comes late.",
-        "end_delay_s of the series summary",
-        {"delay_s": 2.0},
-    ),
-    FaultSpec(
-        "early_end", "The series ends in place of an image.", "missing of the series summary, state idle"
-    ),
-    FaultSpec(
-        "corrupt_blob",
-        "16 bytes in the middle of an image's data are inverted.",
-        "corrupt of the series summary",
-    ),
-    FaultSpec(
-        "wrong_size",
-        "The size that an image message tells is wrong.",
-        "broken of the series summary",
-        {"bytes": 1},
-    ),
-    FaultSpec(
-        "http_error", "A request is answered with an error.", "CommandRefused at the client", {"status": 503}
-    ),
-    FaultSpec(
-        "slow_http", "A request is answered late.", "ControlUnitUnreachable at the client", {"delay_s": 10.0}
-    ),
-)
+FAULTS: Final = (*UNIT_FAULTS, *STREAM_FAULTS, *FILE_FAULTS, *API_FAULTS)
+_AT_ONCE: Final = frozenset(fault.name for fault in UNIT_FAULTS) - {"early_end"}
 
 
 class ApiServer:
-    """The REST address; brings the unit onto the clock when it starts."""
+    """The REST address. Brings the unit onto the clock when it starts, and ends what has no address of its own."""
 
-    def __init__(self, around: Surroundings, unit: ControlUnit, port: int) -> None:
-        self._around, self._unit, self._port = around, unit, port
-        self._attached: Attached | None = None
-        self._http: HttpServer | None = None
-        self._open: set[asyncio.Future[Answer]] = set()
-
-    def serve(self, interface: RestInterface) -> None:
-        """Set what answers; before start."""
-        self._http = HttpServer(
-            self._around.name, interface.app(), port=self._port, transcript=self._around.transcript
-        )
+    def __init__(
+        self,
+        http: HttpServer,
+        door: Door,
+        unit: ControlUnit,
+        closes: Sequence[Callable[[], None]],
+        problems: Callable[[], Sequence[Problem]],
+    ) -> None:
+        self._http, self._door, self._unit, self._closes, self._problems = http, door, unit, closes, problems
 
     async def start(self) -> str:
         """Bind; from now on simulated time passes for the unit. Raises AddressTaken."""
-        assert self._http is not None, "started before serve"
-        self._attached = self._around.clock.attach(self._unit)
+        self._door.open(self._unit)
         return await self._http.start()
 
     async def stop(self) -> None:
         """Answer what waits, and close."""
-        for future in list(self._open):
-            _settle(future, Refused(503, "the control unit is being switched off"))
-        if self._http is not None:
-            await self._http.stop()
+        await self._door.close()
+        await self._http.stop()
+        await asyncio.gather(*(asyncio.to_thread(close) for close in self._closes))
 
     def problems(self) -> Sequence[Problem]:
-        """Whatever goes wrong is answered to the client that caused it."""
-        return ()
-
-    async def ask(self, request: Callable[[Resolve], None]) -> Answer:
-        """Put a request to the unit now, and wait for its answer."""
-        assert self._attached is not None
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._open.add(future)
-        try:
-            self._unit.submit(lambda: request(lambda answer: _settle(future, answer)))
-            await self._attached.poke()
-            return await future
-        finally:
-            self._open.discard(future)
-
-    async def room_made(self) -> None:
-        """Let the unit go on when it waits for room in the outbox."""
-        if self._attached is not None and self._unit.waits_for_room:
-            await self._attached.poke()
+        """Those of the parts without an address."""
+        return self._problems()
 
 
-def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
-    # The client may have gone away, and its request with it.
-    if not future.done():
-        future.set_result(answer)
+class _Builder:
+    """Puts one control unit together."""
+
+    def __init__(self, around: Surroundings, table: DcuTable) -> None:
+        self._around, self._table = around, table
+        self._door = Door(around.clock)
+        self._own_folder: Path = around.data_dir / around.name
+        model = detector_model(around.name, table)
+        self._source = image_source(
+            around.name, table.frames, sensor_of(model), seed=around.seed, serial=model.serial
+        )
+        self._config = configured(around.name, model, self._source, table)
+        self._model = self._config.model
+        self._stream_settings = StreamSettings({"mode": table.stream_mode, "format": table.stream_format})
+        self._filewriter_settings, self._monitor_settings = FilewriterSettings(), MonitorSettings()
+        self._log = ConformanceLog(self._own_folder / "conformance.jsonl", around.clock.unix_ns)
+        self._stream = StreamSink(
+            around.name,
+            self._stream_settings,
+            around.faults,
+            around.transcript,
+            room_made=self._door.soon,
+            options=StreamOptions(Policy(table.policy), table.queue, table.stream_port, table.stream2_port),
+            note=lambda peer, what: self._door.in_loop(lambda: self._log.note(peer, what)),
+            now=self._now,
+        )
+        self._files = FileWriterSink(
+            around.name,
+            self._own_folder / "files",
+            self._filewriter_settings.registry.values,
+            around.faults,
+            self._now,
+            buffer_bytes=table.file_buffer_bytes,
+            room_made=self._door.soon,
+        )
+        self._monitor = MonitorSink(self._monitor_settings.registry.values)
+        self._truth = TruthFiles(around.name, self._own_folder / "truth", self._now)
+
+    def servers(self) -> Mapping[str, Server]:
+        """The addresses; `api` last, with which the unit begins to live."""
+        around, table = self._around, self._table
+        line: ExternalLine | Generator
+        if isinstance(table.triggers, ExternalTable):
+            line = ExternalLine()
+        else:
+            line = Generator(table.triggers.rhythm(), around.seed, self._model.serial)
+        unit = self._unit(line)
+        pull = self._pull_of(line)
+        trigger = TriggerServer(
+            around.name,
+            pull,
+            lambda: " ".join(f"{name}={number}" for name, number in _counters(unit).items()),
+            port=table.trigger_port,
+            transcript=around.transcript,
+        )
+        return {**self._stream.servers(), "trigger": trigger, "api": self._api(unit, pull)}
+
+    def _unit(self, line: ExternalLine | Generator) -> ControlUnit:
+        around, table = self._around, self._table
+        behaviour = Behaviour(
+            seed=around.seed,
+            serial=self._model.serial,
+            epoch_unix_ns=around.clock.epoch_unix_ns,
+            starts_idle=table.boot == "idle",
+            initialize_ns=round(table.initialize_s * NS_PER_S),
+            arm_ns=round(table.arm_s * NS_PER_S),
+            has_high_voltage=bool(self._model.high_voltage),
+        )
+        render = Renderer(
+            self._config,
+            self._source,
+            in_thread=around.clock.follows_wall,
+            later=self._door.soon,
+        )
+        delivery = Delivery((self._stream, self._files, self._monitor, self._truth))
+        unit = ControlUnit(
+            behaviour, self._config, render, delivery, line, around.faults, forget=self._forget
+        )
+        # These do not wait for something that happens anyway: they are what happens.
+        around.faults.watch(lambda name: self._door.soon(_nothing) if name in _AT_ONCE else None)
+        return unit
+
+    def _api(self, unit: ControlUnit, pull: Pull) -> ApiServer:
+        around = self._around
+        parts = Parts(
+            detector=unit,
+            configuration=self._config,
+            stream=self._stream,
+            stream_settings=self._stream_settings,
+            files=self._files,
+            filewriter_settings=self._filewriter_settings,
+            monitor=self._monitor,
+            monitor_settings=self._monitor_settings,
+            system_settings=SystemSettings(self._model),
+        )
+        self._rest = RestInterface(
+            parts,
+            around.faults,
+            self._log,
+            around.clock.unix_ns,
+            self._door.ask,
+            lambda client: http.drop(client),
+        )
+        app = TriggerRest(self._rest, pull, lambda: _counters(unit))
+        http = HttpServer(around.name, app, port=self._table.api_port, transcript=around.transcript)
+        closes = (self._files.close, self._truth.close, self._log.close)
+        return ApiServer(
+            http, self._door, unit, closes, lambda: (*self._files.problems(), *self._truth.problems())
+        )
+
+    def _pull_of(self, line: ExternalLine | Generator) -> Pull:
+        async def pull(wanted: PulsesWanted) -> None:
+            if isinstance(line, Generator):
+                raise PulsesRefused(
+                    'this unit\'s triggers come from its generator; write triggers = { source = "external" }'
+                )
+            await self._door.do(lambda now: line.add(wanted.train(now)))
+
+        return pull
+
+    def _forget(self) -> None:
+        """At a restart of the service nothing more leaves, no end message either."""
+        self._stream.forget()
+        self._rest.forget()
+
+    def _now(self) -> int:
+        return self._around.clock.now
 
 
-def _source(around: Surroundings, table: DcuTable) -> FrameSource:
-    if isinstance(table.frames, FilesTable):
-        return FileFrames(around.name, table.frames.files)
-    shape = (table.frames.height, table.frames.width)
-    return SyntheticFrames(shape, np.dtype(f"u{table.frames.bit_depth // 8}"), around.seed, table.serial)
+def _counters(unit: ControlUnit) -> dict[str, int]:
+    return {"missed": unit.all_missed_triggers, "ignored": unit.ignored_triggers}
 
 
-def _configured(around: Surroundings, table: DcuTable, keys: list[Key]) -> list[Key]:
-    """The keys with the table's defaults and what follows from them. Raises ConfigurationRejected."""
-    known = Registry(keys)
-    for name, value in table.config.items():
-        try:
-            known.update(consequences(name, known.check(name, value), known.values()))
-        except Refused as refused:
-            raise ConfigurationRejected(around.name, f"config: {refused.reason}") from None
-    return [replace(key, default=known[key.name]) for key in keys]
+def _nothing() -> None:
+    """Advancing is all that is wanted."""
 
 
 def build(around: Surroundings, table: DcuTable) -> Mapping[str, Server]:
-    """The control unit's servers: `stream` and `api`."""
-    source = _source(around, table)
-    model = profile.Model(
-        description=table.description,
-        serial=table.serial,
-        width=source.shape[1],
-        height=source.shape[0],
-        bit_depth=source.dtype.itemsize * 8,
-        compression=source.compression,
-        excluded_pixels=int(source.gaps.sum()),
-    )
-    config = Registry(_configured(around, table, profile.detector_config(model)))
-    stream_config = Registry(profile.stream_config(table.stream_mode))
-    outbox = Outbox(Policy(table.policy), table.queue)
-    delivery = Delivery(outbox, source, stream_config, around.faults)
-    behaviour = Behaviour(
-        seed=around.seed,
-        serial=table.serial,
-        epoch_unix_ns=around.clock.epoch_unix_ns,
-        starts_idle=table.boot == "idle",
-        initialize_ns=round(table.initialize_s * NS_PER_S),
-        arm_ns=round(table.arm_s * NS_PER_S),
-        electrical_delay_ns=round(table.electrical_delay_s * NS_PER_S),
-        electrical_period_ns=round(table.electrical_period_s * NS_PER_S),
-    )
-    unit = ControlUnit(behaviour, config, delivery, around.faults)
-    api = ApiServer(around, unit, table.api_port)
-    registries = {
-        ("detector", "config"): config,
-        ("detector", "status"): Registry(profile.detector_status()),
-        ("stream", "config"): stream_config,
-        ("stream", "status"): Registry(profile.stream_status()),
-    }
-    api.serve(
-        RestInterface(
-            unit,
-            registries,
-            delivery.arrays,
-            around.faults,
-            dropped=lambda: outbox.dropped,
-            unix_ns=around.clock.unix_ns,
-            ask=api.ask,
-        )
-    )
-    stream = StreamServer(
-        around.name, outbox, port=table.stream_port, transcript=around.transcript, room_made=api.room_made
-    )
-    return {"stream": stream, "api": api}
+    """The control unit's servers: `stream`, `stream2`, `trigger` and `api`. Raises ConfigurationRejected."""
+    return _Builder(around, table).servers()
 
 
 KIND = DeviceKind(
     name="dcu",
-    about="DECTRIS detector control unit: SIMPLON REST 1.8.0 and the legacy ZeroMQ stream",
+    about="DECTRIS detector control unit: SIMPLON REST, both streams, file writer, monitor, trigger input",
     config=DcuTable,
     faults=FAULTS,
     build=build,

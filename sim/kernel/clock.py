@@ -46,6 +46,11 @@ class TimeSource(Protocol):
         """End. A wait in progress is abandoned by its canceller."""
         ...
 
+    @property
+    def follows_wall(self) -> bool:
+        """Whether time passes by itself, so that work beside the devices takes simulated time."""
+        ...
+
 
 class WallTime:
     """Wall time since `open`, or since a moment, unscaled."""
@@ -82,6 +87,11 @@ class WallTime:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+    @property
+    def follows_wall(self) -> bool:
+        """It does."""
+        return True
 
 
 class Attached:
@@ -126,6 +136,11 @@ class SimClock:
     def now(self) -> SimTime:
         """The time of the latest step, nanoseconds since the bench's epoch."""
         return SimTime(int(self.env.now))
+
+    @property
+    def follows_wall(self) -> bool:
+        """Whether time passes by itself. If not, what a device computes takes no simulated time."""
+        return self._source.follows_wall
 
     def unix_ns(self, at: SimTime | None = None) -> int:
         """Unix time of *at* (default: now), nanoseconds."""
@@ -211,6 +226,11 @@ class ManualClock(SimClock):
     async def read(self) -> SimTime:
         """The time that the test has set."""
         return self.now
+
+    @property
+    def follows_wall(self) -> bool:
+        """It stands still between advances."""
+        return False
 
     def attach(self, device: Device) -> Attached:
         """Let a device live here; it advances at once."""

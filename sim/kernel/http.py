@@ -21,6 +21,10 @@ from sim.kernel.transcript import Transcript
 
 HEAD_TIMEOUT_S: Final = 10.0
 """How long the line and the headers of a request may take."""
+COALESCED_BYTES: Final = 1 << 16
+"""More than this is not held for the sake of one packet."""
+Connections = dict[tuple[str, int], asyncio.Transport]
+"""Open connections by the client's address and port."""
 
 
 class _Server(uvicorn.Server):
@@ -41,17 +45,35 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
 
-def _recording_protocol(transcript: Transcript, channel: str) -> type[H11Protocol]:
+def _recording_protocol(transcript: Transcript, channel: str, open_: Connections) -> type[H11Protocol]:
     class RecordingTransport:
-        """Passes everything on, and notes what is written."""
+        """Passes everything on, and notes what is written.
+
+        What is written in one step of the loop, a head and its body, leaves in one packet: there are clients that
+        read an answer with a single `recv`.
+        """
 
         def __init__(self, transport: asyncio.Transport, flush: Callable[[], None]) -> None:
             self._transport, self._flush = transport, flush
+            self._held = bytearray()
 
         def write(self, data: bytes) -> None:
             self._flush()
             transcript.sent(channel, redacted(data))
-            self._transport.write(data)
+            if not self._held:
+                asyncio.get_running_loop().call_soon(self._send)
+            self._held += data
+            if len(self._held) > COALESCED_BYTES:
+                self._send()
+
+        def close(self) -> None:
+            self._send()
+            self._transport.close()
+
+        def _send(self) -> None:
+            held, self._held = self._held, bytearray()
+            if held:
+                self._transport.write(held)
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._transport, name)
@@ -61,6 +83,8 @@ def _recording_protocol(transcript: Transcript, channel: str) -> type[H11Protoco
             self._redactor = Redactor()
             self._head_timer: asyncio.TimerHandle | None = None
             super().connection_made(RecordingTransport(transport, self._flush))  # type: ignore[arg-type]
+            if self.client is not None:
+                open_[self.client] = transport
             self._watch_the_head()
 
         def data_received(self, data: bytes) -> None:
@@ -71,6 +95,8 @@ def _recording_protocol(transcript: Transcript, channel: str) -> type[H11Protoco
         def connection_lost(self, exc: Exception | None) -> None:
             self._flush()
             self._stop_watching()
+            if self.client is not None:
+                open_.pop(self.client, None)
             super().connection_lost(exc)
 
         def _watch_the_head(self) -> None:
@@ -126,9 +152,10 @@ class HttpServer:
         channel: str = "http",
     ) -> None:
         self._device, self._host, self._port = device, host, port
+        self._open: Connections = {}
         self._config = uvicorn.Config(
             app,
-            http=_recording_protocol(transcript, channel),
+            http=_recording_protocol(transcript, channel, self._open),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -147,6 +174,12 @@ class HttpServer:
         self._task = asyncio.create_task(self._server.serve(sockets=[sock]), name=f"http {self._device}")
         await self._server.ready.wait()
         return f"http://{self._host}:{sock.getsockname()[1]}"
+
+    def drop(self, client: tuple[str, int]) -> None:
+        """Cut a client's connection off, whatever it waits for."""
+        transport = self._open.get(client)
+        if transport is not None:
+            transport.abort()
 
     async def stop(self) -> None:
         """Finish requests in progress for a second, then close."""

@@ -175,3 +175,12 @@ async def test_leaving_frees_the_clock() -> None:
     assert clock.participants() == {"a": "busy"}
     clock.leave(participant)
     assert clock.participants() == {}
+
+
+async def test_only_wall_time_has_a_zero_on_the_monotonic_clock(make_clock: MakeClock) -> None:
+    clock = make_clock("wall", start_ns=S)
+    zero = clock.wall_zero_ns
+    assert zero is not None
+    assert clock.wall_zero_ns == zero
+    for mode in ("skip", "manual", "scaled"):
+        assert make_clock(mode).wall_zero_ns is None

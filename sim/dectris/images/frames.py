@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.dectris.encode import decode_chunk
+from sim.dectris.images.encode import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,12 @@ class Layout:
     """Masked pixels read 0 instead of the highest value."""
     flatfield_applied: bool = True
     countrate_applied: bool = True
+    thresholds: tuple[float, ...] = (0.5, 1.4)
+    """Energy of threshold 1, 2, … as a part of the photons' energy, ascending; those that are off too."""
+    dead_share: float = 0.0
+    """The pixels' dead time as a part of the count time: what one count hides of the next. 0: nothing is lost."""
+    origin: tuple[int, int] | None = None
+    """(x, y) of the first pixel in the whole (or binned) detector; None: the region is in the middle."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -77,8 +84,18 @@ class Ring:
     def image(self, channel: int, number: int) -> NDArray[Any]:
         """Image *number* as sent, (height, width), of the layout's dtype."""
         layout = self.layout
-        blob = bytes(self.channels[channel].blob(number))
-        return decode_chunk(blob, layout.compression, (layout.height, layout.width), layout.dtype)
+        blob = self.channels[channel].blob(number)
+        return decode(blob, layout.compression, (layout.height, layout.width), layout.dtype)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Uploaded:
+    """Arrays that a client wrote in place of the factory's, by channel (`threshold_1`, …); none for a difference."""
+
+    pixel_mask: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
+    """(height, width) each."""
+    flatfield: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """(height, width) each."""
 
 
 class ImageSource(Protocol):
@@ -89,8 +106,11 @@ class ImageSource(Protocol):
         """The layout that a recording dictates; None where any layout of the model can be made."""
         ...
 
-    def ring(self, layout: Layout) -> Ring:
-        """The images in this layout. Kept, so that a second series with it costs nothing."""
+    def ring(self, layout: Layout, uploaded: Uploaded | None = None) -> Ring:
+        """The images in this layout. Kept, so that a second series with it costs nothing.
+
+        Making them may take seconds: a thread's job. Raises ConfigurationRejected where a recording has no such images.
+        """
         ...
 
     def pixel_mask(self, layout: Layout, channel: int = 0) -> NDArray[np.uint32]:
