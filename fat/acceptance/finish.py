@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from fat.record import write_record
-from fat.report.write import write_report
 
 
-def finish(run_dir: Path) -> Path:
-    """Write `record.json` and `report.html`; the report's path."""
+def finish(run_dir: Path, *, draw_anew: bool = True) -> Path:
+    """Write `record.json` and `report.html`; the report's path.
+
+    draw_anew  draw every figure, rather than take what an earlier report of the run has drawn
+    """
+    # The drawing library takes a second to load: a run that is only begun, or stopped, does not wait for it.
+    from fat.report.write import write_report
+
     write_record(run_dir)
-    return write_report(run_dir)
+    return write_report(run_dir, draw_anew=draw_anew)

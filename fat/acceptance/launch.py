@@ -123,7 +123,8 @@ def _carry_out(
             )
             with owned_bench as owned:
                 outcome = _run_engine(file, run_dir, Place(owned.endpoints, owned.token), display)
-        report = finish(run_dir)
+        # The report task has just drawn the same figures, which takes some seconds.
+        report = finish(run_dir, draw_anew=False)
     _tell(run_dir, outcome, report, time.monotonic() - began, json_output=json_output)
     return outcome.exit_code
 

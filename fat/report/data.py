@@ -1,4 +1,4 @@
-"""Arrays that tasks leave for the report's figures: `{run}/figures/{name}.npz`."""
+"""Arrays that tasks leave for the report's figures, `{run}/figures/{name}.npz`, and what was drawn from them."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ def load(run_dir: Path, name: str) -> dict[str, NDArray[Any]] | None:
         return None
     with np.load(path, allow_pickle=False) as stored:
         return {key: stored[key] for key in stored.files}
+
+
+def keep_drawn(run_dir: Path, anchor: str, png: bytes) -> None:
+    """Keep a figure for the next time that this run's report is written."""
+    write_bytes_atomically(run_dir / "figures" / f"{anchor}.png", png)
+
+
+def drawn(run_dir: Path, name: str, anchor: str) -> bytes | None:
+    """The figure that was drawn from the arrays as they are, or None: they are newer, or it was never drawn."""
+    try:
+        arrays = (run_dir / "figures" / f"{name}.npz").stat().st_mtime_ns
+        path = run_dir / "figures" / f"{anchor}.png"
+        return path.read_bytes() if path.stat().st_mtime_ns > arrays else None
+    except FileNotFoundError:
+        return None

@@ -31,8 +31,11 @@ class ShownFigure:
     missing: str = ""
 
 
-def write_report(run_dir: Path) -> Path:
-    """Write `report.html` beside `record.json`; works for a run in any state."""
+def write_report(run_dir: Path, *, draw_anew: bool = True) -> Path:
+    """Write `report.html` beside `record.json`; works for a run in any state.
+
+    draw_anew  draw every figure, rather than take one that was drawn from the same arrays before
+    """
     record = json.loads((run_dir / "record.json").read_text(encoding="utf-8"))
     pages = Environment(
         loader=PackageLoader("fat.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -41,7 +44,7 @@ def write_report(run_dir: Path) -> Path:
         record=record,
         marks=MARKS,
         rows=[_row(task, measured) for task, measured in record["measurements"]],
-        figures=_figures(run_dir, record),
+        figures=_figures(run_dir, record, draw_anew),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
     path = run_dir / "report.html"
@@ -81,14 +84,18 @@ def _bullet(value: float, limit: Limit) -> dict[str, float]:
     return {"start": start, "width": end - start, "value": place(value)}
 
 
-def _figures(run_dir: Path, record: dict[str, Any]) -> list[ShownFigure]:
+def _figures(run_dir: Path, record: dict[str, Any], draw_anew: bool) -> list[ShownFigure]:
     def shown(
         anchor: str, title: str, caption: str, name: str, task: str, draw: Callable[[dict[str, Any]], bytes]
     ) -> ShownFigure:
-        arrays = data.load(run_dir, name)
-        if arrays is None:
-            return ShownFigure(anchor, title, caption, "", f"The task “{task}” has not run.")
-        return ShownFigure(anchor, title, caption, _data_url(draw(arrays)))
+        png = None if draw_anew else data.drawn(run_dir, name, anchor)
+        if png is None:
+            arrays = data.load(run_dir, name)
+            if arrays is None:
+                return ShownFigure(anchor, title, caption, "", f"The task “{task}” has not run.")
+            png = draw(arrays)
+            data.keep_drawn(run_dir, anchor, png)
+        return ShownFigure(anchor, title, caption, _data_url(png))
 
     def by_gain(values: Any) -> dict[str, Any]:
         return {name: values[:, gain] for gain, name in enumerate(figures.names_of(values.shape[1]))}

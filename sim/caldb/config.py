@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sim.caldb.clients import SecretHash
 from sim.caldb.office.config import OfficeTable
-from sim.caldb.opening import DatabaseUnknown, read_url
 
 ModuleNumber = Annotated[int, Field(ge=0, le=15)]
 
@@ -87,6 +86,9 @@ class CatalogueTable(BaseModel):
     @classmethod
     def _readable(cls, database: str) -> str:
         if database:
+            # Whoever only checks a bench file loads the database library for a URL, and not otherwise.
+            from sim.caldb.opening import DatabaseUnknown, read_url
+
             try:
                 read_url(database)
             except DatabaseUnknown as error:

@@ -1,22 +1,13 @@
-"""The device kind `caldb`: a catalogue of calibration constants with its store."""
+"""The device kind `caldb`. Light to import: what serves is imported when a bench builds one."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
-from sim.caldb.api import CatalogueApi
-from sim.caldb.clients import Clients, SecretHash, read_clients
 from sim.caldb.config import CatalogueTable
-from sim.caldb.office.server import OfficeServer
 from sim.caldb.remotes.faults import FAULTS as REMOTE_FAULTS
-from sim.caldb.remotes.server import RemotesServer
-from sim.caldb.server import CatalogueServer, StoreFolder
-from sim.caldb.tokens import Tokens
 from sim.kernel import DeviceKind, FaultSpec, Server, Surroundings
-from sim.kernel.http import HttpServer
 
 CATALOGUE_FILE: Final = "catalogue.sqlite"
 
@@ -47,36 +38,10 @@ FAULTS: Final = (
 
 
 def build(surroundings: Surroundings, table: CatalogueTable) -> Mapping[str, Server]:
-    """A catalogue whose constants, and rows unless another database is named, lie in `{data_dir}/{device}`."""
-    folder = surroundings.data_dir / surroundings.name
-    tokens = Tokens(table.token_lifetime_s, time.time)
-    clients = Clients(_clients(folder, table))
-    api = CatalogueApi(
-        surroundings.clock, surroundings.faults, tokens, clients, require_token=table.require_token
-    )
-    http = HttpServer(
-        surroundings.name, api.app, host=table.host, port=table.port, transcript=surroundings.transcript
-    )
-    rest = CatalogueServer(api, http, table.database or folder / CATALOGUE_FILE, table, surroundings.clock)
-    office = OfficeServer(surroundings.name, table.office, lambda: api.engine, folder, surroundings.clock)
-    servers: dict[str, Server] = {"rest": rest, "store": StoreFolder(folder), "office": office}
-    if table.remotes:
-        servers["remotes"] = RemotesServer(
-            surroundings,
-            lambda: api.engine,
-            folder,
-            table.remotes,
-            host=table.host,
-            first_port=table.first_remote_port,
-        )
-    return servers
+    """Build the catalogue. Endpoint suffixes: `rest`, `store`, `office`, `remotes`. Raises SimError."""
+    from sim.caldb.build import build_catalogue
 
-
-def _clients(store: Path, table: CatalogueTable) -> dict[str, SecretHash] | None:
-    registered = read_clients(store)
-    if registered is None and not table.clients:
-        return None
-    return (registered or {}) | {client.id: SecretHash.read(client.secret_hash) for client in table.clients}
+    return build_catalogue(surroundings, table)
 
 
 KIND: Final = DeviceKind(

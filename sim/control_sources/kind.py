@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sim.control_sources.config import ControlSourcesTable
-from sim.control_sources.device import FAULTS
+from sim.control_sources.fault_specs import FAULTS
 from sim.kernel.device import DeviceKind, Server, Surroundings
 
 

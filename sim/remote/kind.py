@@ -1,4 +1,7 @@
-"""The device kind `slack`: as much of Slack's Web API as posting messages and uploading files needs."""
+"""The device kind `slack`: as much of Slack's Web API as posting messages and uploading files needs.
+
+Light to import: the server is imported when a bench builds one.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sim.kernel.device import DeviceKind, Server, Surroundings
 from sim.kernel.faults import FaultSpec
-from sim.remote.server import SlackServer
 
 
 class SlackTable(BaseModel):
@@ -56,6 +58,8 @@ FAULTS: Final = (
 
 def build(surroundings: Surroundings, table: SlackTable) -> Mapping[str, Server]:
     """One server, whose address is the base URL that a client of Slack's Web API takes."""
+    from sim.remote.server import SlackServer
+
     return {"": SlackServer(surroundings, table.host, table.port, table.team, table.keep_messages)}
 
 

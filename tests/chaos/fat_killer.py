@@ -21,11 +21,7 @@ from scheduler.journal import Journal
 def kind_of(line: bytes) -> str:
     record = json.loads(line)
     data = record["data"]
-    parts = [
-        record["event"],
-        data.get("task", data.get("before", "")),
-        data.get("check", data.get("text", "")),
-    ]
+    parts = (record["event"], data.get("task", data.get("before", "")))
     return " ".join(str(part) for part in parts if part)
 
 

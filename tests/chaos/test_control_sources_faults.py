@@ -11,7 +11,8 @@ from pipeline.daq.bridge_messages import parse_message
 from pipeline.daq.control_sources import ControlSources
 from pipeline.errors import BridgeMessageMalformed
 from sim.control_sources.config import ControlSourcesTable
-from sim.control_sources.device import FAULTS, ControlSourcesDevice
+from sim.control_sources.device import ControlSourcesDevice
+from sim.control_sources.fault_specs import FAULTS
 from sim.kernel.faults import FaultBoard
 from sim.kernel.time import SimTime
 

@@ -50,7 +50,7 @@ def test_killed_at_every_journal_write_the_record_is_the_same(tmp_path: Path) ->
         for r in read_journal(undisturbed / "runs/latest")
     }
     died_at = {
-        tuple(line.split(" ")[:2]) if " " in line else (line, "") for line in kills.read_text().splitlines()
+        tuple(line.split(" ")) if " " in line else (line, "") for line in kills.read_text().splitlines()
     }
     assert kinds <= died_at
     assert record_of(disturbed) == record_of(undisturbed)

@@ -113,7 +113,7 @@ async def test_with_tokens_required_no_route_answers_without(opener: Opener) -> 
 
 async def test_a_token_runs_out(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("sim.caldb.kind.time.time", lambda: now[0])
+    monkeypatch.setattr("sim.caldb.build.time.time", lambda: now[0])
     async with opener(require_token=True, token_lifetime_s=60) as served:
         issued = (await served.token("any", "thing")).json()
         bearer = {"Authorization": f"Bearer {issued['access_token']}"}

@@ -119,6 +119,22 @@ def test_an_error_and_a_fail_stand_in_the_report(tmp_path: Path) -> None:
     assert "the &lt;lamp&gt; is broken" in text
 
 
+def test_a_figure_is_drawn_again_when_its_arrays_are_new_or_somebody_asks(tmp_path: Path) -> None:
+    run_dir, image = make_run(tmp_path, []), np.ones((8, 8), np.uint64)
+    data.save(run_dir, "dcu", sum=image, masked=image > 1)
+    drawn = finish(run_dir).read_text().count("base64,iVBOR")
+    (run_dir / "figures/dcu.png").write_bytes(b"as it was drawn before")
+
+    def figures(*, draw_anew: bool) -> int:
+        return finish(run_dir, draw_anew=draw_anew).read_text().count("base64,iVBOR")
+
+    assert figures(draw_anew=False) == drawn - 1, "the one that lies there is taken"
+    data.save(run_dir, "dcu", sum=image, masked=image > 1)
+    assert figures(draw_anew=False) == drawn
+    (run_dir / "figures/dcu.png").write_bytes(b"as it was drawn before")
+    assert figures(draw_anew=True) == drawn
+
+
 @chromium
 @pytest.mark.chromium
 def test_in_chromium_the_report_is_complete(tmp_path: Path) -> None:
