@@ -60,6 +60,7 @@ class Sink:
         self.log: list[str] = []
         self.taken = 0
         self.room: int | None = None
+        self.regular = False
         self.series: ArmedSeries | None = None
 
     def begin(self, series: ArmedSeries) -> None:
@@ -68,6 +69,7 @@ class Sink:
 
     def images(self, run: ImageRun) -> int:
         assert run.first == self.taken, "images come in order, each once"
+        assert run.start_ns == self.taken * run.period_ns or not self.regular
         takes = run.count if self.room is None else min(self.room, run.count)
         self.taken += takes
         if self.room is not None:
@@ -179,12 +181,12 @@ def test_what_stops_a_series_tells_its_number_and_frees_the_trigger(command: str
 def test_a_full_way_out_holds_the_series_and_loses_nothing() -> None:
     bench = Bench()
     bench.config.present.update(nimages=100_000, count_time=8e-6, frame_time=8e-6)
-    bench.sinks[1].room = 1000
+    bench.sinks[1].room, bench.sinks[1].regular = 1234, True
     bench.ask("arm")
     waiting = bench.ask("trigger")
     bench.to(500 * MS)
     assert bench.unit.waits_for_room
-    assert (bench.unit.state, bench.sinks[1].taken) == ("acquire", 1000)
+    assert (bench.unit.state, bench.sinks[1].taken) == ("acquire", 1234)
     bench.to(1000 * MS)
     assert waiting == []
     bench.sinks[1].room = None
@@ -218,6 +220,7 @@ def test_a_restart_forgets_everything() -> None:
     bench.unit.submit(lambda: bench.unit.restart(answers.append))
     bench.to(1)
     assert (answers, waiting) == ([{}], [{}])
+    assert bench.sinks[1].log == ["begin 1", "forget", "abort after 0"]
     assert (bench.unit.state, bench.unit.unique_id, bench.unit.high_voltage) == ("na", "", "NA")
     assert bench.config.present["nimages"] == 3
     refused = bench.ask("arm")[0]
