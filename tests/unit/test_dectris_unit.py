@@ -112,7 +112,15 @@ class Bench:
         """With `slow`, who waits for pictures."""
         render = self.rendered.append if slow else lambda made: made(pictures)
         self.pictures = pictures
-        self.unit = ControlUnit(behaviour, self.config, render, Delivery(self.sinks), self.line, self.faults)
+        self.unit = ControlUnit(
+            behaviour,
+            self.config,
+            render,
+            Delivery(self.sinks),
+            self.line,
+            self.faults,
+            forget=lambda: self.sinks[1].log.append("forget"),
+        )
         self.now = 0
         self.wake: SimTime | None = None
 
