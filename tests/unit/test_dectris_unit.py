@@ -17,7 +17,7 @@ from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.dectris.unit.control import ControlUnit
 from sim.dectris.unit.delivery import Delivery
 from sim.dectris.unit.pulses import ExternalLine, PulseTrain
-from sim.dectris.unit.surroundings import Behaviour, Pictures
+from sim.dectris.unit.surroundings import Behaviour, Pictures, Rendered
 from sim.kernel import NS_PER_MS, NS_PER_S, FaultBoard, FaultSpec, SimTime
 
 FAULTS = (FaultSpec("early_end", "", ""), FaultSpec("detector_error", "", ""))
@@ -60,6 +60,7 @@ class Sink:
         self.log: list[str] = []
         self.taken = 0
         self.room: int | None = None
+        self.regular = False
         self.series: ArmedSeries | None = None
 
     def begin(self, series: ArmedSeries) -> None:
@@ -68,6 +69,7 @@ class Sink:
 
     def images(self, run: ImageRun) -> int:
         assert run.first == self.taken, "images come in order, each once"
+        assert run.start_ns == self.taken * run.period_ns or not self.regular
         takes = run.count if self.room is None else min(self.room, run.count)
         self.taken += takes
         if self.room is not None:
@@ -99,15 +101,25 @@ RING = Ring(
 class Bench:
     """A unit with two ways out, and time in our hands."""
 
-    def __init__(self, *, idle: bool = True, has_high_voltage: bool = False) -> None:
+    def __init__(self, *, idle: bool = True, has_high_voltage: bool = False, slow: bool = False) -> None:
         self.sinks = (Sink(), Sink())
         self.line = ExternalLine()
         self.faults = FaultBoard("dcu", FAULTS)
         self.config = Config()
         behaviour = Behaviour(1, "E-1", 0, idle, 0, 0, has_high_voltage)
         pictures = Pictures(RING, (), (), np.zeros((2, 1000), np.float32))
+        self.rendered: list[Rendered] = []
+        """With `slow`, who waits for pictures."""
+        render = self.rendered.append if slow else lambda made: made(pictures)
+        self.pictures = pictures
         self.unit = ControlUnit(
-            behaviour, self.config, lambda made: made(pictures), Delivery(self.sinks), self.line, self.faults
+            behaviour,
+            self.config,
+            render,
+            Delivery(self.sinks),
+            self.line,
+            self.faults,
+            forget=lambda: self.sinks[1].log.append("forget"),
         )
         self.now = 0
         self.wake: SimTime | None = None
@@ -177,12 +189,12 @@ def test_what_stops_a_series_tells_its_number_and_frees_the_trigger(command: str
 def test_a_full_way_out_holds_the_series_and_loses_nothing() -> None:
     bench = Bench()
     bench.config.present.update(nimages=100_000, count_time=8e-6, frame_time=8e-6)
-    bench.sinks[1].room = 1000
+    bench.sinks[1].room, bench.sinks[1].regular = 1234, True
     bench.ask("arm")
     waiting = bench.ask("trigger")
     bench.to(500 * MS)
     assert bench.unit.waits_for_room
-    assert (bench.unit.state, bench.sinks[1].taken) == ("acquire", 1000)
+    assert (bench.unit.state, bench.sinks[1].taken) == ("acquire", 1234)
     bench.to(1000 * MS)
     assert waiting == []
     bench.sinks[1].room = None
@@ -216,6 +228,7 @@ def test_a_restart_forgets_everything() -> None:
     bench.unit.submit(lambda: bench.unit.restart(answers.append))
     bench.to(1)
     assert (answers, waiting) == ([{}], [{}])
+    assert bench.sinks[1].log == ["begin 1", "forget", "abort after 0"]
     assert (bench.unit.state, bench.unit.unique_id, bench.unit.high_voltage) == ("na", "", "NA")
     assert bench.config.present["nimages"] == 3
     refused = bench.ask("arm")[0]
@@ -326,3 +339,33 @@ def test_a_reset_of_the_voltage_ramps() -> None:
     refused = bench.ask("hv_reset", 1e9)[0]
     assert isinstance(refused, Refused)
     assert "600" in refused.reason
+
+
+def test_while_images_are_made_the_unit_configures_and_answers() -> None:
+    bench = Bench(slow=True)
+    answers = bench.ask("arm")
+    assert (answers, bench.unit.state) == ([], "configure")
+    assert isinstance(bench.ask("arm")[0], Refused)
+    bench.unit.submit(lambda: bench.rendered[0](bench.pictures))
+    bench.to(1)
+    assert (answers, bench.unit.state) == ([{"sequence id": 1}], "ready")
+
+
+@pytest.mark.parametrize("command", ["abort", "disarm", "initialize"])
+def test_what_stops_an_arm_is_not_undone_by_images_that_come_late(command: str) -> None:
+    bench = Bench(slow=True)
+    answers = bench.ask("arm")
+    bench.ask(command)
+    assert bench.unit.state == "idle"
+    bench.unit.submit(lambda: bench.rendered[0](bench.pictures))
+    bench.to(1)
+    assert (answers, bench.unit.state, bench.log()) == ([{"sequence id": 1}], "idle", [])
+
+
+def test_images_that_cannot_be_made_refuse_the_arm() -> None:
+    bench = Bench(slow=True)
+    answers = bench.ask("arm")
+    bench.unit.submit(lambda: bench.rendered[0](Refused(400, "no such images")))
+    bench.to(1)
+    assert isinstance(answers[0], Refused)
+    assert bench.unit.state == "idle"
