@@ -55,15 +55,22 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few rounds and short series")
     quick = parser.parse_args().quick
     print(f"triad: {bandwidth():.1f} GB/s")
-    print(f"\n{'alone, one thread, bslz4 of uint16':<58}{'µs/frame':>10}{'frames/s':>12}{'GB/s of pixels':>16}")
+    print(
+        f"\n{'alone, one thread, bslz4 of uint16':<58}{'µs/frame':>10}{'frames/s':>12}{'GB/s of pixels':>16}"
+    )
     for side, mean, *_ in CASES:
         alone(side, mean, 3 if quick else 15)
-    print(f"\n{'received':<26}{'images/s':>10}{'lost':>8}{'receive':>9}{'reduce':>9}{'hash':>7}{'ZeroMQ':>8}{'sum':>7}  µs/image")
+    steps = f"{'receive':>9}{'reduce':>9}{'hash':>7}{'ZeroMQ':>8}{'sum':>7}  µs/image"
+    print(f"\n{'received':<26}{'images/s':>10}{'lost':>8}{steps}")
     for side, mean, rate, stack, size in CASES:
         for paced in (0, rate):
             for share in (0.0, 0.1):
                 settings = Settings(
-                    num_slots=16, frame_stack_size=stack, bytes_per_frame=size, receive_queue=20_000, hash_share=share
+                    num_slots=16,
+                    frame_stack_size=stack,
+                    bytes_per_frame=size,
+                    receive_queue=20_000,
+                    hash_share=share,
                 )
                 count = int(rate * (1 if quick else 10))
                 show(side, paced, share, received(side, mean, count, paced, settings))
@@ -106,7 +113,9 @@ def alone(side: int, mean: float, rounds: int) -> None:
         1, None, 1, DISTINCT, side, side, np.dtype("uint16"), ("threshold_1",), None, {}, None, None, None
     )
     middle = side / 2
-    detectors = np.stack([disk(side, side, middle, middle, side / 8), ring(side, side, middle, middle, side / 8, side / 3)])
+    detectors = np.stack(
+        [disk(side, side, middle, middle, side / 8), ring(side, side, middle, middle, side / 8, side / 3)]
+    )
     kinds: dict[str, Sequence[Reduction]] = {
         "sum and sums of frames": [Sum(), FrameSums()],
         "disk and ring": [VirtualDetectors(detectors)],
@@ -142,7 +151,9 @@ def row(name: str, seconds: float, side: int) -> None:
 def received(side: int, mean: float, count: int, rate: int, settings: Settings) -> SeriesReport:
     """Take one series from another process; check the sum."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=send, args=(theirs, side, mean, count, rate))
+    process = multiprocessing.get_context("spawn").Process(
+        target=send, args=(theirs, side, mean, count, rate)
+    )
     process.start()
     images, _ = made(side, mean)
     with Engine(ours.recv(), settings) as engine:
@@ -178,13 +189,22 @@ def send(pipe: Any, side: int, mean: float, count: int, rate: int) -> None:
     }  # fmt: skip
     seconds = [
         json.dumps(
-            {"htype": "dimage_d-1.0", "shape": [side, side], "type": "uint16", "encoding": "bs16-lz4<", "size": len(b)}
+            {
+                "htype": "dimage_d-1.0",
+                "shape": [side, side],
+                "type": "uint16",
+                "encoding": "bs16-lz4<",
+                "size": len(b),
+            }
         ).encode()
         for b in blobs
     ]
     hashes = [hashlib.md5(blob).hexdigest().encode() for blob in blobs]
     for series, images in ((1, 2000), (2, count)):
-        socket.send(json.dumps({"htype": "dheader-1.0", "series": series, "header_detail": "basic"}).encode(), zmq.SNDMORE)
+        socket.send(
+            json.dumps({"htype": "dheader-1.0", "series": series, "header_detail": "basic"}).encode(),
+            zmq.SNDMORE,
+        )
         socket.send(json.dumps(config | {"nimages": images}).encode())
         began, flags = time.perf_counter(), zmq.SNDMORE | (zmq.NOBLOCK if rate else 0)
         for frame in range(images):
@@ -192,13 +212,18 @@ def send(pipe: Any, side: int, mean: float, count: int, rate: int) -> None:
                 time.sleep(max(0.0, began + frame / rate - time.perf_counter()))
             i = frame % DISTINCT
             try:
-                socket.send(b'{"htype":"dimage-1.0","series":%d,"frame":%d,"hash":"%b"}' % (series, frame, hashes[i]), flags)
+                socket.send(
+                    b'{"htype":"dimage-1.0","series":%d,"frame":%d,"hash":"%b"}' % (series, frame, hashes[i]),
+                    flags,
+                )
             except zmq.Again:
                 continue
             socket.send(seconds[i], zmq.SNDMORE)
             socket.send(blobs[i], zmq.SNDMORE, copy=True)
             t = frame * 8333
-            socket.send(b'{"htype":"dconfig-1.0","start_time":%d,"stop_time":%d,"real_time":8000}' % (t, t + 8000))
+            socket.send(
+                b'{"htype":"dconfig-1.0","start_time":%d,"stop_time":%d,"real_time":8000}' % (t, t + 8000)
+            )
         socket.send(b'{"htype":"dseries_end-1.0","series":%d}' % series)
     socket.close(linger=20_000)
 

@@ -10,7 +10,6 @@ from typing import Any
 import bitshuffle
 import cbor2
 import lz4.block
-import numpy as np
 import zmq
 from numpy.typing import NDArray
 
@@ -71,7 +70,14 @@ def image1(
             }
         ),
         blob,
-        _json({"htype": "dconfig-1.0", "start_time": frame * 1000, "stop_time": frame * 1000 + 9, "real_time": 9}),
+        _json(
+            {
+                "htype": "dconfig-1.0",
+                "start_time": frame * 1000,
+                "stop_time": frame * 1000 + 9,
+                "real_time": 9,
+            }
+        ),
     ]
 
 

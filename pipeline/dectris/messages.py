@@ -30,7 +30,9 @@ class SizeDiffers(StreamBroken):
 
     def __init__(self, series: int, frame: int, told: int, brought: int) -> None:
         self.series, self.frame = series, frame
-        super().__init__(f"image {frame} of series {series} tells a size of {told} bytes but brings {brought}")
+        super().__init__(
+            f"image {frame} of series {series} tells a size of {told} bytes but brings {brought}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,12 @@ def test_a_series_of_stream_1(wire, engine, sender, pictures, coding):
 def test_a_series_of_stream_2_with_three_channels(wire, engine, sender, pictures):
     names = ("threshold_1", "threshold_2", "difference")
     sender.send(wire.start2(9, COUNT, SHAPE, names, dtype=None, user_data={"sample": 5}))
-    sender.send(*(wire.image2(9, i, dict(zip(names, (p, p // 2, p - p // 2), strict=True))) for i, p in enumerate(pictures)))
+    sender.send(
+        *(
+            wire.image2(9, i, dict(zip(names, (p, p // 2, p - p // 2), strict=True)))
+            for i, p in enumerate(pictures)
+        )
+    )
     sender.send(wire.end2(9))
     start = engine.wait_for_start(5)
     assert start.appendix == {"sample": 5}
@@ -112,7 +117,13 @@ def lose(series):
 
 
 def garbage(series):
-    series.images[5:5] = [[os.urandom(50)], [b""], [b"\xd9\xd9\xf7" + os.urandom(9)], [b"{}"] * 30, [b"[" * 100_000]]
+    series.images[5:5] = [
+        [os.urandom(50)],
+        [b""],
+        [b"\xd9\xd9\xf7" + os.urandom(9)],
+        [b"{}"] * 30,
+        [b"[" * 100_000],
+    ]
 
 
 def of_stream_2(series):
@@ -134,7 +145,12 @@ FAULTS = {
         "frame 6 did not come",
     ),
     "lost": (lose, {"gaps": ((12, 14), (30, 30))}, [12, 13, 14, 30], "frames 12-14 and 30 did not come"),
-    "doubled": (lambda series: series.images.insert(8, series.images[7]), {"duplicates": 1}, [], "1 image came again"),
+    "doubled": (
+        lambda series: series.images.insert(8, series.images[7]),
+        {"duplicates": 1},
+        [],
+        "1 image came again",
+    ),
     "swapped": (swap, {"reordered": 1}, [], "came after a later one"),
     "garbage": (garbage, {"broken": 5}, [], "5 messages did not follow"),
     "beyond": (
@@ -149,7 +165,12 @@ FAULTS = {
         [],
         "of a later series",
     ),
-    "stale end": (lambda series: series.images.insert(0, series.wire.end1(3)), {"stale": 1}, [], "of earlier series"),
+    "stale end": (
+        lambda series: series.images.insert(0, series.wire.end1(3)),
+        {"stale": 1},
+        [],
+        "of earlier series",
+    ),
     "of the other stream": (of_stream_2, {"wrong_series": 1}, [], "of a later series"),
     "of another layout": (other_layout, {"broken": 2}, [], "2 messages did not follow"),
     "too few parts": (
@@ -164,8 +185,18 @@ FAULTS = {
         [4],
         "did not follow",
     ),
-    "no end": (lambda series: series.end.clear(), {"ended": False}, [], "no end came, and nothing more for 0."),
-    "start again": (lambda series: series.images.insert(2, series.start), {"broken": 1}, [], "did not follow"),
+    "no end": (
+        lambda series: series.end.clear(),
+        {"ended": False},
+        [],
+        "no end came, and nothing more for 0.",
+    ),
+    "start again": (
+        lambda series: series.images.insert(2, series.start),
+        {"broken": 1},
+        [],
+        "did not follow",
+    ),
 }
 
 

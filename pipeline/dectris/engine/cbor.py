@@ -77,7 +77,9 @@ class Decoder:
     def _value(self, path: tuple[str | int, ...], depth: int) -> Any:
         self._items += 1
         if depth > MAX_DEPTH or self._items > MAX_ITEMS:
-            raise StreamBroken(f"a CBOR message nests deeper than {MAX_DEPTH} or has more than {MAX_ITEMS} items")
+            raise StreamBroken(
+                f"a CBOR message nests deeper than {MAX_DEPTH} or has more than {MAX_ITEMS} items"
+            )
         start = self._at
         major, small, argument = self._head()
         if major == 0:

@@ -14,13 +14,13 @@ from pipeline.dectris.engine.running import MAX_USELESS, Running
 from pipeline.dectris.engine.settings import Settings
 from pipeline.dectris.engine.slots import Slab
 from pipeline.dectris.engine.warming import warm_passes, warm_receiver
+from pipeline.dectris.reduce.passes import plan
+from pipeline.dectris.reduce.reduction import Reduction
 from pipeline.dectris.values import Measured, Progress, SeriesReport, SeriesStart
 from pipeline.errors import ControlUnitError, StreamBroken
 
 WATCH_S: Final = 0.05
 """How long a stop from outside may go unnoticed."""
-from pipeline.dectris.reduce.passes import plan
-from pipeline.dectris.reduce.reduction import Reduction
 
 
 class Engine:
@@ -84,8 +84,14 @@ class Engine:
                 if start is not None:
                     self._stale += 1
                 if useless > MAX_USELESS:
-                    raise StreamBroken(f"{useless} messages came on {self._url}, and none of them starts a series")
-                if time.monotonic() > deadline or self._closing.is_set() or (stop is not None and stop.is_set()):
+                    raise StreamBroken(
+                        f"{useless} messages came on {self._url}, and none of them starts a series"
+                    )
+                if (
+                    time.monotonic() > deadline
+                    or self._closing.is_set()
+                    or (stop is not None and stop.is_set())
+                ):
                     return None
 
     def _start_in(self, parts: list[bytes]) -> SeriesStart | None:

@@ -7,7 +7,7 @@ follow the reference raises StreamBroken with one sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -27,7 +27,11 @@ BSLZ4: Final = 3
 
 FIRST_CHANNEL: Final = "threshold_1"
 _ENCODING: Final = re.compile(r"(?:bs(8|16|32)-?)?(lz4)?<")
-_BIT_DEPTHS: Final = {8: np.dtype("uint8"), 16: np.dtype("uint16"), 32: np.dtype("uint32")}
+_BIT_DEPTHS: Final[Mapping[int, np.dtype[Any]]] = {
+    8: np.dtype("uint8"),
+    16: np.dtype("uint16"),
+    32: np.dtype("uint32"),
+}
 _HEX: Final = re.compile(r"[0-9a-fA-F]{32}")
 _PLAIN_ARRAY_PARTS: Final = 8
 
@@ -177,7 +181,9 @@ def usable_digest(text: str) -> bytes | None:
 def _of_stream2(part: messages.Part) -> Message:
     message = stream2.decode(part)
     if isinstance(message, stream2.Start):
-        check_sizes(message.expected, message.width, message.height, f"the start message of series {message.series}")
+        check_sizes(
+            message.expected, message.width, message.height, f"the start message of series {message.series}"
+        )
         return SeriesStart(
             series=message.series,
             unique_id=message.unique_id,

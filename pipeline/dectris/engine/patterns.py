@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dectris.engine import kernels, stream2
+from pipeline.dectris.engine import codes, stream2
 from pipeline.dectris.engine.cbor import Decoder, Place
 from pipeline.dectris.engine.images import Image
 from pipeline.dectris.messages import Part
@@ -61,8 +61,8 @@ def learn(parts: Sequence[Part], image: Image) -> Pattern | None:
             rows.append((number, len(literal), start - at, kind, role))
             literal += bytes(part[at:start])
             at = stop
-        if not any(kind in (kernels.DATA, kernels.ANYTHING) for _, _, kind, _ in here):
-            rows.append((number, len(literal), len(part) - at, kernels.END, kernels.IGNORED))
+        if not any(kind in (codes.DATA, codes.ANYTHING) for _, _, kind, _ in here):
+            rows.append((number, len(literal), len(part) - at, codes.END, codes.IGNORED))
             literal += bytes(part[at:])
         first_rows.append(len(rows))
     return Pattern(
@@ -82,8 +82,8 @@ def _stream1(parts: Sequence[Part]) -> list[list[Piece]] | None:
     if len(parts) < _STREAM1_PARTS:
         return None
     first, second, fourth = bytes(parts[0]), bytes(parts[1]), bytes(parts[3])
-    frame, size = _integer(first, "frame", kernels.FRAME), _integer(second, "size", kernels.SIZE)
-    times = [_integer(fourth, key, kernels.IGNORED) for key in _TIMES]
+    frame, size = _integer(first, "frame", codes.FRAME), _integer(second, "size", codes.SIZE)
+    times = [_integer(fourth, key, codes.IGNORED) for key in _TIMES]
     if frame is None or size is None:
         return None
     known_times = [piece for piece in times if piece is not None]
@@ -92,9 +92,9 @@ def _stream1(parts: Sequence[Part]) -> list[list[Piece]] | None:
     hashes = list(_HASH.finditer(first))
     here = [frame]
     if len(hashes) == 1:
-        here.append((hashes[0].start(1), hashes[0].end(1), kernels.HASH, kernels.IGNORED))
-    data: Piece = (0, len(parts[2]), kernels.DATA, 0)
-    rest: list[list[Piece]] = [[(0, len(part), kernels.ANYTHING, 0)] for part in parts[_STREAM1_PARTS:]]
+        here.append((hashes[0].start(1), hashes[0].end(1), codes.HASH, codes.IGNORED))
+    data: Piece = (0, len(parts[2]), codes.DATA, 0)
+    rest: list[list[Piece]] = [[(0, len(part), codes.ANYTHING, 0)] for part in parts[_STREAM1_PARTS:]]
     return [here, [size], [data], known_times, *rest]
 
 
@@ -103,28 +103,28 @@ def _integer(part: bytes, key: str, role: int) -> Piece | None:
     found = list(re.finditer(_INTEGER % key.encode(), part))
     if len(found) != 1 or part.count(key.encode()) != 1:
         return None
-    return found[0].start(1), found[0].end(1), kernels.DECIMAL, role
+    return found[0].start(1), found[0].end(1), codes.DECIMAL, role
 
 
 def _stream2(part: Part, image: Image) -> list[list[Piece]] | None:
     decoder = Decoder(part)
     decoder.decode()
     places = decoder.places
-    pieces = [_uint(places[("image_id",)], kernels.FRAME)]
+    pieces = [_uint(places[("image_id",)], codes.FRAME)]
     for key in _TIMES:
-        pieces += [_uint(places[(key, index)], kernels.IGNORED) for index in range(2)]
+        pieces += [_uint(places[(key, index)], codes.IGNORED) for index in range(2)]
     for number, channel in enumerate(image.channels):
         # 40([shape, typed]): plain bytes stand at 1, compressed ones at 2 of what stands there.
         path = ("data", channel.name, 1)
         place = places.get(path) or places.get((*path, 2))
         if place is None:
             return None
-        pieces.append((place.start, place.stop, kernels.CBOR_BYTES, number))
+        pieces.append((place.start, place.stop, codes.CBOR_BYTES, number))
     return [pieces]
 
 
 def _uint(place: Place, role: int) -> Piece:
-    return place.start, place.stop, kernels.CBOR_UINT, role
+    return place.start, place.stop, codes.CBOR_UINT, role
 
 
 def is_stream2(parts: Sequence[Part]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from pipeline.dectris.engine import kernels
+from pipeline.dectris.engine import codes, kernels
 from pipeline.dectris.engine.patterns import Pattern
 from pipeline.dectris.engine.slots import MAX_CHANNELS, Slot
 from pipeline.errors import ControlUnitError
@@ -39,11 +39,13 @@ class Receiver:
             self._socket.connect(url)
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
-            raise ControlUnitError(f"{url!r} is no address of a stream ({error}); such as tcp://HOST:9999") from error
+            raise ControlUnitError(
+                f"{url!r} is no address of a stream ({error}); such as tcp://HOST:9999"
+            ) from error
         self._address = np.int64(self._socket.underlying)
-        self._messages = np.zeros((kernels.MAX_PARTS, kernels.MESSAGE_BYTES), np.uint8)
+        self._messages = np.zeros((codes.MAX_PARTS, codes.MESSAGE_BYTES), np.uint8)
         kernels.prepare(self._messages)
-        self.state: NDArray[np.int64] = np.zeros(kernels.STATE_SIZE, np.int64)
+        self.state: NDArray[np.int64] = np.zeros(codes.STATE_SIZE, np.int64)
         self._found = np.zeros(3, np.int64)
         self._places = np.zeros((MAX_CHANNELS, 2), np.int64)
         self._digest = np.zeros(16, np.uint8)
@@ -65,28 +67,47 @@ class Receiver:
         except zmq.Again:
             return None
         finally:
-            self.state[kernels.WAITED_NS] += time.monotonic_ns() - begun
+            self.state[codes.WAITED_NS] += time.monotonic_ns() - begun
         return self._rest(parts, bool(self._socket.getsockopt(zmq.RCVMORE)))
 
-    def images(self, pattern: Pattern, slot: Slot, data: NDArray[np.uint8], slot_bytes: int, flush_s: float) -> int:
-        """Take images that fit *pattern* into *slot* of *data*; why it ended (kernels.FULL, OTHER, IDLE, FLUSH)."""
+    def images(
+        self, pattern: Pattern, slot: Slot, data: NDArray[np.uint8], slot_bytes: int, flush_s: float
+    ) -> int:
+        """Take images that fit *pattern* into *slot* of *data*; why it ended (codes.FULL, OTHER, IDLE, FLUSH)."""
         return int(
             kernels.receive(
-                self._address, self._messages, pattern.parts, pattern.data_part, pattern.table, pattern.first_rows,
-                pattern.literal, self._found, self._places[: len(pattern.channels)], self._digest, data, slot.at,
-                slot_bytes, len(slot.frames), int(flush_s * 1e9), slot.frames, slot.offsets, slot.lengths,
-                slot.digests, self.state, self._room,
-            )  # fmt: skip
+                self._address,
+                self._messages,
+                pattern.parts,
+                pattern.data_part,
+                pattern.table,
+                pattern.first_rows,
+                pattern.literal,
+                self._found,
+                self._places[: len(pattern.channels)],
+                self._digest,
+                data,
+                slot.at,
+                slot_bytes,
+                len(slot.frames),
+                int(flush_s * 1e9),
+                slot.frames,
+                slot.offsets,
+                slot.lengths,
+                slot.digests,
+                self.state,
+                self._room,
+            )
         )
 
     def held(self) -> list[bytes]:
         """The message that did not fit, whole; nothing is held any more."""
         parts = []
-        for part in range(int(self.state[kernels.HELD])):
+        for part in range(int(self.state[codes.HELD])):
             out = np.zeros(kernels.held_size(self._messages, part), np.uint8)
             kernels.copy_held(self._messages, part, out)
             parts.append(out.tobytes())
-        more = bool(self.state[kernels.MORE])
+        more = bool(self.state[codes.MORE])
         kernels.release(self._messages, self.state)
         return self._rest(parts, more)
 
@@ -96,7 +117,7 @@ class Receiver:
 
     def begin_slot(self) -> None:
         """The next image begins a new slot."""
-        for entry in (kernels.COUNT, kernels.USED, kernels.OPENED_NS):
+        for entry in (codes.COUNT, codes.USED, codes.OPENED_NS):
             self.state[entry] = 0
 
     def _rest(self, parts: list[bytes], more: bool) -> list[bytes]:

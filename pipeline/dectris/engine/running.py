@@ -9,9 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.dectris.engine import kernels, patterns
+from pipeline.dectris.engine import codes, patterns
 from pipeline.dectris.engine.books import Books
 from pipeline.dectris.engine.images import End, Image, decode
+from pipeline.dectris.engine.meter import Meter
 from pipeline.dectris.engine.patterns import Pattern
 from pipeline.dectris.engine.receiver import Receiver
 from pipeline.dectris.engine.slots import Slab, Slot
@@ -53,15 +54,9 @@ class Running:
         self._error: BaseException | None = None
         self._ended = self._stopped = False
         self._end_delay_s: float | None = None
-        self._silence_s = 0.0
-        now = time.perf_counter()
-        self._began = self._active_at = now
-        self._first_image_at: float | None = None
-        self._last_image_at: float | None = None
-        self._slot_wait_s, self._slot_waits, self._slots, self._slow, self._cpu_s = 0.0, 0, 0, 0, 0.0
-        self._process_cpu_s = time.process_time()
+        self._meter = Meter(slab)
         slab.used_max = 0
-        receiver.state[[kernels.WAITED_NS, kernels.BYTES, kernels.BYTES_MAX]] = 0
+        receiver.state[[codes.WAITED_NS, codes.BYTES, codes.BYTES_MAX]] = 0
         receiver.begin_slot()
         self._thread = threading.Thread(target=self._receive, name="dectris receiver", daemon=True)
 
@@ -94,15 +89,15 @@ class Running:
             if self._slot is not None:
                 self._slab.give_back(self._slot)
                 self._slot = None
-            self._cpu_s = time.thread_time()
+            self._meter.cpu_s = time.thread_time()
             self.done.set()
 
     def _over(self) -> bool:
         now = time.perf_counter()
         self._stopped = self._stop.is_set() and not self._ended
-        idle = now - self._active_at
+        idle = now - self._meter.active_at
         if idle > self._idle_s:
-            self._silence_s = max(self._silence_s, idle)
+            self._meter.silence_s = max(self._meter.silence_s, idle)
             return True
         if self.books.received + self.books.broken > self._start.expected + MAX_USELESS:
             self.books.note(f"series {self._start.series} of {self._start.expected} frames does not end")
@@ -118,34 +113,34 @@ class Running:
         why = self._receiver.images(
             pattern, slot, self._slab.data, self._settings.slot_bytes, self._settings.flush_s
         )
-        if why == kernels.CLOSED:
+        if why == codes.CLOSED:
             self._stop.set()
-        if self._receiver.state[kernels.COUNT]:
-            self._active()
-            self._image_came()
-        if why != kernels.IDLE:
+        if self._receiver.state[codes.COUNT]:
+            self._meter.active()
+            self._meter.image_came()
+        if why != codes.IDLE:
             self._hand_over()
-        if why == kernels.OTHER:
+        if why == codes.OTHER:
             self._take_message(self._receiver.held())
 
     def _wait_for_slot(self) -> Slot | None:
         slot = self._slab.take(None)
         if slot is None:
-            self._slot_waits += 1
+            self._meter.slot_waits += 1
             begun = time.perf_counter()
             while slot is None and not self._stop.is_set():
                 slot = self._slab.take(WAIT_S)
             waited = time.perf_counter() - begun
-            self._slot_wait_s += waited
+            self._meter.slot_wait_s += waited
             # While it does not read, the sender may have said what it likes.
-            self._active_at += waited
+            self._meter.active_at += waited
         if slot is not None:
             self._receiver.begin_slot()
         return slot
 
     def _hand_over(self) -> None:
         """Give the frames of the slot to the workers."""
-        count = int(self._receiver.state[kernels.COUNT])
+        count = int(self._receiver.state[codes.COUNT])
         slot, pattern = self._slot, self._pattern
         if slot is None or pattern is None or count == 0:
             return
@@ -160,7 +155,7 @@ class Running:
             pattern.dtype,
         )
         self._receiver.begin_slot()
-        self._slots += 1
+        self._meter.slots += 1
         self._put(Job(frames, slot.digests[:count] if pattern.hashed else None, slot))
 
     def _put(self, job: Job) -> None:
@@ -169,7 +164,7 @@ class Running:
         if not accepted.all():
             job = job.only(accepted)
         while not self._workers.put(job, WAIT_S):
-            self._slot_wait_s += WAIT_S
+            self._meter.slot_wait_s += WAIT_S
 
     def _take_message(self, parts: list[bytes] | None) -> None:
         """A message that Python looks at: the first image, and whatever does not look like it."""
@@ -181,7 +176,7 @@ class Running:
             if error.series != self._start.series:
                 self._other(error.series)
                 return
-            self._active()
+            self._meter.active()
             with self._lock:
                 self.books.take_truncated(error.reason)
             return
@@ -197,29 +192,29 @@ class Running:
         elif isinstance(message, SeriesStart):
             self._broken(f"the start message of series {message.series} came again")
         elif isinstance(message, End):
-            self._active()
+            self._meter.active()
             self._ended = True
-            if self._last_image_at is not None:
-                self._end_delay_s = time.perf_counter() - self._last_image_at
+            if self._meter.last_image_at is not None:
+                self._end_delay_s = time.perf_counter() - self._meter.last_image_at
         else:
-            self._active()
+            self._meter.active()
             self._take_image(message, parts)
 
     def _take_image(self, image: Image, parts: list[bytes]) -> None:
-        self._image_came()
+        self._meter.image_came()
         wrong = self._unfit(image)
         if wrong:
             self._broken(f"image {image.frame} of series {image.series} {wrong}")
             return
-        self._slow += 1
+        self._meter.slow += 1
         self._dtype = image.dtype
         by_name = {channel.name: channel for channel in image.channels}
         chosen = [by_name[name] for name in self._start.channels]
         lengths = np.array([[len(channel.data)] for channel in chosen], np.int64)
         size = int(lengths.sum())
         state = self._receiver.state
-        state[kernels.BYTES] += size
-        state[kernels.BYTES_MAX] = max(state[kernels.BYTES_MAX], size)
+        state[codes.BYTES] += size
+        state[codes.BYTES_MAX] = max(state[codes.BYTES_MAX], size)
         frames = Frames(
             np.frombuffer(bytearray(b"".join(channel.data for channel in chosen)), np.uint8),
             np.array([image.frame], np.int64),
@@ -236,24 +231,12 @@ class Running:
         """Why an image cannot belong to this series."""
         start = self._start
         if (image.width, image.height) != (start.width, start.height):
-            return (
-                f"is {image.width} × {image.height} pixels; the start message told {start.width} × {start.height}"
-            )
+            return f"is {image.width} × {image.height} pixels; the start message told {start.width} × {start.height}"
         if self._dtype is not None and image.dtype != self._dtype:
             return f"is {image.dtype}; the series is {self._dtype}"
         there = {channel.name for channel in image.channels}
         missing = [name for name in start.channels if name not in there]
         return f"has no channel {missing[0]}" if missing else None
-
-    def _active(self) -> None:
-        now = time.perf_counter()
-        self._silence_s = max(self._silence_s, now - self._active_at)
-        self._active_at = now
-
-    def _image_came(self) -> None:
-        self._last_image_at = time.perf_counter()
-        if self._first_image_at is None:
-            self._first_image_at = self._last_image_at
 
     def _broken(self, reason: str) -> None:
         with self._lock:
@@ -263,48 +246,24 @@ class Running:
         with self._lock:
             self.books.take_other(series)
 
-    def elapsed_s(self) -> float:
-        """Since the first image, or the beginning while none has come."""
-        return time.perf_counter() - (self._first_image_at or self._began)
-
     def progress(self, images_per_s: float) -> Progress:
         """How far it is."""
         with self._lock:
             books = self.books
             return Progress(
-                books.expected, books.frames, books.received, books.missing_so_far, self.elapsed_s(), images_per_s
+                books.expected,
+                books.frames,
+                books.received,
+                books.missing_so_far,
+                self._meter.elapsed_s(),
+                images_per_s,
             )
 
     def measured(self) -> Measured:
         """What it cost so far."""
-        images = self.books.received
-        if self._first_image_at is None or self._last_image_at is None or images == 0:
-            return Measured(num_slots=self._settings.num_slots)
-        wall = max(self._last_image_at - self._first_image_at, 1e-9)
-        state, per_image = self._receiver.state, 1e6 / images
-        whole = max((self._active_at if self._ended else time.perf_counter()) - self._began, 1e-9)
-        waited = (int(state[kernels.WAITED_NS]) / 1e9 + self._slot_wait_s) / whole
-        reduce_cpu = sum(self._workers.cpu_s)
-        rest = time.process_time() - self._process_cpu_s - self._cpu_s - reduce_cpu
-        return Measured(
-            wall_s=wall,
-            images=images,
-            images_per_s=images / wall,
-            bytes_mean=int(state[kernels.BYTES]) / images,
-            bytes_max=int(state[kernels.BYTES_MAX]),
-            receiver_busy=min(max(1 - waited, 0.0), 1.0),
-            receiver_waits_for_slot=min(self._slot_wait_s / whole, 1.0),
-            slot_waits=self._slot_waits,
-            worker_busy=tuple(min(busy / whole, 1.0) for busy in self._workers.busy_s),
-            slots_used_max=self._slab.used_max,
-            num_slots=self._settings.num_slots,
-            slots=self._slots,
-            frames_per_slot=(images - self._slow) / self._slots if self._slots else 0.0,
-            slow_images=self._slow,
-            receive_us=self._cpu_s * per_image,
-            reduce_us=reduce_cpu * per_image,
-            hash_us=self._workers.hash_s * per_image,
-            other_us=max(rest, 0.0) * per_image,
+        workers = self._workers
+        return self._meter.measured(
+            self.books.received, self._receiver.state, workers.busy_s, sum(workers.cpu_s), workers.hash_s
         )
 
     def _report(self) -> SeriesReport:
@@ -325,7 +284,7 @@ class Running:
             unexpected=books.unexpected,
             ended=self._ended,
             end_delay_s=self._end_delay_s,
-            silence_s=self._silence_s,
+            silence_s=self._meter.silence_s,
             stopped=self._stopped,
             hashes_checked=books.hashes_checked,
             hashes_unchecked=books.hashes_unchecked,

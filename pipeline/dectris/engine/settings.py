@@ -40,10 +40,14 @@ class Settings:
         if self.frame_stack_size > MAX_STACK:
             raise SettingRejected("frame_stack_size", self.frame_stack_size, f"at most {MAX_STACK}")
         if self.num_slots < 2:
-            raise SettingRejected("num_slots", self.num_slots, "at least 2: one fills while another is reduced")
+            raise SettingRejected(
+                "num_slots", self.num_slots, "at least 2: one fills while another is reduced"
+            )
         if self.slab_bytes > MAX_SLAB_BYTES:
             raise SettingRejected(
-                "num_slots × frame_stack_size × bytes_per_frame", self.slab_bytes, f"at most {MAX_SLAB_BYTES} bytes"
+                "num_slots × frame_stack_size × bytes_per_frame",
+                self.slab_bytes,
+                f"at most {MAX_SLAB_BYTES} bytes",
             )
         if not 0 <= self.hash_share <= 1:
             raise SettingRejected("hash_share", self.hash_share, "a share from 0 to 1")

@@ -105,7 +105,9 @@ def _image(fields: Mapping[str, Any]) -> Image:
     ((height, width), dtype), *_ = kinds
     if dtype not in _DTYPES.values():
         raise StreamBroken(f"{what} has pixels of type {dtype}; known: {', '.join(_DTYPES)}")
-    return Image(series, frame, width, height, dtype, {name: packed for name, (_, _, packed) in arrays.items()})
+    return Image(
+        series, frame, width, height, dtype, {name: packed for name, (_, _, packed) in arrays.items()}
+    )
 
 
 def _start(fields: Mapping[str, Any]) -> Start:
@@ -171,7 +173,9 @@ def _lz4_blocks(data: memoryview, size: int, what: str) -> bytes:
         want, packed = min(block, left), int.from_bytes(data[at : at + 4], "big")
         body = data[at + 4 : at + 4 + packed]
         try:
-            parts.append(bytes(body) if packed == want else lz4.block.decompress(body, uncompressed_size=want))
+            parts.append(
+                bytes(body) if packed == want else lz4.block.decompress(body, uncompressed_size=want)
+            )
         except lz4.block.LZ4BlockError:
             raise StreamBroken(f"{what} has a damaged LZ4 block") from None
         if len(parts[-1]) != want:
@@ -188,7 +192,9 @@ def _array(value: object, what: str) -> tuple[tuple[int, int], np.dtype[Any], Pa
         raise StreamBroken(f"{what} is no pair of shape and values")
     shape, typed = value.value
     if not isinstance(shape, list) or len(shape) != 2 or not all(_is_side(side) for side in shape):
-        raise StreamBroken(f"{what} has shape {_shown(shape)}; it should be [height, width], 1 to {MAX_SIDE} each")
+        raise StreamBroken(
+            f"{what} has shape {_shown(shape)}; it should be [height, width], 1 to {MAX_SIDE} each"
+        )
     if not isinstance(typed, Tagged):
         raise StreamBroken(f"{what} has values without a type")
     dtype = np.dtype("<f4") if typed.tag == FLOAT_TAG else IMAGE_TAGS.get(typed.tag)
@@ -233,7 +239,9 @@ def _rational(value: object, key: str, what: str) -> None:
     if (
         not isinstance(value, list)
         or len(value) != 2
-        or not all(isinstance(part, int) and not isinstance(part, bool) and 0 <= part < MAX_INT for part in value)
+        or not all(
+            isinstance(part, int) and not isinstance(part, bool) and 0 <= part < MAX_INT for part in value
+        )
         or value[1] == 0
     ):
         raise StreamBroken(f"{key} of {what} is {_shown(value)}; it should be [numerator, denominator]")
@@ -247,5 +255,9 @@ def _count(fields: Mapping[str, Any], key: str, what: str) -> int:
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if not isinstance(value, list | dict | Tagged) or len(repr(value)) < 400 else type(value).__name__
+    text = (
+        repr(value)
+        if not isinstance(value, list | dict | Tagged) or len(repr(value)) < 400
+        else type(value).__name__
+    )
     return text if len(text) <= 40 else text[:40] + "…"

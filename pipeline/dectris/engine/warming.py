@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-from pipeline.dectris.engine import kernels
+from pipeline.dectris.engine import codes, kernels
 from pipeline.dectris.engine.settings import Settings
 from pipeline.dectris.engine.slots import Slab
 from pipeline.dectris.reduce.passes import Pass
@@ -22,9 +22,9 @@ def warm_receiver() -> None:
     slot = slab.take(None)
     if slot is None:
         return
-    messages = np.zeros((kernels.MAX_PARTS, kernels.MESSAGE_BYTES), np.uint8)
+    messages = np.zeros((codes.MAX_PARTS, codes.MESSAGE_BYTES), np.uint8)
     kernels.prepare(messages)
-    state = np.zeros(kernels.STATE_SIZE, np.int64)
+    state = np.zeros(codes.STATE_SIZE, np.int64)
     table, first_rows = np.zeros((1, 5), np.int64), np.zeros(2, np.int64)
     # ZeroMQ answers ENOTSOCK to the address 0, and the kernel comes back.
     kernels.receive(
@@ -43,6 +43,8 @@ def warm_passes(passes: list[Pass], start: SeriesStart) -> None:
     head = _EMPTY.pack(start.width * start.height * dtype.itemsize, 8192)
     data = np.frombuffer(bytearray(head + bytes(4)), np.uint8)
     one = np.zeros((len(start.channels), 1), np.int64)
-    quiet = [Pass(p.channel, p.ignore_maximum, weights=p.weights, masks=p.masks, combine=p.combine) for p in passes]
+    quiet = [
+        Pass(p.channel, p.ignore_maximum, weights=p.weights, masks=p.masks, combine=p.combine) for p in passes
+    ]
     frames = Frames(data, np.zeros(1, np.int64), one, one + data.size, (BSLZ4,) * len(start.channels), dtype)
     Worker(quiet, (start.height, start.width)).reduce(frames)

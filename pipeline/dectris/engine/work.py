@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +67,9 @@ class Workers:
         serial = any(one.stacks for one in passes)
         workers = [Worker(passes, shape) for _ in range(count)]
         self._threads = [
-            threading.Thread(target=self._work, args=(number, worker, serial), name=f"dectris worker {number}", daemon=True)
+            threading.Thread(
+                target=self._work, args=(number, worker, serial), name=f"dectris worker {number}", daemon=True
+            )
             for number, worker in enumerate(workers)
         ]
         for thread in self._threads:
@@ -135,10 +136,3 @@ class Workers:
             for index in np.flatnonzero(wrong).tolist():
                 self._books.take_corrupt(int(frames.numbers[index]), "does not fit its hash")
         return job.only(~wrong) if wrong.any() else job
-
-
-def cpu_of_process() -> float:
-    """CPU seconds of this process so far."""
-    return time.process_time()
-
-

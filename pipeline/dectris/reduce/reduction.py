@@ -93,7 +93,7 @@ class FrameSums(FrameReduction):
         self.weights = np.zeros((0, start.width * start.height), np.float32)
         self._sums = per_frame(start, 1, np.dtype("uint64"))[:, 0]
 
-    def put(self, frames: NDArray[np.int64], sums: U64, weighted: NDArray[np.float64]) -> None:
+    def put(self, frames: NDArray[np.int64], sums: U64, weighted: NDArray[np.float64]) -> None:  # noqa: ARG002
         """The engine's."""
         self._sums[frames] = sums
 

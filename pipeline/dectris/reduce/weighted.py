@@ -60,7 +60,7 @@ class VirtualDetectors(FrameReduction):
         self._values = per_frame(start, len(self._given), np.dtype("float64"))
         self._came = per_frame(start, 1, np.dtype(bool))[:, 0]
 
-    def put(self, frames: NDArray[np.int64], sums: U64, weighted: NDArray[np.float64]) -> None:
+    def put(self, frames: NDArray[np.int64], sums: U64, weighted: NDArray[np.float64]) -> None:  # noqa: ARG002
         """The engine's."""
         self._values[frames] = weighted
         self._came[frames] = True
@@ -95,17 +95,22 @@ class CentreOfMass(FrameReduction):
         shape = (start.height, start.width)
         region = np.ones(shape, np.float32) if self._region is None else self._region.astype(np.float32)
         y, x = np.mgrid[: start.height, : start.width].astype(np.float32)
-        self.weights = corrected(np.stack([region, y * region, x * region]), self._excluded, self._flatfield, start)
+        self.weights = corrected(
+            np.stack([region, y * region, x * region]), self._excluded, self._flatfield, start
+        )
         self._moments = per_frame(start, 3, np.dtype("float64"))
 
-    def put(self, frames: NDArray[np.int64], sums: U64, weighted: NDArray[np.float64]) -> None:
+    def put(self, frames: NDArray[np.int64], sums: U64, weighted: NDArray[np.float64]) -> None:  # noqa: ARG002
         """The engine's."""
         self._moments[frames] = weighted
 
     def result(self) -> NDArray[np.float64]:
         """(frames, 2)."""
         mass = self._moments[:, :1]
-        return np.divide(self._moments[:, 1:], mass, out=np.full((len(mass), 2), np.nan), where=mass != 0)
+        centres: NDArray[np.float64] = np.divide(
+            self._moments[:, 1:], mass, out=np.full((len(mass), 2), np.nan), where=mass != 0
+        )
+        return centres
 
 
 def corrected(

@@ -9,8 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dectris.reduce import kernels
 from pipeline.dectris.reduce.passes import Pass
+from pipeline.dectris.reduce.pixels.kernels import reduce_bslz4, reduce_images
+from pipeline.dectris.reduce.planes.kernels import sum_bslz4
+from pipeline.dectris.reduce.unpacking import kernels
 from pipeline.model import U8, U64
 
 BSLZ4: Final = 3
@@ -102,7 +104,13 @@ class Worker:
                     part.sums -= again
 
     def _go(
-        self, one: Pass, frames: Frames, indices: NDArray[np.int64], sums: U64, outcome: _Outcome, stacks: bool = True
+        self,
+        one: Pass,
+        frames: Frames,
+        indices: NDArray[np.int64],
+        sums: U64,
+        outcome: _Outcome,
+        stacks: bool = True,
     ) -> None:
         """One pass over the frames of these indices."""
         if one.stacks and stacks:
@@ -124,14 +132,20 @@ class Worker:
         return self._stack[:count]
 
     def _decode(
-        self, one: Pass, frames: Frames, indices: NDArray[np.int64], sums: U64, outcome: _Outcome, stack: NDArray[Any]
+        self,
+        one: Pass,
+        frames: Frames,
+        indices: NDArray[np.int64],
+        sums: U64,
+        outcome: _Outcome,
+        stack: NDArray[Any],
     ) -> None:
         if frames.codings[one.channel] == BSLZ4:
             self._bslz4(one, frames, indices, sums, outcome, stack)
             return
         image = np.zeros(self._pixels * frames.dtype.itemsize, np.uint8)
         status, frame_sums, weighted = outcome.room(indices.size, len(one.weights))
-        kernels.reduce_images(
+        reduce_images(
             frames.data, frames.offsets[one.channel][indices], frames.lengths[one.channel][indices], status,
             self._pixels, frames.dtype.itemsize, frames.codings[one.channel], bool(one.sums), one.ignore_maximum,
             np.iinfo(frames.dtype).max, image, np.zeros(PIXELS_AT_ONCE, np.uint32), sums, frame_sums, one.weights,
@@ -140,7 +154,13 @@ class Worker:
         outcome.set(indices, status, frame_sums, weighted)
 
     def _bslz4(
-        self, one: Pass, frames: Frames, indices: NDArray[np.int64], sums: U64, outcome: _Outcome, stack: NDArray[Any]
+        self,
+        one: Pass,
+        frames: Frames,
+        indices: NDArray[np.int64],
+        sums: U64,
+        outcome: _Outcome,
+        stack: NDArray[Any],
     ) -> None:
         """Frames with the block size of the first one together, then the others."""
         rows = np.arange(indices.size)
@@ -159,7 +179,9 @@ class Worker:
                 frames.data, offsets, lengths, self._pixels * frames.dtype.itemsize, block_bytes, status
             )
             here = stack[rows] if stack.shape[0] else stack
-            self._run(one, frames, offsets, lengths, status, block_bytes, by_bits, sums, frame_sums, weighted, here)
+            self._run(
+                one, frames, offsets, lengths, status, block_bytes, by_bits, sums, frame_sums, weighted, here
+            )
             if stack.shape[0]:
                 stack[rows] = here
             if by_bits:
@@ -175,15 +197,16 @@ class Worker:
         room = self._room(frames.dtype, block_bytes)
         places = np.zeros((2, offsets.size), np.int64)
         if by_bits:
-            kernels.sum_bslz4(
+            sum_bslz4(
                 frames.data, offsets, lengths, status, self._pixels, frames.dtype.itemsize, block_bytes,
                 bool(one.sums), one.ignore_maximum, room.planes, room.lanes, places[0], kernels.SPREAD, sums,
                 frame_sums, one.masks, weighted, room.counters, room.pending, room.is_pending, room.carry, room.again,
             )  # fmt: skip
         else:
-            kernels.reduce_bslz4(
+            reduce_bslz4(
                 frames.data, offsets, lengths, status, self._pixels, frames.dtype.itemsize, block_bytes,
-                bool(one.sums), one.ignore_maximum, np.iinfo(frames.dtype).max, room.planes, room.lanes, room.values, room.partial, places[0], places[1],
+                bool(one.sums), one.ignore_maximum, np.iinfo(frames.dtype).max, room.planes, room.lanes, room.values,
+                room.partial, places[0], places[1],
                 kernels.SPREAD, sums, frame_sums, one.weights, weighted, stack.view(np.uint8),
             )  # fmt: skip
 
