@@ -192,10 +192,10 @@ def sum_bslz4(
             total = np.uint64(0)
             for bit in range(depth):
                 plane = words[bit * row : (bit + 1) * row]
-                ones = _ones(plane)
-                if ones == 0:
+                # Counting is done bit by bit of code, or-ing by vectors: look first.
+                if any_bit_of(plane) == 0:
                     continue
-                total += ones << np.uint64(bit)
+                total += _ones(plane) << np.uint64(bit)
                 for k in range(masks.shape[0]):
                     mask = masks[k, first >> 6 : (first >> 6) + row]
                     counts[f, k] += np.float64(_ones_in(plane, mask) << np.uint64(bit))
