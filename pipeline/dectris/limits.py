@@ -70,6 +70,7 @@ def _workers(facts: Facts, choice: Choice, probe: Probe) -> tuple[str, list[str]
             "cheaper reduction helps, more workers only where it leaves the interpreter's lock"
         ]
     more = facts.cores - 1 - choice.workers
+    hashes = f", {probe.hash_us:.1f} of them for checking its hash" if probe.hash_us >= 0.1 else ""
     advice = (
         f"up to {facts.cores - 1} workers fit this machine"
         if more > 0
@@ -77,7 +78,7 @@ def _workers(facts: Facts, choice: Choice, probe: Probe) -> tuple[str, list[str]
     )
     return "workers", [
         f"the workers limit: {choice.workers} of them were busy {probe.workers_busy:.0%} of the time, "
-        f"{probe.work_us:.1f} µs for an image; {advice}"
+        f"{probe.work_us:.1f} µs for an image{hashes}; {advice}"
     ]
 
 

@@ -29,17 +29,17 @@ class AcquisitionProgress:
             TextColumn("{task.fields[rate]}"),
             TextColumn("[red]{task.fields[missing]}"),
             TimeRemainingColumn(),
-            TextColumn("left"),
+            TextColumn("{task.fields[left]}"),
             console=console,
             disable=not (shown and console.is_terminal),
             transient=True,
         )
-        self._task = self._bar.add_task("waiting", total=None, rate="", missing="")
+        self._task = self._bar.add_task("waiting", total=None, rate="", missing="", left="")
         self._next_line_s = time.monotonic() + LINE_EVERY_S
 
     def begin(self, what: str) -> None:
         """A new series, or waiting for one."""
-        self._bar.reset(self._task, description=what, total=None, rate="", missing="")
+        self._bar.reset(self._task, description=what, total=None, rate="", missing="", left="")
 
     def tell(self, now: engine.Progress) -> None:
         """So far it is."""
@@ -52,6 +52,7 @@ class AcquisitionProgress:
             total=now.expected,
             rate=rate,
             missing=missing,
+            left="left",
         )
         if self._lines and time.monotonic() >= self._next_line_s:
             self._next_line_s = time.monotonic() + LINE_EVERY_S

@@ -90,6 +90,8 @@ class Probe:
     """Share of the workers' time in which they were not waiting for slots, 0 to 1."""
     work_us: float
     """Worker time for one image: unpack and reduce, µs."""
+    hash_us: float = 0.0
+    """The part of it in checking hashes, µs."""
     receive_us: float = 0.0
     """Receiver time for one image, µs."""
     reduce_us: float = 0.0

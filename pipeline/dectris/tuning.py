@@ -41,6 +41,7 @@ def probe_of(measured: Measured, choice: Choice, missing: int, dropped: int | No
         waits_for_slots=measured.slot_waits,
         workers_busy=sum(busy) / len(busy) if busy else 0.0,
         work_us=measured.reduce_us,
+        hash_us=measured.hash_us,
         receive_us=measured.receive_us,
         missing=missing,
         dropped=dropped,

@@ -49,7 +49,7 @@ class Progress:
 
     expected: int
     frames: int
-    """Frames in the results so far."""
+    """Frames that came, whole as far as is known; the last ones may still be on their way into the results."""
     received: int
     """Images that came so far."""
     missing_so_far: int

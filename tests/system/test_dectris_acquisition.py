@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from fat.bench.client import ControlClient
 from fat.bench.owned import OwnedBench
 from fat.testing.handles import Faults
 from fat.testing.small_bench import write_bench_file
+from pipeline.commands import app
 from pipeline.dectris.acquisition import Acquisition, Partial
 from pipeline.dectris.client import DcuClient
 from pipeline.dectris.connection import Connection, connect
@@ -297,3 +300,29 @@ def test_what_cannot_be_is_one_sentence(dcu: Unit, connection: Connection) -> No
         connect(dcu.api, dcu.stream, stream_format="xml")
     with pytest.raises(SettingRejected, match="the pixel mask"):
         Corrections(np.zeros((2, 2), np.bool_)).fitting((3, 3))
+
+
+def test_the_command_takes_series_writes_them_and_tells_by_its_exit_code(
+    dcu: Unit, faults: Faults, tmp_path: Path
+) -> None:
+    unit = ["--api", dcu.api, "--stream", dcu.stream, "--format", "legacy"]
+    asked = ["--nav", "2x3", "--frame-time", "0.001", "--disk", "9", "--out", str(tmp_path / "r-$id.h5")]
+    done = CliRunner().invoke(app, ["acquire", *unit, *asked, "--series", "2", "--json"])
+    assert done.exit_code == 0, done.output
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["frames"] for one in told] == [6, 6]
+    with h5py.File(told[1]["files"][0]) as file:
+        assert file["results/disk"].shape == (2, 3)
+        assert file["report"].attrs["complete"]
+    faults.on("dcu", "drop_frame", times=1)
+    lossy = CliRunner().invoke(app, ["acquire", *unit, "--frames", "6", "--frame-time", "0.001"])
+    assert lossy.exit_code == 1
+    assert "did not come" in lossy.stdout
+    assert CliRunner().invoke(app, ["acquire", *unit]).exit_code == 2
+    tuned = CliRunner().invoke(
+        app, ["tune", *unit, "--frame-time", "0.002", "--seconds", "0.1", "--workers", "1", "--json"]
+    )
+    assert tuned.exit_code == 0, tuned.output
+    found = json.loads(tuned.stdout)
+    assert found["choice"]["reasons"]["workers"] == "as given"
+    assert found["sentences"]

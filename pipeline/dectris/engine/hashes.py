@@ -35,7 +35,7 @@ class HashBudget:
         wrong = np.zeros(offsets.size, bool)
         told = digests.any(axis=1)
         checked, begun = 0, time.thread_time()
-        view = memoryview(data)
+        view = data.data
         for index in np.flatnonzero(told).tolist():
             if checked % 16 == 0 and not self._allowed(time.thread_time() - begun):
                 break

@@ -24,7 +24,12 @@ SELF_DESCRIBED_TAG: Final = 55799
 MULTI_DIMENSIONAL: Final = 40
 COMPRESSED: Final = 56500
 DATE: Final = 0
-IMAGE_TAGS: Final = {64: np.dtype("u1"), 68: np.dtype("u1"), 69: np.dtype("<u2"), 70: np.dtype("<u4")}
+IMAGE_TAGS: Final[Mapping[int, np.dtype[Any]]] = {
+    64: np.dtype("u1"),
+    68: np.dtype("u1"),
+    69: np.dtype("<u2"),
+    70: np.dtype("<u4"),
+}
 FLOAT_TAG: Final = 85
 MAX_INT: Final = 1 << 63
 MAX_CHANNELS: Final = 8

@@ -39,7 +39,7 @@ class Pass:
     weights: F32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """(k, pixels), of all frame reductions one after another."""
     masks: U64 | None = None
-    """(m, pixels / 64): the weights as bits, when they are small whole numbers; None when they are not."""
+    """(m, pixels / 64 rounded up): the weights as bits, when they are small whole numbers; None when they are not."""
     combine: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     """(m, k): what each mask's pixels count in each weighted sum."""
 
@@ -80,7 +80,7 @@ def plan(reductions: Sequence[Reduction], start: SeriesStart) -> list[Pass]:
     for here in found.values():
         weights = [reduction.weights for reduction in here.of_frames]
         here.weights = np.concatenate(weights) if weights else np.zeros((0, pixels), np.float32)
-        if not here.stacks and pixels % 64 == 0:
+        if not here.stacks and pixels % 8 == 0:
             _as_masks(here, pixels)
     return list(found.values())
 
@@ -99,16 +99,19 @@ def _as_masks(here: Pass, pixels: int) -> None:
     whole = bool(((weights >= 0) & (weights < 1 << MAX_WEIGHT_BITS) & (weights == np.floor(weights))).all())
     if not whole:
         return
+    words = -(-pixels // 64)
     masks, combine = [], []
     for column, row in enumerate(weights.astype(np.uint32)):
         for bit in range(MAX_WEIGHT_BITS):
             mask = (row >> bit) & 1
             if mask.any():
-                masks.append(np.packbits(mask.astype(np.uint8), bitorder="little").view(np.uint64))
+                padded = np.zeros(words * 64, np.uint8)
+                padded[:pixels] = mask
+                masks.append(np.packbits(padded, bitorder="little").view(np.uint64))
                 combine.append((column, float(1 << bit)))
     if len(masks) > MAX_MASKS:
         return
-    here.masks = np.stack(masks) if masks else np.zeros((0, pixels // 64), np.uint64)
+    here.masks = np.stack(masks) if masks else np.zeros((0, words), np.uint64)
     here.combine = np.zeros((len(masks), len(weights)))
     for row, (column, value) in enumerate(combine):
         here.combine[row, column] = value

@@ -52,7 +52,8 @@ class _Room:
         elements = block_bytes // dtype.itemsize
         levels = 8 * dtype.itemsize + 17
         words = -(-elements // 64)
-        self.planes = np.zeros(-(-block_bytes // 64) * 64, np.uint8)
+        # A short block's planes are padded to whole words each.
+        self.planes = np.zeros(-(-block_bytes // 64) * 64 + 64 * dtype.itemsize, np.uint8)
         self.lanes = np.zeros(words * 8, np.uint64)
         self.values = np.zeros(elements, np.uint32)
         self.partial = np.zeros(elements, np.uint64)

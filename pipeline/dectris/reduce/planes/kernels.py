@@ -71,9 +71,8 @@ def _drain(
     lanes: Any,
     spread: Any,
     sums: Any,
-    first: Any,
 ) -> None:
-    """Counters in bit planes to sums, and empty them."""
+    """Add counters in bit planes to the sums of their pixels, and empty them."""
     lane_bytes = lanes.view(np.uint8)
     for which in range(2):
         source = counters if which == 0 else pending
@@ -97,9 +96,8 @@ def _drain(
                 counter[:] = 0
             if any_bit:
                 move = np.uint64(base)
-                target = sums[first : first + 64 * row]
-                for e in range(64 * row):
-                    target[e] += np.uint64(lane_bytes[e]) << move
+                for e in range(sums.size):
+                    sums[e] += np.uint64(lane_bytes[e]) << move
     for level in range(levels):
         is_pending[level] = False
 
@@ -136,6 +134,16 @@ def _ones_in(plane: Any, mask: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _pad(planes: Any, length: Any, padded: Any, depth: Any) -> None:
+    """Planes of *length* bytes to whole words, zeros behind: the last block of an image may be of any length."""
+    for bit in range(depth - 1, -1, -1):
+        for i in range(padded - 1, length - 1, -1):
+            planes[bit * padded + i] = 0
+        for i in range(length - 1, -1, -1):
+            planes[bit * padded + i] = planes[bit * length + i]
+
+
+@njit(nogil=True, cache=True)
 def _clear_maximum(words: Any, row: Any, depth: Any, carry: Any) -> None:
     """Set pixels in which all bits are set to 0."""
     _copy(words[:row], carry)
@@ -159,8 +167,9 @@ def sum_bslz4(
 ) -> None:  # fmt: skip
     """As reduce_bslz4, for sums and masks only: adds and counts in bit planes, without ever making pixels of them.
 
-    One code for all pixel types. *pixels* and the elements of a block must be multiples of 64.
-    masks (k, pixels / 64) uint64: bit i of word w is pixel 64 w + i; counts (n, k) gets the sum of the pixels whose
+    One code for all pixel types. *pixels* must be a multiple of 8, the elements of a block one of 64.
+    masks (k, pixels / 64 rounded up) uint64: bit i of word w is pixel 64 w + i; counts (n,
+    k) gets the sum of the pixels whose
     bit is set. counters, pending (levels, elements / 64) uint64 zeros, is_pending (levels,) bool False, carry
     (elements / 64,) and again (elements,) uint64; levels must hold the bits of the image and of the number of frames
     together.
@@ -176,7 +185,7 @@ def sum_bslz4(
         positions[f] = offsets[f] + PREFIX
     for first in range(0, pixels, elements):
         count = min(elements, pixels - first)
-        row = count >> 6
+        row = (count + 63) >> 6
         for f in range(frames):
             if status[f] != GOOD:
                 continue
@@ -187,15 +196,17 @@ def sum_bslz4(
                 positions[f] = -first
                 continue
             positions[f] = at
+            if count & 63:
+                _pad(planes, count >> 3, 8 * row, depth)
             if ignore_maximum:
                 _clear_maximum(words, row, depth, carry)
             total = np.uint64(0)
             for bit in range(depth):
                 plane = words[bit * row : (bit + 1) * row]
-                ones = _ones(plane)
-                if ones == 0:
+                # Counting is done bit by bit of code, or-ing by vectors: look first.
+                if any_bit_of(plane) == 0:
                     continue
-                total += ones << np.uint64(bit)
+                total += _ones(plane) << np.uint64(bit)
                 for k in range(masks.shape[0]):
                     mask = masks[k, first >> 6 : (first >> 6) + row]
                     counts[f, k] += np.float64(_ones_in(plane, mask) << np.uint64(bit))
@@ -203,7 +214,7 @@ def sum_bslz4(
                     _add_plane(plane, bit, counters, pending, is_pending, carry)
             frame_sums[f] += total
         if want_sum:
-            _drain(counters, pending, is_pending, row, levels, lanes, spread, sums, first)
+            _drain(counters, pending, is_pending, row, levels, lanes, spread, sums[first : first + count])
     for f in range(frames):
         if status[f] == GOOD and positions[f] != offsets[f] + lengths[f]:
             status[f] = CUT
@@ -230,13 +241,15 @@ def _take_out(
     at = offset + PREFIX
     for first in range(0, added, elements):
         count = min(elements, pixels - first)
-        row = count >> 6
+        row = (count + 63) >> 6
         at = next_block(data, at, offset + length, planes, count * itemsize)
+        if count & 63:
+            _pad(planes, count >> 3, 8 * row, 8 * itemsize)
         if ignore_maximum:
             _clear_maximum(words, row, 8 * itemsize, carry)
         again[:count] = 0
         for bit in range(8 * itemsize):
             _add_plane(words[bit * row : (bit + 1) * row], bit, counters, pending, is_pending, carry)
-        _drain(counters, pending, is_pending, row, is_pending.size, lanes, spread, again, 0)
+        _drain(counters, pending, is_pending, row, is_pending.size, lanes, spread, again[:count])
         for e in range(count):
             sums[first + e] -= again[e]
