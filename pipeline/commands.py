@@ -9,12 +9,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline.constants_commands import app as constants_app
+from pipeline.dectris_commands.acquire import acquire
+from pipeline.dectris_commands.tune import tune
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The data acquisition and correction pipeline: run it, inspect and correct runs.",
 )
 app.add_typer(constants_app, name="constants")
+app.command()(acquire)
+app.command()(tune)
 
 EXIT_FAIL = 1
 EXIT_USAGE = 2

@@ -20,6 +20,7 @@ PipelineError
 └── ControlUnitError     a detector control unit refused or failed
     ├── ControlUnitUnreachable retry later
     ├── CommandRefused         the unit's state does not allow the command
+    ├── NothingCame            no series started in time: arm it, enable its stream
     └── StreamBroken           messages that break the stream protocol: stop this series
 """
 
@@ -223,6 +224,18 @@ class CommandRefused(ControlUnitError):
     def __init__(self, request: str, status: int, reason: str) -> None:
         self.request, self.status, self.reason = request, status, reason
         super().__init__(f"{request} was refused with {status}: {reason}")
+
+
+class NothingCame(ControlUnitError):
+    """No start message came in time: arm the detector, enable its stream, or look for another receiver."""
+
+    def __init__(self, stream_url: str, timeout_s: float, series: int | None = None) -> None:
+        self.stream_url, self.timeout_s, self.series = stream_url, timeout_s, series
+        what = "no series started" if series is None else f"series {series} is armed, but its start did not come"
+        super().__init__(
+            f"{what} on {stream_url} for {timeout_s:g} s; is the detector armed, its stream enabled, "
+            "and nobody else pulling?"
+        )
 
 
 class StreamBroken(ControlUnitError):

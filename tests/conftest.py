@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -201,3 +202,14 @@ def record_run() -> Callable[..., RecordedRun]:
         return run
 
     return record
+
+
+@pytest.fixture(scope="session")
+def wire() -> Any:
+    """`dectris_wire`: messages of a control unit's streams, and a sender."""
+    spec = importlib.util.spec_from_file_location("dectris_wire", Path(__file__).with_name("dectris_wire.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

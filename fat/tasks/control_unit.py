@@ -11,8 +11,10 @@ from fat.measurement import Measurement
 from fat.report import data
 from fat.tasks.judge import judged
 from fat.tasks.surroundings import TaskSurroundings
-from pipeline.dectris.acquisition import Acquisition
 from pipeline.dectris.client import DcuClient
+from pipeline.dectris.connection import connect
+from pipeline.dectris.reduce import Sum
+from pipeline.dectris.values import SeriesReport
 from scheduler import TaskContext, TaskResult
 
 NS_PER_S: Final = 1_000_000_000
@@ -29,36 +31,51 @@ def acquire(context: TaskContext) -> TaskResult:
     here = TaskSurroundings(context)
     images = int(here.parameters["dcu"]["images"])
     frame_time_s = float(here.parameters["dcu"]["frame_time_s"])
-    with DcuClient(here.address("dcu.api")) as unit, Acquisition(here.address("dcu.stream")) as acquisition:
-        _configure(unit, images, frame_time_s)
-        acquisition.start(arm_timeout_s=WALL_PATIENCE_S, timeout_s=WALL_PATIENCE_S)
-        unit.arm()
-        with ThreadPoolExecutor(1, "trigger") as one:
-            triggered = one.submit(unit.trigger, timeout_s=images * frame_time_s + WALL_PATIENCE_S)
-            _wait_for_acquire(unit)
-            _let_images_come(context, images, frame_time_s)
-            triggered.result(WALL_PATIENCE_S)
-        summary = acquisition.join()
-        unit.disarm()
+    with connect(here.address("dcu.api"), here.address("dcu.stream")) as connection:
+        controller = connection.get_active_controller(
+            "ints", count_time=frame_time_s, frame_time=frame_time_s
+        )
+        acquisition = connection.prepare(
+            images,
+            controller=controller,
+            trigger=lambda armed: _trigger(context, armed.client, images, frame_time_s),
+            start_timeout_s=WALL_PATIENCE_S,
+            idle_timeout_s=WALL_PATIENCE_S,
+        )
+        outcome = acquisition.run([Sum()])
+    report, total = outcome.report, outcome.results[0]
     # Gaps and masked pixels read the highest value in every frame.
-    masked = summary.sum >= summary.frames * (2 ** int(summary.config["bit_depth_image"]) - 1)
-    data.save(context.run_dir, "dcu", sum=summary.sum, masked=masked)
-    flaws = summary.duplicates + summary.reordered + summary.corrupt + summary.broken + summary.stale
-    flaws += summary.wrong_series + summary.unexpected + (not summary.ended)
-    context.note(f"series {summary.series}: {summary.frames} of {summary.expected} frames")
-    outputs = {"frames": summary.frames, "expected": summary.expected, "sum": int(summary.sum.sum())}
-    return judged(
-        context, [(FRAMES, summary.frames / max(1, summary.expected)), (FLAWS, float(flaws))], outputs
+    masked = total >= report.frames * (2 ** int(outcome.start.config["bit_depth_image"]) - 1)
+    data.save(context.run_dir, "dcu", sum=total, masked=masked)
+    for sentence in outcome.sentences():
+        context.note(sentence)
+    outputs = {"frames": report.frames, "expected": report.expected, "sum": int(total.sum())}
+    measured = [(FRAMES, report.frames / max(1, report.expected)), (FLAWS, float(_flaws(report)))]
+    return judged(context, measured, outputs)
+
+
+def _flaws(report: SeriesReport) -> int:
+    """Everything that was wrong but frames that did not come."""
+    return (
+        report.duplicates
+        + report.reordered
+        + report.corrupt
+        + report.truncated
+        + report.broken
+        + report.stale
+        + report.wrong_series
+        + report.unexpected
+        + (not report.ended)
     )
 
 
-def _configure(unit: DcuClient, images: int, frame_time_s: float) -> None:
-    unit.set("trigger_mode", "ints")
-    unit.set("ntrigger", 1)
-    unit.set("nimages", images)
-    # Both to the same value, count time first: the second write makes room for the readout.
-    unit.set("count_time", frame_time_s)
-    unit.set("frame_time", frame_time_s)
+def _trigger(context: TaskContext, unit: DcuClient, images: int, frame_time_s: float) -> None:
+    """Trigger, and let the time pass that the images take: the trigger answers when they are done."""
+    with ThreadPoolExecutor(1, "trigger") as one:
+        triggered = one.submit(unit.trigger, timeout_s=images * frame_time_s + WALL_PATIENCE_S)
+        _wait_for_acquire(unit)
+        _let_images_come(context, images, frame_time_s)
+        triggered.result(WALL_PATIENCE_S)
 
 
 def _wait_for_acquire(unit: DcuClient) -> None:

@@ -1,185 +1,288 @@
-"""Acquisition from a control unit's stream, passive (somebody else arms) and active (we arm and trigger)."""
+"""One acquisition: arm and trigger, or take what somebody else armed; reduce; leave the detector ready for the next."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Event, Thread
-from types import TracebackType
-from typing import Final, Self
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import zmq
+from pipeline.dectris.client import RUNNING, DcuClient
+from pipeline.dectris.controller import ActiveController, enable_stream
+from pipeline.dectris.engine import Progress, SeriesReport, SeriesStart, Settings
+from pipeline.dectris.outcome import AcquisitionResult, WithEnd, fit_remarks, results_of
+from pipeline.dectris.trigger import TriggerThread
+from pipeline.dectris.tune import Choice
+from pipeline.errors import CommandRefused, ControlUnitError, NothingCame
 
-from pipeline.dectris.client import DcuClient
-from pipeline.dectris.messages import HeaderMessage, Message, decode
-from pipeline.dectris.series import SeriesSum, SeriesSummary
-from pipeline.errors import ControlUnitError, StreamBroken
+if TYPE_CHECKING:
+    from pipeline.dectris.connection import Connection
 
-POLL_S: Final = 0.1
-"""How long a wait goes on after `close` from another thread."""
-MAX_USELESS: Final = 10_000
-"""Messages in a row without use after which a sender is given up."""
+DRAIN_S: Final = 1.0
+"""How long an aborted series is listened to until its end message."""
+
+TriggerHook: TypeAlias = "Callable[[Acquisition], None]"
 
 
-class NothingCame(ControlUnitError):
-    """No start message came in time: arm the detector, enable its stream, or look for another receiver."""
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What a running acquisition shows of itself."""
 
-    def __init__(self, stream_url: str, timeout_s: float) -> None:
-        self.stream_url, self.timeout_s = stream_url, timeout_s
-        super().__init__(
-            f"no series started on {stream_url} for {timeout_s:g} s; is the detector armed, its stream enabled, "
-            "and nobody else pulling?"
-        )
+    progress: Progress
+    results: tuple[Any, ...]
+    """Of the reductions, in their order and in the shape of the scan, so far."""
 
 
 class Acquisition:
-    """One receiver of a stream. It connects at once, so that nothing of a later series is missed.
+    """A scan of *nav_shape* positions. `Connection.prepare` makes it; active ones can be run again and again."""
 
-    A series has one receiver: a second one on the same stream would take every other message. A context manager.
-    Waits end after *timeout_s* without a message, in wall time.
-    """
-
-    def __init__(self, stream_url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._url, self._monotonic = stream_url, monotonic
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.PULL)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.connect(stream_url)
-        self._series: SeriesSum | None = None
-        self._running: Future[SeriesSummary] | None = None
-        self._thread: Thread | None = None
-        self._closing = Event()
-        self.armed = Event()
-        """Set when the start message of the series has come."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    def __init__(
+        self,
+        connection: Connection,
+        nav_shape: tuple[int, ...],
+        *,
+        controller: ActiveController | None,
+        trigger: TriggerHook | None,
+        pending: SeriesStart | None,
+        frames_per_partition: int | None,
+        start_timeout_s: float,
+        idle_timeout_s: float,
     ) -> None:
-        self.close()
+        self._connection, self.nav_shape, self.controller = connection, nav_shape, controller
+        self._hook, self._pending = trigger, pending
+        self._partition = frames_per_partition
+        self._start_timeout_s, self._idle_timeout_s = start_timeout_s, idle_timeout_s
+        self._stop = threading.Event()
+        self._running = self._ours = False
+        self._lock = threading.Lock()
+        self.start: SeriesStart | None = pending
+        """The start message of the series that runs, or ran last."""
 
-    def close(self) -> None:
-        """Stop collecting and disconnect."""
-        self._closing.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        self._context.destroy(linger=0)
+    @property
+    def frames(self) -> int:
+        """Positions of the scan."""
+        return math.prod(self.nav_shape)
 
-    def wait_for_armed(self, timeout_s: float) -> HeaderMessage:
-        """Wait for the start message of a series; what comes before it is passed over and counted as stale.
+    @property
+    def client(self) -> DcuClient:
+        """The unit's REST client, for trigger hooks."""
+        return self._connection.client
 
-        Raises NothingCame after *timeout_s* without any message, StreamBroken when the start message is unusable
-        or the sender sends nothing else but messages without use.
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was aborted: a trigger hook that takes its time should look."""
+        return self._stop.is_set()
+
+    def run(
+        self,
+        reductions: Sequence[Any],
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        on_partition: Callable[[Partial], None] | None = None,
+    ) -> AcquisitionResult:
+        """Take the series and reduce it. Lost images are in the report; they are not raised.
+
+        reductions    pipeline.dectris.reduce, ImageStack
+        progress      called about four times a second, in this thread
+        on_partition  called with partial results after each frames_per_partition images, at most as often as progress,
+                      and at the end
+
+        Raises NothingCame when the series does not start, the client's errors, what a reduction or the trigger hook
+        raised. Whatever ended the run: the detector is not left armed by us, and the next series is not disturbed.
         """
-        stale = 0
-        while True:
-            parts = self._receive(timeout_s)
-            if parts is None:
-                raise NothingCame(self._url, timeout_s)
-            try:
-                message: Message | None = decode(parts)
-            except StreamBroken:
-                if b"dheader" in parts[0][:64]:
-                    raise
-                message = None
-            if isinstance(message, HeaderMessage):
-                self._series = SeriesSum(message, stale)
-                self.armed.set()
-                return message
-            stale += 1
-            if stale > MAX_USELESS:
-                raise StreamBroken(f"{stale} messages came on {self._url}, and none of them starts a series")
+        self._begin()
+        try:
+            return self._run(reductions, progress, on_partition)
+        finally:
+            self._running = False
+            for reduction in reductions:
+                if isinstance(reduction, WithEnd):
+                    reduction.close()
 
-    def collect(self, timeout_s: float) -> SeriesSummary:
-        """Add up the armed series until its end message, or until *timeout_s* pass without a message.
+    def abort(self) -> bool:
+        """End the run from another thread, or a signal handler's; False when nothing runs.
 
-        Raises StreamBroken when the sender sends far more than the series has.
+        `run` returns what came so far. An active acquisition aborts the detector's series as well.
         """
-        series = self._series
-        if series is None:
-            raise ControlUnitError("there is no armed series to collect; call wait_for_armed first")
-        self._series = None
-        limit = series.expected + MAX_USELESS
-        while not series.ended and limit > 0:
-            parts = self._receive(timeout_s)
-            if parts is None:
-                break
-            limit -= 1
-            try:
-                series.take(decode(parts), self._monotonic())
-            except StreamBroken as error:
-                series.take_broken(error)
-        if limit == 0 and not series.ended:
-            raise StreamBroken(f"series {series.series} of {series.expected} frames does not end")
-        self.armed.clear()
-        return series.summary()
+        if not self._running:
+            return False
+        self._stop.set()
+        return True
 
-    def start(self, *, arm_timeout_s: float, timeout_s: float) -> None:
-        """Wait for a series and collect it in a thread; `join` gives what came."""
-        if self._thread is not None:
-            raise ControlUnitError("this acquisition already collects; join it first")
-        running: Future[SeriesSummary] = Future()
+    def _begin(self) -> None:
+        with self._lock:
+            if self._running:
+                raise ControlUnitError("this acquisition runs already; abort it, or wait until it is done")
+            if self.controller is None and self._pending is None:
+                raise ControlUnitError(
+                    "a series that somebody else armed can be taken once; wait for the next one"
+                )
+            self._stop.clear()
+            self._running, self._ours = True, False
 
-        def work() -> None:
-            try:
-                self.wait_for_armed(arm_timeout_s)
-                running.set_result(self.collect(timeout_s))
-            # A thread's border: whatever it was goes to whoever joins.
-            except BaseException as error:  # noqa: BLE001
-                running.set_exception(error)
+    def _run(
+        self,
+        reductions: Sequence[Any],
+        progress: Callable[[Progress], None] | None,
+        on_partition: Callable[[Partial], None] | None,
+    ) -> AcquisitionResult:
+        remarks: list[str] = []
+        trigger: TriggerThread | None = None
+        start: SeriesStart | None = None
+        ended = False
+        try:
+            start = self.start = self._passive() if self.controller is None else self._arm(remarks)
+            remarks += fit_remarks(start.series, start.expected, self.nav_shape)
+            choice = self._connection.choose(start)
+            trigger = self._trigger()
+            report = self._reduce(start, choice, reductions, progress, on_partition)
+            ended = report.ended
+            dropped = self._dropped(remarks)
+        finally:
+            self._recover(start, ended, trigger, remarks)
+        if trigger is not None and trigger.error is not None and not self._stop_asked(trigger):
+            raise trigger.error
+        self._connection.learn(report, dropped, choice)
+        return AcquisitionResult(
+            start=start,
+            report=report,
+            nav_shape=self.nav_shape,
+            results=results_of(reductions, self.nav_shape),
+            remarks=tuple(remarks),
+            choice=choice,
+            dropped=dropped,
+        )
 
-        self._running = running
-        self._thread = Thread(target=work, name="dectris acquisition", daemon=True)
-        self._thread.start()
+    def _passive(self) -> SeriesStart:
+        start, self._pending = self._pending, None
+        assert start is not None  # _begin saw it
+        return start
 
-    def join(self) -> SeriesSummary:
-        """Wait for the thread of `start`. Raises what it met: NothingCame, StreamBroken."""
-        if self._running is None or self._thread is None:
-            raise ControlUnitError("nothing is being collected; call start first")
-        thread, self._thread = self._thread, None
-        thread.join()
-        return self._running.result()
+    def _arm(self, remarks: list[str]) -> SeriesStart:
+        controller = self.controller
+        assert controller is not None  # the caller looked
+        client, connection = controller.client, self._connection
+        state = client.state()
+        if state == "na":
+            client.initialize()
+            remarks.append("the detector had not been initialized since its start; it was now")
+        elif state in RUNNING:
+            raise ControlUnitError(
+                f"the detector is in state {state}: a series is armed already; disarm it, or take it passively"
+            )
+        elif state == "error":
+            raise ControlUnitError("the detector is in state error; look at it, then initialize it")
+        self._ours = True
+        controller.configure(self.frames)
+        enable_stream(client, connection.stream_format)
+        series = client.arm()
+        start = connection.engine.wait_for_start(self._start_timeout_s, series, stop=self._stop)
+        if start is None:
+            raise NothingCame(connection.stream_url, self._start_timeout_s, series)
+        return start
 
-    def _receive(self, timeout_s: float) -> list[bytes] | None:
-        """The parts of the next message, or None after *timeout_s* or close."""
-        left_s = timeout_s
-        while left_s > 0 and not self._closing.is_set():
-            step_s = min(POLL_S, left_s)
-            if self._socket.poll(round(step_s * 1000) or 1):
-                return self._socket.recv_multipart()
-            left_s -= step_s
+    def _trigger(self) -> TriggerThread | None:
+        """Triggers go out beside the receiving: those of ints block until their images are done."""
+        controller, hook = self.controller, self._hook
+        if hook is not None:
+            return TriggerThread(lambda: hook(self), self._stop)
+        if controller is not None and controller.software:
+            _, ntrigger = controller.counts(self.frames)
+            client = controller.client.another()
+            return TriggerThread(
+                lambda: controller.trigger_all(client, ntrigger, self._stop.is_set),
+                self._stop,
+                client.close,
+            )
         return None
 
+    def _reduce(
+        self,
+        start: SeriesStart,
+        choice: Choice,
+        reductions: Sequence[Any],
+        progress: Callable[[Progress], None] | None,
+        on_partition: Callable[[Partial], None] | None,
+    ) -> SeriesReport:
+        shown = 0
 
-def run_series(
-    client: DcuClient,
-    acquisition: Acquisition,
-    *,
-    nimages: int,
-    ntrigger: int = 1,
-    frame_time_s: float,
-    timeout_s: float = 10.0,
-) -> SeriesSummary:
-    """Active acquisition with software triggers (`ints`): configure, arm, trigger, collect, disarm.
+        def tell(now: Progress) -> None:
+            nonlocal shown
+            if progress is not None:
+                progress(now)
+            part = now.frames // self._partition if self._partition else shown + 1
+            if on_partition is not None and part > shown:
+                shown = part
+                on_partition(Partial(now, results_of(reductions, self.nav_shape)))
 
-    The count time is the frame time less the detector's readout time. *timeout_s* is allowed beyond the time that the
-    images take. Raises the client's and the acquisition's errors; the detector is disarmed in any case.
-    """
-    client.set("trigger_mode", "ints")
-    client.set("nimages", nimages)
-    client.set("ntrigger", ntrigger)
-    # Both to the same value, count time first: the second write makes room for the readout.
-    client.set("count_time", frame_time_s)
-    client.set("frame_time", frame_time_s)
-    acquisition.start(arm_timeout_s=timeout_s, timeout_s=timeout_s + frame_time_s)
-    try:
-        client.arm()
-        for _ in range(ntrigger):
-            client.trigger(timeout_s=nimages * frame_time_s + timeout_s)
-        return acquisition.join()
-    finally:
-        client.disarm()
+        frame_time_s = start.config.get("frame_time")
+        # In the other modes somebody triggers; how often is not known, and idle_timeout_s is the answer to that.
+        patience_s = self._idle_timeout_s + (frame_time_s if isinstance(frame_time_s, (int, float)) else 0)
+        report = self._connection.engine.run(
+            start,
+            reductions,
+            idle_timeout_s=patience_s,
+            stop=self._stop,
+            progress=tell,
+            settings=Settings(
+                num_slots=choice.num_slots,
+                bytes_per_frame=choice.bytes_per_frame,
+                frame_stack_size=choice.frame_stack_size,
+                workers=choice.workers,
+            ),
+        )
+        if on_partition is not None:
+            on_partition(Partial(_at_end(report), results_of(reductions, self.nav_shape)))
+        return report
+
+    def _dropped(self, remarks: list[str]) -> int | None:
+        """Images that the unit dropped. A unit that does not answer costs no data."""
+        try:
+            dropped = self._connection.client.status("dropped", module="stream")
+        except ControlUnitError as error:
+            remarks.append(f"how many images the unit dropped is not known: {error}")
+            return None
+        if not isinstance(dropped, int):
+            return None
+        if dropped:
+            remarks.append(f"the unit dropped {dropped} images, because they were not taken in time")
+        return dropped
+
+    def _recover(
+        self, start: SeriesStart | None, ended: bool, trigger: TriggerThread | None, remarks: list[str]
+    ) -> None:
+        """Leave the detector idle and the stream empty, so that the next series is whole."""
+        controller = self.controller
+        if not ended:
+            self._stop.set()
+        # Before we set it the detector may be somebody else's.
+        if controller is not None and self._ours:
+            try:
+                if ended:
+                    controller.client.disarm()
+                elif controller.client.state() in RUNNING:
+                    controller.client.abort()
+            except ControlUnitError as error:
+                remarks.append(f"the detector could not be {'disarmed' if ended else 'aborted'}: {error}")
+        if trigger is not None:
+            trigger.join()
+        if start is not None and not ended and controller is not None:
+            self._connection.engine.run(start, (), idle_timeout_s=DRAIN_S)
+
+    def _stop_asked(self, trigger: TriggerThread) -> bool:
+        """Whether the trigger failed because the run was aborted: the unit refuses what comes after."""
+        return self._stop.is_set() and not trigger.failed_first and isinstance(trigger.error, CommandRefused)
+
+
+def _at_end(report: SeriesReport) -> Progress:
+    """The last progress of a series."""
+    measured = report.measured
+    return Progress(
+        expected=report.expected,
+        frames=report.frames,
+        received=measured.images,
+        missing_so_far=report.missing,
+        elapsed_s=measured.wall_s,
+        images_per_s=measured.images_per_s,
+    )

@@ -25,6 +25,16 @@ HEADER_PARTS: Final = {"none": 1, "basic": 2, "all": 8}
 DTYPES: Final = {name: np.dtype(name) for name in ("uint8", "uint16", "uint32")}
 
 
+class SizeDiffers(StreamBroken):
+    """An image brings more or fewer bytes than it tells."""
+
+    def __init__(self, series: int, frame: int, told: int, brought: int) -> None:
+        self.series, self.frame = series, frame
+        super().__init__(
+            f"image {frame} of series {series} tells a size of {told} bytes but brings {brought}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class HeaderMessage:
     """The start of a series, sent at arm."""
@@ -120,7 +130,7 @@ def _image(first: Mapping[str, Any], parts: Sequence[Part]) -> ImageMessage:
     blob = parts[2]
     size = _count(data, "size", what)
     if size != len(blob):
-        raise StreamBroken(f"{what} tells a size of {size} bytes but brings {len(blob)}")
+        raise SizeDiffers(series, frame, size, len(blob))
     width, height = _shape(data.get("shape"), what)
     dtype = data.get("type")
     if not isinstance(dtype, str) or dtype not in DTYPES:

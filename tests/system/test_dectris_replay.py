@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from fat.bench.owned import OwnedBench
-from pipeline.dectris.acquisition import Acquisition, run_series
 from pipeline.dectris.client import DcuClient
+from pipeline.dectris.connection import connect
+from pipeline.dectris.reduce import FrameSums, Sum
 from pipeline.errors import CommandRefused, ControlUnitUnreachable
 
 REAL = os.environ.get("STELLWERK_REAL_DATA")
@@ -66,14 +67,14 @@ def test_replayed_frames_add_up_to_the_files(name: str, tmp_path: Path) -> None:
     table = f'frames = {{ source = "files", files = ["{H5 / folder / pattern}"] }}\n'
     with (
         up(tmp_path, table) as bench,
-        DcuClient(bench.endpoints["dcu.api"]) as client,
-        Acquisition(bench.endpoints["dcu.stream"]) as acquisition,
+        connect(bench.endpoints["dcu.api"], bench.endpoints["dcu.stream"]) as connection,
     ):
-        summary = run_series(client, acquisition, nimages=len(frame_sums), frame_time_s=0.001)
-    assert summary.complete
-    assert summary.frame_sums.tolist() == frame_sums
-    assert summary.sum.shape == expected.shape
-    assert np.array_equal(summary.sum, expected)
+        controller = connection.get_active_controller("ints", count_time=0.001, frame_time=0.001)
+        outcome = connection.prepare(len(frame_sums), controller=controller).run([Sum(), FrameSums()])
+    assert outcome.complete, outcome.sentences()
+    assert outcome.results[1].tolist() == frame_sums
+    assert outcome.results[0].shape == expected.shape
+    assert np.array_equal(outcome.results[0], expected)
 
 
 @real_data
@@ -81,20 +82,6 @@ def test_replayed_frames_add_up_to_the_files(name: str, tmp_path: Path) -> None:
 def test_the_sums_of_the_eiger2_files_are_the_published_ones() -> None:
     _, sums = read(sorted((H5 / "datasets_eiger2").glob("*images_bslz4_data_*.h5")))
     assert set(sums) == {3648540}
-
-
-def test_a_passive_receiver_sees_an_acquisition_that_somebody_else_starts(tmp_path: Path) -> None:
-    with up(tmp_path) as bench, Acquisition(bench.endpoints["dcu.stream"]) as passive:
-        passive.start(arm_timeout_s=10, timeout_s=10)
-        with DcuClient(bench.endpoints["dcu.api"]) as somebody:
-            somebody.set("nimages", 5)
-            somebody.set("frame_time", 0.001)
-            somebody.arm()
-            assert passive.armed.wait(10)
-            somebody.trigger(timeout_s=10)
-        summary = passive.join()
-    assert summary.frames == 5
-    assert summary.complete
 
 
 def test_refusals_are_sentences(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Functions of ZeroMQ and of the system, as compiled code calls them."""

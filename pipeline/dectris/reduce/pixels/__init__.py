@@ -1,0 +1,1 @@
+"""Reducing pixel by pixel."""

@@ -1,0 +1,1 @@
+"""Reducing in bit planes."""

@@ -1,0 +1,1 @@
+"""Packed images to bytes."""
