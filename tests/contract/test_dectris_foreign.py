@@ -20,6 +20,8 @@ import pytest
 import zmq
 
 from fat.bench.owned import OwnedBench
+from pipeline.dectris.connection import connect
+from pipeline.dectris.reduce import FrameSums, Sum
 
 ENVIRONMENTS = Path(__file__).parents[2] / ".venvs"
 SCRIPTS = Path(__file__).parents[1] / "foreign"
@@ -126,13 +128,18 @@ def bring_up(folder: Path, table: str) -> OwnedBench:
     return OwnedBench(folder / "dcu.toml", data_dir=folder / "data", log=folder / "bench.log")
 
 
+def foreign_environment() -> dict[str, str]:
+    """Nothing of ours."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
+    return {**kept, "NO_PROXY": "127.0.0.1,localhost"}
+
+
 def run(environment: str, script: str, *arguments: object) -> Any:
     """What a foreign client printed."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
     python = ENVIRONMENTS / environment / "bin/python"
     done = subprocess.run(
         [python, SCRIPTS / script, *map(str, arguments)],
-        env={**kept, "NO_PROXY": "127.0.0.1"},
+        env=foreign_environment(),
         capture_output=True,
         text=True,
         timeout=170,
@@ -243,6 +250,51 @@ def test_the_vendors_decoder_decodes_every_image(
     sums = run("dectris", "decode_images.py", tmp_path)
     assert list(sums.values()) == unit.truth(number).frames.tolist()
     assert {name.split(".")[1] for name in sums} == {compression}
+
+
+def record(unit: Unit, path: Path) -> int:
+    """A series as it leaves the unit, each message part after its length; the series' number."""
+    with zmq.Context() as context, context.socket(zmq.PULL) as pull, path.open("wb") as dump:
+        pull.setsockopt(zmq.RCVTIMEO, TIMEOUT_S * 1000)
+        pull.connect(str(unit.bench.endpoints["dcu.stream"]))
+        for key, value in {"trigger_mode": "exte", "nimages": 1, "ntrigger": IMAGES}.items():
+            unit.put(f"detector/config/{key}", value)
+        number = int(unit.put("detector/command/arm")["sequence id"])
+        ended = False
+        while not ended:
+            parts = pull.recv_multipart()
+            for part in parts:
+                dump.write(np.int64(len(part)).tobytes() + part)
+            ended = b"dseries_end" in parts[0]
+    return number
+
+
+@needs("libertem", "libertem_live")
+def test_our_acquisition_takes_three_series_of_libertems_own_simulator(unit: Unit, tmp_path: Path) -> None:
+    number = record(unit, tmp_path / "dump.raw")
+    command = [ENVIRONMENTS / "libertem/bin/python", SCRIPTS / "serve_libertem.py", tmp_path / "dump.raw"]
+    with subprocess.Popen(
+        command, env=foreign_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as theirs:
+        assert theirs.stdin is not None
+        assert theirs.stdout is not None
+        ports = json.loads(theirs.stdout.readline())
+        with connect(
+            f"http://localhost:{ports['api']}", f"tcp://127.0.0.1:{ports['data']}", stream_format="legacy"
+        ) as connection:
+            for _ in range(3):  # it lets nothing be configured: somebody arms it, we take what comes
+                arming = threading.Thread(target=connection.client.arm)
+                arming.start()
+                pending = connection.wait_for_acquisition(timeout=TIMEOUT_S)
+                arming.join()
+                assert pending is not None
+                assert pending.series == number
+                result = connection.prepare(NAV, pending=pending).run([Sum(), FrameSums()])
+                assert result.complete, result.sentences()
+                assert np.array_equal(result.results[0], unit.truth(number).total)
+                assert result.results[1].reshape(-1).tolist() == unit.truth(number).frames.tolist()
+        theirs.stdin.close()
+        assert theirs.wait(60) == 0
 
 
 @needs("libertem", "PIL")
