@@ -14,5 +14,7 @@ CODES = {1: "B", 2: "H", 4: "I"}
 sums = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
     _, algorithm, element = path.name.split(".")
-    sums[path.name] = sum(array(CODES[int(element)], decompress(path.read_bytes(), algorithm, int(element))))
+    sums[path.name] = sum(
+        array(CODES[int(element)], decompress(path.read_bytes(), algorithm, elem_size=int(element)))
+    )
 json.dump(sums, sys.stdout)

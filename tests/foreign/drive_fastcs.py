@@ -19,7 +19,7 @@ async def acquire(controller):
     detector = controller.detector
     wanted = {
         "count_time": 0.001,
-        "frame_time": 0.001,
+        "frame_time": 0.002,
         "ntrigger": 1,
         "nimages": images,
         "trigger_mode": "ints",
