@@ -170,9 +170,12 @@ class _Builder:
         app = TriggerRest(self._rest, pull, lambda: _counters(unit))
         http = HttpServer(around.name, app, port=self._table.api_port, transcript=around.transcript)
         closes = (self._files.close, self._truth.close, self._log.close)
-        return ApiServer(
-            http, self._door, unit, closes, lambda: (*self._files.problems(), *self._truth.problems())
-        )
+
+        def problems() -> Sequence[Problem]:
+            own = (Problem(around.name, at, text) for at, text in unit.problems)
+            return (*own, *self._files.problems(), *self._truth.problems())
+
+        return ApiServer(http, self._door, unit, closes, problems)
 
     def _pull_of(self, line: ExternalLine | Generator) -> Pull:
         async def pull(wanted: PulsesWanted) -> None:

@@ -142,6 +142,24 @@ _EIGER2_16M: Final = Model(
     rois=(Roi("4M-L", 0, 1100, 2068, 2162, _ROI_16M), Roi("4M-R", 2080, 1100, 2068, 2162, _ROI_16M)),
     nominal=("rates[8]", "rois", *_ALWAYS_NOMINAL),
 )
+
+
+def _smaller(
+    size: str, serial: str, modules: Modules, rates: Mapping[int, float], nominal: str = "rates"
+) -> Model:
+    """An EIGER2 X of another size."""
+    return replace(
+        _EIGER2_16M,
+        name=f"EIGER2 X {size}",
+        description=f"Dectris EIGER2 Si {size}",
+        serial=serial,
+        modules=modules,
+        rates=rates,
+        rois=(),
+        nominal=(nominal, *_ALWAYS_NOMINAL),
+    )
+
+
 _ELECTRONS: Final = Model(
     name="QUADRO",
     description="Dectris QUADRO Si",
@@ -181,46 +199,18 @@ MODELS: Final[Mapping[str, Model]] = MappingProxyType(
     {
         model.name: model
         for model in (
+            _smaller("500K", "E-08-0100", _eiger2(1, 1), _rates(2250.0, 4500.0)),
+            _smaller("1M", "E-02-0101", _eiger2(1, 2), _rates(2000.0, 2250.0)),
+            _smaller("4M", "E-08-0102", _eiger2(2, 4), _rates(560.0, 1120.0), nominal="rates[16]"),
             replace(
-                _EIGER2_16M,
-                name="EIGER2 X 500K",
-                description="Dectris EIGER2 Si 500K",
-                serial="E-08-0100",
-                modules=_eiger2(1, 1),
-                rates=_rates(2250.0, 4500.0),
-                rois=(),
-                nominal=("rates", *_ALWAYS_NOMINAL),
+                _smaller("CdTe 4M", "E-08-0104", _eiger2(2, 4), _rates(500.0, 1000.0)),
+                description="Dectris EIGER2 CdTe 4M",
+                sensor_material="CdTe",
+                sensor_thickness_m=0.00075,
+                high_voltage="hv_reset",
+                nominal=("rates", "sensor_thickness_m", *_ALWAYS_NOMINAL),
             ),
-            replace(
-                _EIGER2_16M,
-                name="EIGER2 X 1M",
-                description="Dectris EIGER2 Si 1M",
-                serial="E-02-0101",
-                modules=_eiger2(1, 2),
-                rates=_rates(2000.0, 2250.0),
-                rois=(),
-                nominal=("rates", *_ALWAYS_NOMINAL),
-            ),
-            replace(
-                _EIGER2_16M,
-                name="EIGER2 X 4M",
-                description="Dectris EIGER2 Si 4M",
-                serial="E-08-0102",
-                modules=_eiger2(2, 4),
-                rates=_rates(560.0, 1120.0),
-                rois=(),
-                nominal=("rates[16]", *_ALWAYS_NOMINAL),
-            ),
-            replace(
-                _EIGER2_16M,
-                name="EIGER2 X 9M",
-                description="Dectris EIGER2 Si 9M",
-                serial="E-18-0103",
-                modules=_eiger2(3, 6),
-                rates=_rates(230.0, 460.0),
-                rois=(),
-                nominal=("rates", *_ALWAYS_NOMINAL),
-            ),
+            _smaller("9M", "E-18-0103", _eiger2(3, 6), _rates(230.0, 460.0)),
             _EIGER2_16M,
             _ELECTRONS,
             replace(

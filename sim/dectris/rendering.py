@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sim.dectris.configuration import DetectorConfiguration
 from sim.dectris.configuration.arrays import TABLE
-from sim.dectris.images.frames import ImageSource, Layout, Ring, Uploaded
+from sim.dectris.images.frames import ImageSource, Layout, Uploaded
 from sim.dectris.refusal import Refused
 from sim.dectris.unit.surroundings import Pictures, Rendered
 from sim.errors import SimError
@@ -30,31 +30,38 @@ class Renderer:
 
     def __call__(self, made: Rendered) -> None:
         """Hand over the pictures. Raises Refused when the configuration has none."""
-        config = self._config
-        layout = config.layout()
-        uploaded = config.arrays.uploaded(layout)
-        masks, flatfields = config.pixel_masks(layout), config.flatfields(layout)
-
-        def finished(ring: Ring | Refused) -> None:
-            if isinstance(ring, Refused):
-                made(ring)
-            else:
-                made(Pictures(ring, masks, flatfields, config.read_array(TABLE)))
-
+        layout = self._config.layout()
+        uploaded = self._config.arrays.uploaded(layout)
         if not self._in_thread:
-            finished(self._ring(layout, uploaded))
+            made(self._pictures(layout, uploaded))
             return
 
         def work() -> None:
-            ring = self._ring(layout, uploaded)
-            self._later(lambda: finished(ring))
+            # The configuration stays as it is meanwhile: in state configure nothing can be written.
+            try:
+                pictures = self._pictures(layout, uploaded)
+            except Exception as error:  # noqa: BLE001  # raised where the process sees it, not in this thread
+                broken = error
+                self._later(lambda: _fail(broken))
+            else:
+                self._later(lambda: made(pictures))
 
         threading.Thread(target=work, name="rendering", daemon=True).start()
 
-    def _ring(self, layout: Layout, uploaded: Uploaded | None) -> Ring | Refused:
+    def _pictures(self, layout: Layout, uploaded: Uploaded | None) -> Pictures | Refused:
+        config = self._config
         try:
-            return self._source.ring(layout, uploaded)
+            return Pictures(
+                self._source.ring(layout, uploaded),
+                config.pixel_masks(layout),
+                config.flatfields(layout),
+                config.read_array(TABLE),
+            )
         except SimError as error:
             return Refused(400, str(error))
         except MemoryError:
             return Refused(400, "there is not enough memory for images of this size")
+
+
+def _fail(error: Exception) -> None:
+    raise error

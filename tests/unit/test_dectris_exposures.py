@@ -174,3 +174,12 @@ def test_a_second_train_during_the_first_is_refused() -> None:
     with pytest.raises(PulsesRefused, match="still runs"):
         line.add(PulseTrain(5 * MS))
     assert line.discard_before(10 * MS) == 10
+
+
+def test_without_a_rate_the_generator_is_as_fast_as_the_unit() -> None:
+    plan = replace(PLAN, mode="exte", ntrigger=1000, count_ns=8 * US, frame_ns=8 * US + 100)
+    line = Generator(Rhythm(MS, 0, 0, 0, 1, MS, 0), 1, "E-1")
+    line.begin(1, 0, plan.cycle_ns)
+    exposures = Exposures(plan, line, 0)
+    assert starts(follow(exposures, 0, until=10**12)) == [(i, i * plan.frame_ns) for i in range(1000)]
+    assert exposures.missed == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -151,6 +152,43 @@ def test_uploaded_arrays_take_the_place_of_the_factorys() -> None:
         images.ring(LAYOUT, Uploaded({"threshold_1": mask[1:]}))
 
 
+def test_a_difference_is_masked_where_either_threshold_is() -> None:
+    layout = replace(LAYOUT, channels=ALL)
+    mask = np.zeros((96, 130), np.uint32)
+    mask[:10] = 2
+    ring = source(Flat(3.0)).ring(layout, Uploaded({"threshold_1": mask, "threshold_2": mask[::-1]}))
+    masked = (ring.image(2, 0) == 65535).all(axis=1)
+    assert masked[:10].all()
+    assert masked[-10:].all()
+    assert not masked[10:-10].any()
+
+
+def test_a_small_loss_of_a_large_count_is_exact() -> None:
+    images = source(Flat(20_000.0))
+    layout = replace(LAYOUT, flatfield_applied=False, countrate_applied=False, dead_share=1e-6)
+    seen = images.exposure(layout).photons(0)[1] / images.flatfield(layout)
+    good = images.pixel_mask(layout) == 0
+    assert np.abs(images.ring(layout).image(0, 0) - seen * np.exp(-seen * 1e-6))[good].max() < 0.52
+
+
+def test_binned_pixels_are_corrected_by_a_flat_field_of_their_own() -> None:
+    sensor = Sensor(128, 96, 128, 96, 0, 0)
+    images, layout = source(Flat(2000.0), sensor=sensor), Layout(64, 48, 16, "none")
+    good = images.pixel_mask(layout) == 0
+    photons = images.exposure(layout).photons(0)[1].astype(np.int64)
+    image = images.ring(layout).image(0, 0).astype(np.int64)
+    assert np.abs(image - photons)[good].max() <= 1
+    parts = images.flatfield(Layout(128, 96, 16, "none")).reshape(48, 2, 64, 2)
+    assert np.allclose(1 / images.flatfield(layout), (1 / parts).mean((1, 3)), rtol=1e-5)
+
+
+def test_a_hash_is_of_what_stream_1_sends() -> None:
+    channel = source().ring(replace(LAYOUT, compression="lz4")).channels[0]
+    assert channel.md5[1] == hashlib.md5(channel.blob(1)[16:]).hexdigest()
+    channel = source().ring(LAYOUT).channels[0]
+    assert channel.md5[1] == hashlib.md5(channel.blob(1)).hexdigest()
+
+
 def test_a_region_shows_the_same_photons_and_a_binned_pixel_their_sum() -> None:
     sensor = Sensor(128, 96, 128, 96, 0, 0)
     whole = Layout(128, 96, 16, "none", pixel_mask_applied=False, flatfield_applied=False)
@@ -181,6 +219,7 @@ def test_photons_are_poisson_distributed_at_small_and_large_means() -> None:
         counts = images.exposure(layout).photons(0)[1][images.pixel_mask(layout) == 0].astype(float)
         expected = mean * passing_share(0.5)
         assert counts.mean() == pytest.approx(expected, abs=5 * (expected / counts.size) ** 0.5)
+        assert counts.max() < expected + 8 * (expected + 1) ** 0.5
         assert counts.var() == pytest.approx(expected, rel=0.02)
 
 

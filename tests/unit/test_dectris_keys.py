@@ -153,6 +153,7 @@ def test_lines_are_faster() -> None:
     config.write("roi_y_size", 64)
     config.write("frame_time", 1 / 18000)
     assert (config.layout().height, config.layout().bit_depth) == (64, 8)
+    assert "even" in refused(config, "roi_y_size", 65)
     assert "cannot be 512" in refused(config, "roi_y_size", 512)
 
 

@@ -107,7 +107,7 @@ def test_a_virtual_dataset_with_channels(tmp_path: Path) -> None:
         file.create_virtual_dataset("entry/data/data", whole)
         file["entry/data/channel"] = ["threshold_1", "difference"]
         file["entry/instrument/detector/difference_channel/flatfield"] = np.full(SHAPE, 2, np.float32)
-    source = RecordingSource("dcu", [str(tmp_path / "x_master.h5")])
+    source = RecordingSource("dcu", [str(tmp_path / "x_*.h5")])
     assert source.fixed is not None
     assert source.fixed.channels == ("threshold_1", "difference")
     assert np.array_equal(shown(source), IMAGES)

@@ -25,6 +25,10 @@ from sim.dectris.stream import cbor, kernels, legacy
 from sim.dectris.stream.series import CborMessages, LegacyMessages, messages_of
 
 CAPTURE = Path(os.environ.get("STELLWERK_REAL_DATA", ".")) / "dectris" / "tickit-eiger-capture"
+real_data = pytest.mark.skipif(
+    not CAPTURE.is_dir(),
+    reason="STELLWERK_REAL_DATA does not name a folder with dectris/tickit-eiger-capture",
+)
 UNIQUE = "01HBV3JPF9T4ZDPADX6EMK6XMZ"
 Make = Callable[..., Any]
 
@@ -149,6 +153,18 @@ def test_the_kernels_send_what_python_would(
         assert pull.recv_multipart() == [bytes(part) for part in messages.image(number, run)]
 
 
+@pytest.mark.parametrize("form", ["legacy", "cbor"])
+def test_a_kernel_stops_or_skips_where_nobody_receives(
+    armed_series: Make, stream_keys: Make, form: str
+) -> None:
+    messages = messages_of(armed_series(LAYOUTS[0]), stream_keys(format=form))
+    run = ImageRun(0, 9, 0, 1000, 900, 0)
+    with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+        push.bind("tcp://127.0.0.1:*")
+        assert messages.send(kernels, push.underlying, run, waits=True, keep=True) == (0, 0)
+        assert messages.send(kernels, push.underlying, run, waits=False, keep=True) == (9, 0)
+
+
 def test_a_start_of_stream_1_has_the_parts_of_its_detail(armed_series: Make, stream_keys: Make) -> None:
     series = armed_series(LAYOUTS[0])
     assert len(legacy.start(series, stream_keys(header_detail="none"))) == 1
@@ -161,11 +177,11 @@ def test_a_start_of_stream_1_has_the_parts_of_its_detail(armed_series: Make, str
     assert bytes(parts[8]) == b"who"
 
 
+@real_data
+@pytest.mark.real_data
 def test_a_start_of_stream_2_is_what_was_captured_field_by_field(
     armed_series: Make, stream_keys: Make
 ) -> None:
-    if not CAPTURE.is_dir():
-        pytest.skip("STELLWERK_REAL_DATA does not name a folder with dectris/tickit-eiger-capture")
     real = cbor2.loads((CAPTURE / "start.cbor").read_bytes())
     layout = Layout(16, 24, 16, "bslz4")
     ours = untagged(cbor.start(armed_series(layout), stream_keys(header_detail="all")))
@@ -175,9 +191,9 @@ def test_a_start_of_stream_2_is_what_was_captured_field_by_field(
     assert {k: type(ours[k]) for k in same} == {k: type(real[k]) for k in same}
 
 
+@real_data
+@pytest.mark.real_data
 def test_the_captured_image_and_end_are_ours_byte_for_byte() -> None:
-    if not CAPTURE.is_dir():
-        pytest.skip("STELLWERK_REAL_DATA does not name a folder with dectris/tickit-eiger-capture")
     real = (CAPTURE / "image.cbor").read_bytes()
     blob = cbor2.loads(real)["data"]["threshold_1"].value[1].value.value[2]
     layout = Layout(4148, 4362, 16, "bslz4")

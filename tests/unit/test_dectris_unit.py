@@ -17,7 +17,7 @@ from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.dectris.unit.control import ControlUnit
 from sim.dectris.unit.delivery import Delivery
 from sim.dectris.unit.pulses import ExternalLine, PulseTrain
-from sim.dectris.unit.surroundings import Behaviour, Pictures
+from sim.dectris.unit.surroundings import Behaviour, Pictures, Rendered
 from sim.kernel import NS_PER_MS, NS_PER_S, FaultBoard, FaultSpec, SimTime
 
 FAULTS = (FaultSpec("early_end", "", ""), FaultSpec("detector_error", "", ""))
@@ -99,16 +99,18 @@ RING = Ring(
 class Bench:
     """A unit with two ways out, and time in our hands."""
 
-    def __init__(self, *, idle: bool = True) -> None:
+    def __init__(self, *, idle: bool = True, has_high_voltage: bool = False, slow: bool = False) -> None:
         self.sinks = (Sink(), Sink())
         self.line = ExternalLine()
         self.faults = FaultBoard("dcu", FAULTS)
         self.config = Config()
-        behaviour = Behaviour(1, "E-1", 0, idle, 0, 0)
+        behaviour = Behaviour(1, "E-1", 0, idle, 0, 0, has_high_voltage)
         pictures = Pictures(RING, (), (), np.zeros((2, 1000), np.float32))
-        self.unit = ControlUnit(
-            behaviour, self.config, lambda made: made(pictures), Delivery(self.sinks), self.line, self.faults
-        )
+        self.rendered: list[Rendered] = []
+        """With `slow`, who waits for pictures."""
+        render = self.rendered.append if slow else lambda made: made(pictures)
+        self.pictures = pictures
+        self.unit = ControlUnit(behaviour, self.config, render, Delivery(self.sinks), self.line, self.faults)
         self.now = 0
         self.wake: SimTime | None = None
 
@@ -259,6 +261,9 @@ def test_pulses_before_arm_are_ignored_and_those_during_an_exposure_are_missed()
     assert bench.log() == ["begin 1", "end after 3"]
     assert bench.unit.ignored_triggers == 9
     assert bench.unit.all_missed_triggers == 2
+    assert bench.unit.problems == (
+        (88 * MS, "series 1: 2 electrical triggers came while an image was exposed"),
+    )
 
 
 def test_the_first_pulses_are_skipped_when_the_configuration_says_so() -> None:
@@ -309,4 +314,47 @@ def test_a_series_of_more_than_a_week_is_refused() -> None:
     refused = bench.ask("arm")[0]
     assert isinstance(refused, Refused)
     assert "one week" in refused.reason
+    assert bench.unit.state == "idle"
+
+
+def test_a_reset_of_the_voltage_ramps() -> None:
+    bench = Bench(has_high_voltage=True)
+    assert bench.ask("hv_reset", 5) == [{}]
+    assert bench.unit.high_voltage == "RAMPING"
+    bench.to(5 * NS_PER_S)
+    assert bench.unit.high_voltage == "READY"
+    assert bench.ask("hv_enabled", False) == [{}]
+    assert bench.unit.high_voltage == "OFF"
+    refused = bench.ask("hv_reset", 1e9)[0]
+    assert isinstance(refused, Refused)
+    assert "600" in refused.reason
+
+
+def test_while_images_are_made_the_unit_configures_and_answers() -> None:
+    bench = Bench(slow=True)
+    answers = bench.ask("arm")
+    assert (answers, bench.unit.state) == ([], "configure")
+    assert isinstance(bench.ask("arm")[0], Refused)
+    bench.unit.submit(lambda: bench.rendered[0](bench.pictures))
+    bench.to(1)
+    assert (answers, bench.unit.state) == ([{"sequence id": 1}], "ready")
+
+
+@pytest.mark.parametrize("command", ["abort", "disarm", "initialize"])
+def test_what_stops_an_arm_is_not_undone_by_images_that_come_late(command: str) -> None:
+    bench = Bench(slow=True)
+    answers = bench.ask("arm")
+    bench.ask(command)
+    assert bench.unit.state == "idle"
+    bench.unit.submit(lambda: bench.rendered[0](bench.pictures))
+    bench.to(1)
+    assert (answers, bench.unit.state, bench.log()) == ([{"sequence id": 1}], "idle", [])
+
+
+def test_images_that_cannot_be_made_refuse_the_arm() -> None:
+    bench = Bench(slow=True)
+    answers = bench.ask("arm")
+    bench.unit.submit(lambda: bench.rendered[0](Refused(400, "no such images")))
+    bench.to(1)
+    assert isinstance(answers[0], Refused)
     assert bench.unit.state == "idle"

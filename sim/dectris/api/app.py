@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from sim.dectris.api import faults
-from sim.dectris.api.call import Call, split
+from sim.dectris.api.call import Call, path_of, split
 from sim.dectris.api.detector import DetectorModule
 from sim.dectris.api.documents import docs_page, log_archive
 from sim.dectris.api.files import serve_file
@@ -110,7 +110,7 @@ class RestInterface:
 
     async def _struck(self, request: Request) -> Response | None:
         """The answer of a fault that stands in for the true one."""
-        path = request.url.path
+        path = path_of(request)
         slow = faults.strike(self._board, "slow_http", path)
         if slow is not None:
             delay_s = slow.parameters["delay_s"]
@@ -119,7 +119,7 @@ class RestInterface:
 
     async def _answer(self, request: Request, seen: _Seen) -> Response | None:
         """The true answer; None where a fault wants none."""
-        path = request.url.path
+        path = path_of(request)
         if faults.strike(self._board, "hang_http", path) is not None:
             return None
         if faults.strike(self._board, "close_http", path) is not None:
@@ -135,8 +135,8 @@ class RestInterface:
         return answer if isinstance(answer, Response) else faults.answered(self._board, request, answer)
 
     async def _routed(self, request: Request, seen: _Seen) -> Any:
-        self._judge_path(request.url.path, seen)
-        first, _, rest = request.url.path.strip("/").partition("/")
+        self._judge_path(path_of(request), seen)
+        first, _, rest = path_of(request).strip("/").partition("/")
         if first == "data":
             return serve_file(self._parts.files, rest, request)
         if first == "docs" and request.method in ("GET", "HEAD"):
@@ -182,9 +182,9 @@ class RestInterface:
     def _note(self, request: Request, status: int, seen: _Seen) -> None:
         client = request.client.host if request.client is not None else "?"
         agent = request.headers.get("user-agent", "")
-        path = request.url.path
-        if request.url.query:
-            path += f"?{request.url.query}"
+        path = path_of(request)
+        if request.scope["query_string"]:
+            path += f"?{request.scope['query_string'].decode('latin-1')}"
         self._log.request(client, agent, request.method[:20], path, seen.shape, status, seen.remarks)
 
     async def _never_answered(self, request: Request) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from starlette.responses import Response
 
-from sim.dectris.api.arrays import array_object, body_limit, parsed_array, tiff_of
+from sim.dectris.api.arrays import array_json, body_limit, parsed_array, tiff_of
 from sim.dectris.api.call import Call
 from sim.dectris.api.module import Module, iso_time, no_argument
 from sim.dectris.api.ports import Ask, DetectorPort, Resolve
@@ -67,8 +67,9 @@ class DetectorModule(Module):
         array = self._configuration.read_array(call.key)
         if call.accepts(*_TIFF) and call.key != TABLE:
             return Response(await asyncio.to_thread(tiff_of, array), media_type="image/tiff")
-        answer = await asyncio.to_thread(array_object, array, call.version)
-        return {**answer, "access_mode": "r" if call.key == TABLE else "rw"}
+        access = "r" if call.key == TABLE else "rw"
+        text = await asyncio.to_thread(array_json, array, call.version, access)
+        return Response(text, media_type="application/json")
 
     async def configure(self, call: Call) -> Any:
         """Write one key or one array; the unit decides whether its state allows that."""

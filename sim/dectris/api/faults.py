@@ -7,6 +7,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from sim.dectris.api.call import path_of
 from sim.kernel import FaultBoard, FaultSpec
 from sim.kernel.faults import ActiveFault
 
@@ -62,10 +63,10 @@ def strike(board: FaultBoard, name: str, path: str) -> ActiveFault | None:
 
 def error(board: FaultBoard, request: Request) -> Response | None:
     """The answer of `http_error` or `garbage_http`, if one of them strikes."""
-    struck = strike(board, "http_error", request.url.path)
+    struck = strike(board, "http_error", path_of(request))
     if struck is not None:
         return PlainTextResponse("internal error (a fault that is switched on)", struck.parameters["status"])
-    if strike(board, "garbage_http", request.url.path) is not None:
+    if strike(board, "garbage_http", path_of(request)) is not None:
         return Response(b'{"value": \xff\x00 nothing', media_type="application/json")
     return None
 
@@ -73,6 +74,6 @@ def error(board: FaultBoard, request: Request) -> Response | None:
 def answered(board: FaultBoard, request: Request, answer: Any) -> Response:
     """The JSON answer, or what `wrong_type_http` makes of it."""
     with_value = isinstance(answer, dict) and "value" in answer
-    if with_value and strike(board, "wrong_type_http", request.url.path) is not None:
+    if with_value and strike(board, "wrong_type_http", path_of(request)) is not None:
         answer = {**answer, "value": [[]]}
     return JSONResponse(answer)

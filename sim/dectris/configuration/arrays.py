@@ -38,7 +38,7 @@ class ArrayStore:
         if kind == "flatfield" and not (np.isfinite(array).all() and (array >= 0).all()):
             raise Refused(400, "flatfield must hold finite numbers, none below zero")
         wanted = np.float32 if kind == "flatfield" else np.uint32
-        kept = np.array(array, dtype=wanted)
+        kept = np.array(array, dtype=wanted, copy=array.flags.writeable or array.dtype != wanted)
         kept.flags.writeable = False
         self._put[kind, threshold] = kept
 

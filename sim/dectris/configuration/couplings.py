@@ -16,7 +16,7 @@ from sim.dectris.configuration.detector_keys import (
     default_thresholds,
     threshold_names,
 )
-from sim.dectris.configuration.readout import derived, min_frame_time, number, window_of
+from sim.dectris.configuration.readout import derived, min_frame_time, number, whole, window_of
 from sim.dectris.keys import Value
 from sim.dectris.models import Model
 from sim.dectris.refusal import Refused
@@ -34,6 +34,8 @@ def consequences(model: Model, name: str, value: Value, present: Values) -> dict
 
     Raises Refused (400) where the result would be none that the detector can have.
     """
+    if name == "roi_y_size" and whole(value) % 2:
+        raise Refused(400, f"roi_y_size must be even, not {value}")
     direct = {name: value, **_direct(model, name, value, present)}
     merged = {**present, **direct}
     direct |= derived(model, merged)

@@ -24,7 +24,7 @@ from sim.dectris.sinks import ArmedSeries, ImageRun
 
 _PLANNED_IMAGES: Final = 1_000_000
 """As many images a master announces before they are taken; of a longer series it tells all at the end."""
-_PLANNED_FILES: Final = 10_000
+_PLANNED_FILES: Final = 1000
 _NO_SUCH_FILE: Final = 999_998
 """Where a wrong link leads."""
 
@@ -80,7 +80,7 @@ class SeriesWriter:
         self._open: h5py.File | None = None
         self._open_number = 0
         self._images: ImageDataset | None = None
-        self._bytes = 0
+        self._bytes = self._planned = 0
         self.taken = 0
         self.lost = 0
         """Images for which the buffer had no room."""
@@ -90,8 +90,8 @@ class SeriesWriter:
         if not self._job.settings.images_per_file:
             self._open_file(0)
             return
-        planned = min(self._job.series.expected, _PLANNED_IMAGES, _PLANNED_FILES * self._job.files_hold)
-        self._write_master(Taken(planned))
+        self._planned = min(self._job.series.expected, _PLANNED_IMAGES, _PLANNED_FILES * self._job.files_hold)
+        self._write_master(Taken(self._planned))
 
     def take(self, first: int, count: int, corrupt: AbstractSet[int]) -> int:
         """Write up to *count* images from number *first* on, into one file. How many; raises OSError."""
@@ -121,7 +121,9 @@ class SeriesWriter:
             return
         if self._images is not None:
             self._close_file()
-        if self._job.settings.stacked or self.lost or self.taken != self._job.series.expected:
+        announced = self._planned == self.taken and not self.lost and not self._job.settings.stacked
+        # A client may have cleared the files in the middle of the series.
+        if not announced or self._files.path(master_name(self._base)) is None:
             self._write_master(self._known())
 
     def give_up(self) -> None:

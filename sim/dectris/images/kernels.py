@@ -18,6 +18,7 @@ _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
 _EXACT: Final = 40.0
 """Up to this mean the Poisson distribution is inverted exactly; above it is a normal one with its skewness."""
+_UNLIKELY: Final = 1e-8
 _SMALL: Final = 0.03
 """Up to this, four terms of the exponential series are right to 4e-8; most pixels need no more."""
 _ONE_BY_ONE: Final = 64
@@ -73,8 +74,8 @@ def photons(
             k = 0
             term = np.float64(none[pixel])
             total = term
-            # Where the sum stops growing below u, rounding has eaten the last draw: the bound ends the loop.
-            while u > total and k < 400:
+            # Rounding of `none` may leave the sum of all terms below u: there the tail's last likely count is taken.
+            while u > total and (k < expected or term > _UNLIKELY):
                 k += 1
                 term *= expected / k
                 total += term

@@ -92,6 +92,12 @@ class Backlog:
         """How many images wait."""
         return self._images
 
+    @property
+    def control_messages(self) -> int:
+        """How many start and end messages wait."""
+        with self._lock:
+            return sum(isinstance(item, Single) and not item.images for item in self._items)
+
     def room(self, count: int, limit: int) -> int:
         """How many of *count* images fit below *limit*; when not all do, the refusal is kept in mind."""
         with self._lock:

@@ -46,18 +46,18 @@ IMAGE_FAULTS: Final = (
     FaultSpec(
         "wrong_size",
         "The size that an image message tells is wrong: stream 1 bytes of the data, stream 2 the height.",
-        "broken of the series report",
+        "truncated (stream 1) or broken (stream 2) of the series report",
         {"bytes": 1, **_FROM},
     ),
     FaultSpec(
         "truncated_blob",
         "The last bytes of an image's data are missing; stream 1 tells the full size.",
-        "truncated, broken or corrupt of the series report",
+        "truncated (stream 1) or corrupt (stream 2) of the series report",
         {"bytes": 16, **_FROM},
     ),
     FaultSpec(
         "wrong_hash",
-        "The hash of an image is not that of its data; stream 2 has no hash and shows nothing.",
+        "The hash of an image is not that of its data; never strikes on stream 2, which has none.",
         "corrupt of the series report",
         _FROM,
     ),
@@ -68,24 +68,24 @@ IMAGE_FAULTS: Final = (
         _FROM,
     ),
     FaultSpec(
-        "extra_part", "An image message has a part more than it should.", "broken of the series report", _FROM
+        "extra_part", "An image message has more parts than any has.", "broken of the series report", _FROM
     ),
     FaultSpec(
         "garbage",
         "Before an image comes a message of random bytes.",
-        "unexpected of the series report",
+        "broken of the series report",
         _FROM,
     ),
     FaultSpec(
         "silent_stream",
         "Nothing goes out for a time, then everything that became due meanwhile.",
-        "silence of the series report",
+        "silence_s of the series report",
         {"delay_s": 1.0, **_FROM},
     ),
 )
 MESSAGE_FAULTS: Final = (
     FaultSpec(
-        "missing_header", "The start message is not sent.", "no start comes; unexpected of what comes next"
+        "missing_header", "The start message is not sent.", "nothing starts; stale of the next series' report"
     ),
     FaultSpec(
         "stale_end",
@@ -166,7 +166,7 @@ class StreamFaults:
             size_error=int(self._number("wrong_size", "bytes", number)),
             inverted=self._strikes("corrupt_blob", number),
             cut_bytes=int(self._number("truncated_blob", "bytes", number)),
-            wrong_hash=self._strikes("wrong_hash", number),
+            wrong_hash=sending.form == "legacy" and self._strikes("wrong_hash", number),
             missing_part=self._strikes("missing_part", number),
             extra_part=self._strikes("extra_part", number),
         )

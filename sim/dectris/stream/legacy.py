@@ -16,7 +16,7 @@ from sim.dectris.images.encode import encoding
 from sim.dectris.images.frames import Layout, Ring
 from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.dectris.stream.settings import Settings
-from sim.dectris.stream.spoiling import EXTRA_PART, HONEST, WRONG_HASH, Spoiled
+from sim.dectris.stream.spoiling import EXTRA_PART, HONEST, Spoiled
 
 Parts = tuple[bytes | memoryview, ...]
 
@@ -98,7 +98,8 @@ def image(
     """An image message: 4 parts, and a fifth with an appendix."""
     data = blob(ring, number)
     begun = run.start_ns + (number - run.first) * run.period_ns
-    md5 = WRONG_HASH if spoiled.wrong_hash else ring.channels[0].md5[number % ring.distinct]
+    md5 = ring.channels[0].md5[number % ring.distinct]
+    md5 = md5[::-1] if spoiled.wrong_hash else md5
     identity = {"htype": "dimage-1.0", "series": series + spoiled.series_offset, "frame": number, "hash": md5}
     times = {
         "htype": "dconfig-1.0",
@@ -115,4 +116,4 @@ def image(
     parts = (*parts, appendix) if appendix else parts
     if spoiled.missing_part:
         parts = parts[:-1]
-    return (*parts, EXTRA_PART) if spoiled.extra_part else parts
+    return (*parts, *(EXTRA_PART for _ in range(6 - len(parts)))) if spoiled.extra_part else parts

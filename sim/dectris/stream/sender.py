@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum, auto
 from types import ModuleType
 from typing import Final
 
@@ -17,12 +16,11 @@ import zmq
 from sim.dectris.sinks import ImageRun
 from sim.dectris.stream.backlog import Backlog, Item, Run, Sending, Single, head
 from sim.dectris.stream.legacy import Parts
+from sim.dectris.stream.patience import Patience, Policy
 from sim.dectris.stream.settings import Settings
 from sim.dectris.stream.sockets import StreamSocket
 from sim.kernel import Transcript
 
-PATIENCE_S: Final = 1.0
-"""With policy drop: how long start and end messages, and images that were held, wait for a receiver that is there."""
 CHUNK: Final = 4096
 """Images for one call of a kernel, so that an abort is noticed soon."""
 SLOW_CHUNK: Final = 64
@@ -33,15 +31,6 @@ SHOWN_IMAGES: Final = 8
 """Images of a series whose messages stand in the transcript."""
 
 
-class Policy(StrEnum):
-    """What happens to an image that no receiver takes at once."""
-
-    BLOCK = auto()
-    """It waits, and the acquisition with it. Hardware never does; for benches that must lose nothing."""
-    DROP = auto()
-    """It is dropped and counted, as on hardware; also when no client is connected."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What the sender tells others. Called from the sender's thread."""
@@ -49,7 +38,7 @@ class Outside:
     room_made: Callable[[], None]
     """There is room for images again after some were refused."""
     note: Callable[[str, str], None]
-    """Stream (legacy or cbor) and a sentence on a client that came or went."""
+    """A client's address, and what it did: came, went, or does not speak ZeroMQ."""
     transcript: Transcript
 
 
@@ -60,7 +49,7 @@ class Sender:
         self, backlog: Backlog, settings: Settings, policy: Policy, room: int, outside: Outside
     ) -> None:
         self._backlog, self._settings, self._outside = backlog, settings, outside
-        self._waits, self._room = policy is Policy.BLOCK, room
+        self._patience, self._room = Patience(policy), room
         self._sockets: dict[str, StreamSocket] = {}
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._work, name="stream sender", daemon=True)
@@ -71,8 +60,6 @@ class Sender:
         self._loading: threading.Thread | None = None
         self._kept: dict[int, object] = {}
         self._held = False
-        self._patient = False
-        self._stuck_since: float | None = None
         self._paused: tuple[Item, float] | None = None
         self._notes_left, self._notes_from = NOTES_PER_S, 0.0
 
@@ -91,7 +78,8 @@ class Sender:
     def load_kernels(self) -> None:
         """Load what is compiled, in the background: half a second, or some when compiled for the first time."""
         if self._loading is None:
-            self._loading = threading.Thread(target=self._load, name="stream kernels", daemon=True)
+            # No daemon: a thread that compiles must not be torn down with the interpreter.
+            self._loading = threading.Thread(target=self._load, name="stream kernels")
             self._loading.start()
 
     def stop(self, timeout_s: float = 1.5) -> None:
@@ -130,17 +118,18 @@ class Sender:
             self._outside.room_made()
         item = self._backlog.front()
         if item is None:
-            self._patient = False
+            self._patience.grant(0)
             return None
         if self._settings.mode != "enabled":
             self._held = True
             return None
         if self._held:
-            self._held, self._patient = False, True
+            self._held = False
+            self._patience.grant(self._backlog.images)
         if isinstance(item, Single) and (pause_s := self._pause(item)) > 0:
             return pause_s
         done = self._send_run(item) if isinstance(item, Run) else self._send_single(item)
-        return 0 if done else self._stuck()
+        return 0 if done else self._patience.limit_s
 
     def _pause(self, item: Single) -> float:
         """How much of the item's delay is left."""
@@ -149,27 +138,13 @@ class Sender:
         now = time.monotonic()
         if self._paused is None or self._paused[0] is not item:
             self._paused = item, now + item.delay_s
-            self._patient = True
+        self._patience.grant(self._backlog.images)
         return self._paused[1] - now
-
-    def _stuck(self) -> float | None:
-        """Nobody takes the front item, and it is to wait. Returns for how long at most."""
-        return None if self._waits else PATIENCE_S
 
     def _may_wait(self, bound: StreamSocket, *, control: bool) -> bool:
         """Whether a message that nobody takes now waits for a receiver."""
-        if self._waits:
-            return True
         self._hear(bound)
-        if not bound.peers or not (control or self._patient):
-            return False
-        now = time.monotonic()
-        if self._stuck_since is None:
-            self._stuck_since = now
-        if now - self._stuck_since < PATIENCE_S:
-            return True
-        self._patient = False
-        return False
+        return self._patience.allows(time.monotonic(), peers=bound.peers, control=control)
 
     def _send_single(self, item: Single) -> bool:
         """Send one message, or drop it. Returns False when it waits."""
@@ -179,7 +154,7 @@ class Sender:
         if not went and bound is not None and self._may_wait(bound, control=not item.images):
             return False
         if went:
-            self._stuck_since = None
+            self._patience.taken()
             if not item.images or item.sending.tally.sent < SHOWN_IMAGES:
                 self._show(parts)
         self._count(item.sending, item.images if went else 0, 0 if went else item.images)
@@ -205,12 +180,12 @@ class Sender:
                 kernels,
                 bound.socket.underlying,
                 head(item.run, CHUNK),
-                waits=self._waits or self._patient,
+                waits=self._patience.for_images,
                 keep=self._keep(item.sending),
             )
         self._count(item.sending, sent, handled - sent)
         if sent:
-            self._stuck_since = None
+            self._patience.taken()
         self._backlog.advance(item, handled)
         if handled:
             return True
@@ -228,7 +203,7 @@ class Sender:
                 sent += 1
                 if sending.tally.sent + sent <= SHOWN_IMAGES:
                     self._show(parts)
-            elif self._waits or self._patient:
+            elif self._patience.for_images:
                 return number - run.first, sent
         return run.count, sent
 
@@ -253,6 +228,7 @@ class Sender:
     def _count(self, sending: Sending, sent: int, dropped: int) -> None:
         sending.tally.sent += sent
         sending.tally.dropped += dropped
+        self._patience.handled(sent + dropped)
 
     def _keep(self, sending: Sending) -> bool:
         """Whether the ring lives as long as the sockets, so that libzmq may read from it at any time."""
@@ -289,11 +265,10 @@ class Sender:
 
     def _hear(self, bound: StreamSocket) -> None:
         """Pass on who came and went, some a second."""
-        form = next(name for name, other in self._sockets.items() if other is bound)
-        for sentence in bound.news():
+        for peer, what in bound.news():
             now = time.monotonic()
             if now - self._notes_from >= 1:
                 self._notes_left, self._notes_from = NOTES_PER_S, now
             if self._notes_left:
                 self._notes_left -= 1
-                self._outside.note(form, sentence)
+                self._outside.note(peer, what)

@@ -12,7 +12,8 @@ import zmq
 from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.dectris.stream.backlog import Backlog, Sending, head
 from sim.dectris.stream.faults import StreamFaults
-from sim.dectris.stream.sender import Outside, Policy, Sender
+from sim.dectris.stream.patience import Policy
+from sim.dectris.stream.sender import Outside, Sender
 from sim.dectris.stream.series import messages_of
 from sim.dectris.stream.settings import Settings
 from sim.dectris.stream.sockets import StreamSocket
@@ -20,6 +21,9 @@ from sim.kernel import FaultBoard, Problem, Server, Transcript
 
 HELD_IMAGES: Final = 1 << 18
 """Images that wait in all but a lossless stream: while the mode is disabled, or a fault keeps the stream silent."""
+MAX_CONTROL: Final = 1024
+"""Start and end messages that wait; with more, an arm forgets what waits: nobody has received for long."""
+NAMES: Final = {"legacy": "stream 1", "cbor": "stream 2"}
 LONG_SERIES: Final = 512
 """Images of a series that is worth loading the kernels for."""
 
@@ -58,7 +62,7 @@ class StreamSink:
         note: Callable[[str, str], None] = _unheard,
         now: Callable[[], int] = lambda: 0,
     ) -> None:
-        """*room_made* and *note* (stream, sentence) are called from a thread; *now* is simulated time, ns."""
+        """*room_made* and *note* (client's address, what it did) are called from a thread; *now*: simulated ns."""
         self.options = options or StreamOptions()
         self._device, self._settings, self._room_made, self._now = device, settings, room_made, now
         self._faults = StreamFaults(faults)
@@ -97,7 +101,7 @@ class StreamSink:
 
     def begin(self, series: ArmedSeries) -> None:
         """A series was armed: its start message. What is held of an earlier one is lost."""
-        if self._settings.mode != "enabled":
+        if self._settings.mode != "enabled" or self._backlog.control_messages > MAX_CONTROL:
             self._backlog.clear()
         if series.expected >= LONG_SERIES:
             self._sender.load_kernels()
@@ -155,7 +159,7 @@ class StreamSink:
         """Bind one stream's socket and hand it to the sender. Returns its address. Raises AddressTaken."""
         if self._context is None:
             self._context = zmq.Context(io_threads=1)
-        bound = StreamSocket(self._context, self._device, port, self.options.queue)
+        bound = StreamSocket(self._context, self._device, NAMES[form], port, self.options.queue)
         if self.options.policy is Policy.DROP:
             self._sender.load_kernels()
         self._sender.add(form, bound)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket as plain_sockets
+from collections import deque
 from typing import Final
 
 import zmq
@@ -18,20 +19,25 @@ _EVENTS: Final = (
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
+UNKNOWN: Final = "(unknown)"
 _FAILED: Final = (zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
 
 
 class StreamSocket:
     """One bound PUSH socket. Used by one thread at a time."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], device: str, port: int, queue: int) -> None:
-        """Bind. *queue* messages wait for each receiver. Raises AddressTaken."""
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], device: str, name: str, port: int, queue: int
+    ) -> None:
+        """Bind. *name* is what sentences call it; *queue* messages wait for each receiver. Raises AddressTaken."""
+        self.name = name
         self.socket = context.socket(zmq.PUSH)
         # The high-water mark counts messages, and has no effect after bind.
         self.socket.set_hwm(queue)
         self.socket.setsockopt(zmq.LINGER, 0)
         self._monitor = self.socket.get_monitor_socket(_EVENTS)
         self._peers: dict[int, str] = {}
+        self._fresh: deque[str] = deque(maxlen=64)
         try:
             self.socket.bind(f"tcp://127.0.0.1:{port or '*'}")
         except zmq.ZMQError as error:
@@ -51,21 +57,31 @@ class StreamSocket:
         """Readable when there is news."""
         return self._monitor
 
-    def news(self) -> list[str]:
-        """Who came and went since the last call, as sentences."""
-        told: list[str] = []
+    def news(self) -> list[tuple[str, str]]:
+        """Who came and went since the last call: address, and a sentence's end."""
+        told: list[tuple[str, str]] = []
         while self._monitor.poll(0):
             event = recv_monitor_message(self._monitor, zmq.NOBLOCK)
             kind, handle = event["event"], int(event["value"])
             if kind == zmq.EVENT_ACCEPTED:
                 self._peers[handle] = _peer(handle)
+                self._fresh.append(self._peers[handle])
             elif kind == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                told.append(f"a client is ready to receive; {self.peers} connected")
+                told.append((self._next_fresh(), f"receives {self.name}{self._shared()}"))
             elif kind in _FAILED:
-                told.append("a client connected that speaks no ZeroMQ")
+                told.append((self._next_fresh(), f"connected to {self.name} and speaks no ZeroMQ"))
             elif kind == zmq.EVENT_DISCONNECTED and handle in self._peers:
-                told.append(f"client {self._peers.pop(handle)} is gone; {self.peers} connected")
+                told.append((self._peers.pop(handle), f"left {self.name}"))
         return told
+
+    def _next_fresh(self) -> str:
+        """Who is meant by the news of a handshake, which does not tell: clients are greeted in the order they came."""
+        return self._fresh.popleft() if self._fresh else UNKNOWN
+
+    def _shared(self) -> str:
+        if self.peers < 2:
+            return ""
+        return f"; {self.peers} clients are connected, each gets a part of the messages"
 
     def close(self) -> None:
         """Close the socket; messages that nobody took are lost."""
@@ -82,4 +98,4 @@ def _peer(handle: int) -> str:
             host, port = connection.getpeername()[:2]
             return f"{host}:{port}"
     except OSError:
-        return "(unknown)"
+        return UNKNOWN

@@ -8,7 +8,6 @@ from typing import Final
 INVERTED_BYTES: Final = 16
 BLOCK_LENGTH_AT: Final = 12
 """Where the first block's length stands, behind the total and the block size (bslz4, and lz4 framed as in HDF5)."""
-WRONG_HASH: Final = "0" * 32
 EXTRA_PART: Final = b"nobody expects this part"
 
 
@@ -29,11 +28,11 @@ class Spoiled:
     cut_bytes: int = 0
     """How many of the last bytes of the data are missing."""
     wrong_hash: bool = False
-    """Stream 1 only; stream 2 has no hash."""
+    """Stream 1: the digits in reverse; stream 2 has no hash."""
     missing_part: bool = False
     """Stream 1: the last part; stream 2: the data of all channels."""
     extra_part: bool = False
-    """One more part."""
+    """More parts than any image message has: stream 1 six, stream 2 two."""
 
     def blob(self, blob: bytes | memoryview, *, hashed: bool) -> bytes | memoryview:
         """The data as they go out; *hashed* in a message that carries their hash."""

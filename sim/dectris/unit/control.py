@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from itertools import count
@@ -11,7 +12,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from sim.dectris.api.ports import Resolve
-from sim.dectris.refusal import Refused, unknown
+from sim.dectris.refusal import Refused
 from sim.dectris.sinks import ArmedSeries
 from sim.dectris.unit import states
 from sim.dectris.unit.delivery import Delivery
@@ -23,8 +24,7 @@ from sim.dectris.unit.surroundings import Behaviour, Configuration, Pictures, Re
 from sim.dectris.unit.voltage import HighVoltage
 from sim.kernel import NS_PER_S, FaultBoard, SimTime
 
-_HV_RESET_S: Final = 30.0
-"""How long `hv_reset` takes when it is told no time (SIMPLON API reference 1.8)."""
+_PROBLEMS: Final = 100
 
 
 class ControlUnit:
@@ -48,7 +48,8 @@ class ControlUnit:
         self._behaviour, self._config, self._render = behaviour, config, render
         self._faults, self._forget = faults, forget
         self._machine = Machine(State.IDLE if behaviour.starts_idle else State.NA)
-        self._running = Running(self._machine, delivery, line, faults)
+        self._running = Running(self._machine, delivery, line, faults, self._tell)
+        self._problems: deque[tuple[int, str]] = deque(maxlen=_PROBLEMS)
         self.unique_id = ""
         self._voltage = HighVoltage(on=behaviour.starts_idle)
         self._now = SimTime(0)
@@ -88,6 +89,7 @@ class ControlUnit:
             self._running.follow(at)
             self._now = max(self._now, at)
             action()
+        self._now = max(self._now, now)
         self._running.follow(now)
 
     def _wake(self) -> SimTime | None:
@@ -125,9 +127,12 @@ class ControlUnit:
         return self._running.ignored_triggers
 
     @property
-    def series(self) -> int:
-        """The newest series' number; 0 before the first."""
-        return self._last_number
+    def problems(self) -> Sequence[tuple[int, str]]:
+        """When (simulated ns) something was amiss, and a sentence; the newest hundred."""
+        return tuple(self._problems)
+
+    def _tell(self, sentence: str) -> None:
+        self._problems.append((self._now, f"series {self._last_number}: {sentence}"))
 
     def answer_later(self, delay_s: float, resolve: Resolve) -> None:
         """Answer nothing of interest after a delay in simulated time."""
@@ -153,7 +158,7 @@ class ControlUnit:
     def command(self, command: str, argument: object, resolve: Resolve) -> None:
         """Carry out a command. Trigger answers when its images are done, the others at once or after their time."""
         try:
-            wanted = _known(command)
+            wanted = states.command_named(command)
             states.check_allowed(wanted, self.state)
             self._check_argument(wanted, argument)
             self._carry_out(wanted, argument, resolve)
@@ -182,7 +187,8 @@ class ControlUnit:
         elif command is Command.HV_RESET:
             self._reset_voltage(argument, resolve)
         elif command is Command.HV_ENABLED:
-            self._switch_voltage(argument, resolve)
+            self._voltage.command(argument)
+            resolve({})
         else:
             self._stop(command)
             resolve({"sequence id": self._last_number})
@@ -224,18 +230,9 @@ class ControlUnit:
 
     def _reset_voltage(self, argument: object, resolve: Resolve) -> None:
         if not self._behaviour.has_high_voltage:
-            raise Refused(400, "command hv_reset is for CdTe sensors")
-        seconds = _HV_RESET_S if argument is None else argument
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= 600:
-            raise Refused(400, f"hv_reset must be told 1..600 seconds, not {argument!r}")
-        done = self._voltage.ramp()
+            raise Refused(400, "command hv_reset is for sensors that have a high voltage")
+        seconds, done = self._voltage.ramp(argument)
         self._at(self._now + round(seconds * NS_PER_S), done)
-        resolve({})
-
-    def _switch_voltage(self, argument: object, resolve: Resolve) -> None:
-        if not isinstance(argument, bool):
-            raise Refused(400, f"hv_enabled must be told true or false, not {argument!r}")
-        self._voltage.switch(on=argument)
         resolve({})
 
     def _arm(self, resolve: Resolve) -> None:
@@ -297,13 +294,6 @@ class ControlUnit:
             self._running.cancel(self._now)
         else:
             self._running.finish(dropping=command is Command.ABORT)
-
-
-def _known(command: str) -> Command:
-    try:
-        return Command(command)
-    except ValueError:
-        raise unknown(command) from None
 
 
 def iso_time(unix_ns: int) -> str:

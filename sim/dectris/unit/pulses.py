@@ -136,7 +136,8 @@ class Generator:
         """Start again with the armed series."""
         rhythm = self._rhythm
         self._series, self._first_ns = series, armed_ns + rhythm.delay_ns
-        self._period_ns = rhythm.period_ns or rhythm.burst * max(cycle_ns, rhythm.burst_period_ns)
+        within_ns = rhythm.burst_period_ns if rhythm.burst > 1 else 0
+        self._period_ns = rhythm.period_ns or rhythm.burst * max(cycle_ns, within_ns)
         self._pulse = 0
         self._pulses = (rhythm.bursts or ENDLESS) * rhythm.burst
 

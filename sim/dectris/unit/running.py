@@ -18,8 +18,17 @@ from sim.kernel import FaultBoard, SimTime
 class Running:
     """One armed series at a time, or none. Moves the unit's state with it."""
 
-    def __init__(self, machine: Machine, delivery: Delivery, line: PulseLine, faults: FaultBoard) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        delivery: Delivery,
+        line: PulseLine,
+        faults: FaultBoard,
+        tell: Callable[[str], None],
+    ) -> None:
+        """*tell* gets a sentence on a series in which something was amiss."""
         self._machine, self._delivery, self._line, self._faults = machine, delivery, line, faults
+        self._tell = tell
         self._exposures: Exposures | None = None
         self._announced = False
         self._answer: Callable[[dict[str, Any]], None] | None = None
@@ -116,6 +125,8 @@ class Running:
         if exposures is None:
             return
         self._missed_before += exposures.missed
+        if exposures.missed:
+            self._tell(f"{exposures.missed} electrical triggers came while an image was exposed")
         self._machine.enter(Event.SERIES_DONE)
         if dropping:
             self._delivery.abort()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum, auto
 from typing import Final
 
-from sim.dectris.refusal import Refused
+from sim.dectris.refusal import Refused, unknown
 
 
 class State(StrEnum):
@@ -108,6 +108,14 @@ class Machine:
     def enter(self, event: Event) -> None:
         """Follow an event. Raises KeyError for one that cannot happen here: that would be our bug."""
         self.state = after(self.state, event)
+
+
+def command_named(name: str) -> Command:
+    """The command. Raises Refused (404)."""
+    try:
+        return Command(name)
+    except ValueError:
+        raise unknown(name) from None
 
 
 def check_allowed(command: Command, state: State) -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pytest
 from PIL import Image
 
 from sim.dectris.configuration.changed import CHANGED
-from sim.dectris.models import MODELS
+from sim.dectris.models import MODELS, Modules
+from sim.kernel.http import HttpServer
+from sim.kernel.transcript import Transcript
 
 D = "/detector/api/1.8.0"
 
@@ -262,6 +266,9 @@ async def test_the_monitor_gives_images_now_or_as_soon_as_they_come(
     assert (await client.get(f"{images}/3/x")).status_code == 404
     assert (await client.put("/monitor/api/1.8.0/command/clear")).json() == {}
     assert (await client.get(f"{images}/")).json() == []
+    # An image that came and went must not be taken for one that comes.
+    assert unit.monitor.arrived.is_set()
+    assert (await client.get(f"{images}/next?timeout=5")).status_code == 408
 
 
 async def test_initialize_of_a_module_brings_the_vendors_defaults(
@@ -347,3 +354,30 @@ async def test_a_client_that_reads_once_gets_head_and_body(address: str) -> None
         assert int(lengths[0].split(b":")[1]) == len(body)
         assert "value" in json.loads(body)
         assert b"chunked" not in head
+
+
+async def test_each_model_has_the_high_voltage_command_of_its_sensor(make_unit: Any) -> None:
+    model = replace(MODELS["EIGER2 X CdTe 4M"], modules=Modules(1, 1, 64, 32))
+    unit = make_unit(model)
+    transport = httpx.ASGITransport(app=unit.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://dcu") as client:
+        assert "hv_reset" in (await client.get(f"{D}/command/keys")).json()
+        for wrong in (0, 601, True, "30"):
+            assert (await client.put(f"{D}/command/hv_reset", json={"value": wrong})).status_code == 400
+        assert (await client.put(f"{D}/command/hv_reset", json={"value": 5})).status_code == 200
+        assert (await client.put(f"{D}/command/hv_enabled", json={"value": True})).status_code == 404
+    assert unit.detector.commands == [("hv_reset", 5.0)]
+
+
+async def test_a_request_that_hangs_holds_nobody_up_when_the_unit_is_switched_off(unit: Any) -> None:
+    server = HttpServer("dcu", unit.app, transcript=Transcript(None, lambda: 0))
+    address = await server.start()
+    unit.faults.switch_on("hang_http", times=1)
+    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+        hanging = asyncio.create_task(client.get(f"{D}/status/state"))
+        while not unit.faults.struck():  # noqa: ASYNC110  # a fault has no event
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await server.stop()
+        with contextlib.suppress(httpx.TransportError):
+            assert (await hanging).status_code == 500
