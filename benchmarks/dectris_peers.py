@@ -168,7 +168,7 @@ def own(place: Place, frames: int, series: int, truth: NDArray[np.uint64]) -> tu
 def passive(place: Place, frames: int, series: int, truth: NDArray[np.uint64]) -> tuple[float, bool]:
     """Our acquisition, while somebody else arms LiberTEM's simulator, which lets nothing be configured."""
     rates = []
-    with connect(place.api, place.stream, stream_format="legacy") as connection:
+    with connect(place.api, place.stream) as connection:
         for _ in range(series + 1):
             result = take_passively(connection, frames)
             rates.append(result.report.measured.images_per_s)

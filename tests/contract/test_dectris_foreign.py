@@ -277,9 +277,7 @@ def test_our_acquisition_takes_three_series_of_libertems_own_simulator(unit: Uni
         assert theirs.stdin is not None
         assert theirs.stdout is not None
         ports = json.loads(theirs.stdout.readline())
-        with connect(
-            f"http://localhost:{ports['api']}", f"tcp://127.0.0.1:{ports['data']}", stream_format="legacy"
-        ) as connection:
+        with connect(f"http://localhost:{ports['api']}", f"tcp://127.0.0.1:{ports['data']}") as connection:
             for _ in range(3):  # it lets nothing be configured: somebody arms it, we take what comes
                 arming = threading.Thread(target=connection.client.arm)
                 arming.start()
