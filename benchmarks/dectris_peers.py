@@ -204,7 +204,12 @@ def libertem_simulator(dump: Path) -> Iterator[Place]:
     """LiberTEM's own simulator with a recorded series."""
     command = [*PEER, "sim", str(dump)]
     with subprocess.Popen(
-        command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # its web server tells every request
+        text=True,
     ) as process:
         assert process.stdout is not None
         ports = json.loads(process.stdout.readline())

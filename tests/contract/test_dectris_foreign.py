@@ -272,7 +272,12 @@ def test_our_acquisition_takes_three_series_of_libertems_own_simulator(unit: Uni
     number = record(unit, tmp_path / "dump.raw")
     command = [ENVIRONMENTS / "libertem/bin/python", SCRIPTS / "serve_libertem.py", tmp_path / "dump.raw"]
     with subprocess.Popen(
-        command, env=foreign_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=foreign_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as theirs:
         assert theirs.stdin is not None
         assert theirs.stdout is not None
