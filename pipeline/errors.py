@@ -231,7 +231,9 @@ class NothingCame(ControlUnitError):
 
     def __init__(self, stream_url: str, timeout_s: float, series: int | None = None) -> None:
         self.stream_url, self.timeout_s, self.series = stream_url, timeout_s, series
-        what = "no series started" if series is None else f"series {series} is armed, but its start did not come"
+        what = (
+            "no series started" if series is None else f"series {series} is armed, but its start did not come"
+        )
         super().__init__(
             f"{what} on {stream_url} for {timeout_s:g} s; is the detector armed, its stream enabled, "
             "and nobody else pulling?"

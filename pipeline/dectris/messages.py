@@ -100,6 +100,17 @@ def decode(parts: Sequence[Part]) -> Message:
     )
 
 
+def lacks_parts(parts: Sequence[Part]) -> bool:
+    """Whether a message is the beginning of a start message that says of itself that it has more parts."""
+    try:
+        first = _object(parts[0], "part 1")
+    except StreamBroken:
+        return False
+    detail = first.get("header_detail")
+    expected = HEADER_PARTS.get(detail, 0) if isinstance(detail, str) else 0
+    return first.get("htype") == "dheader-1.0" and len(parts) < expected
+
+
 def _header(first: Mapping[str, Any], parts: Sequence[Part]) -> HeaderMessage:
     detail = first.get("header_detail")
     if not isinstance(detail, str) or detail not in HEADER_PARTS:

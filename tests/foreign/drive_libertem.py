@@ -49,19 +49,21 @@ def left_half(shape):
     return mask
 
 
-def reconstruct(context, acquisition, name, series):
+def reconstruct(context, acquisition, name):
     """Run sum, frame sums and a virtual detector over a series, and keep them."""
-    total, frames, detector = context.run_udf(
-        dataset=acquisition, udf=[SumUDF(), SumSigUDF(), ApplyMasksUDF(mask_factories=[partial(left_half, acquisition.shape.sig.to_tuple())])]
+    detector = partial(left_half, acquisition.shape.sig.to_tuple())
+    total, frames, virtual = context.run_udf(
+        dataset=acquisition, udf=[SumUDF(), SumSigUDF(), ApplyMasksUDF(mask_factories=[detector])]
     )
-    numbers = seen.setdefault(name, [])
+    index = len(seen.setdefault(name, []))
+    excluded = acquisition.get_correction_data().get_excluded_pixels()
     np.savez(
-        Path(folder) / f"{name}_{len(numbers)}.npz",
+        Path(folder) / f"{name}_{index}.npz",
         sum=total["intensity"].data,
         frames=frames["intensity"].data,
-        detector=detector["intensity"].data,
+        detector=virtual["intensity"].data,
+        excluded=np.zeros(0) if excluded is None else excluded.todense(),
     )
-    numbers.append(int(series()))
 
 
 @contextmanager
@@ -82,7 +84,9 @@ def active(context, connection, name, *, mode, commands=(), repeat=3, **settings
     """Series that this client configures, arms and, where the mode wants it, triggers."""
     for _ in range(repeat):
         client = connection.get_api_client()
-        if mode == "inte":  # the controller knows one image in this mode: the user sets the rest, and leaves it alone
+        if (
+            mode == "inte"
+        ):  # the controller knows one image in this mode: the user sets the rest, and leaves it alone
             for key, value in (("trigger_mode", "inte"), ("nimages", 1), ("ntrigger", COUNT)):
                 client.setDetectorConfig(key, value)
         controller = connection.get_active_controller(
@@ -92,7 +96,8 @@ def active(context, connection, name, *, mode, commands=(), repeat=3, **settings
         acquisition = context.make_acquisition(
             conn=connection, nav_shape=NAV, controller=controller, hooks=hooks, frames_per_partition=8
         )
-        reconstruct(context, acquisition, name, lambda: acquisition.acquisition_state.sequence_id)
+        reconstruct(context, acquisition, name)
+        seen[name].append(int(acquisition.acquisition_state.sequence_id))
         hooks.sender.join()
 
 
@@ -112,7 +117,8 @@ def passive(context, connection, repeat=3):
         acquisition = context.make_acquisition(
             conn=connection, nav_shape=NAV, pending_aq=pending, frames_per_partition=8
         )
-        reconstruct(context, acquisition, "passive", lambda: pending.series)
+        reconstruct(context, acquisition, "passive")
+        seen["passive"].append(int(pending.series))
         trigger.join()
 
 
@@ -120,7 +126,7 @@ def aborted(context, connection):
     """A series that is aborted as soon as it is armed; what this client says of it."""
     try:
         active(context, connection, "never", mode="exte", commands=("abort",), repeat=1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it raises is what its user sees
         return f"{type(error).__name__}: {error}"
     return ""
 
@@ -137,6 +143,8 @@ def main():
             active(context, connection, "ints", mode="ints", commands=("trigger",))
             active(context, connection, "inte", mode="inte", commands=("trigger",) * COUNT)
             active(context, connection, "corrected", mode="exte", enable_corrections=True, repeat=1)
+            active(context, connection, "masked", mode="exte", mask_to_zero=True, repeat=1)
+            client.setDetectorConfig("mask_to_zero", False)
             passive(context, connection)
             active(context, connection, "active_again", mode="exts", repeat=1)
         with connected(context) as connection:

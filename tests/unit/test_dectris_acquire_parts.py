@@ -24,7 +24,25 @@ from pipeline.dectris.values import Progress
 from pipeline.errors import ControlUnitError, SettingRejected
 
 JSON = st.sampled_from(
-    [None, True, -1, 1 << 70, 3.5, "", "<u4", "<f4", "AAAA", "é", [], [4], [3, 4], [4, 3.0], [1 << 20, 1], [["base64"]], {}]
+    [
+        None,
+        True,
+        -1,
+        1 << 70,
+        3.5,
+        "",
+        "<u4",
+        "<f4",
+        "AAAA",
+        "é",
+        [],
+        [4],
+        [3, 4],
+        [4, 3.0],
+        [1 << 20, 1],
+        [["base64"]],
+        {},
+    ]
 )
 
 

@@ -14,12 +14,15 @@ from pipeline.dectris.engine.running import MAX_USELESS, Running
 from pipeline.dectris.engine.settings import Settings
 from pipeline.dectris.engine.slots import Slab
 from pipeline.dectris.engine.warming import warm_passes, warm_receiver
+from pipeline.dectris.messages import lacks_parts
 from pipeline.dectris.reduce.passes import plan
 from pipeline.dectris.reduce.reduction import Reduction
 from pipeline.dectris.values import Measured, Progress, SeriesReport, SeriesStart
 from pipeline.errors import ControlUnitError, StreamBroken
 
 WATCH_S: Final = 0.05
+PART_WAITS: Final = 50
+"""How often, 20 ms each, the rest of a start message is waited for that comes in messages of its own."""
 """How long a stop from outside may go unnoticed."""
 
 
@@ -96,6 +99,7 @@ class Engine:
 
     def _start_in(self, parts: list[bytes]) -> SeriesStart | None:
         """The start of a series, if a message is one. Raises StreamBroken when it is an unusable one."""
+        parts = self._together(parts)
         try:
             message = decode(parts)
         except StreamBroken:
@@ -106,6 +110,17 @@ class Engine:
             return message
         self._stale += 1
         return None
+
+    def _together(self, parts: list[bytes]) -> list[bytes]:
+        """A start message whose parts come as messages of their own: LiberTEM's simulator sends it so."""
+        for _ in range(PART_WAITS):
+            if not lacks_parts(parts):
+                break
+            more = self._receiver.message()
+            if more is not None and len(more) > 1:
+                break  # an image: the start message is a broken one
+            parts = [*parts, *(more or ())]
+        return parts
 
     def run(
         self,
