@@ -34,10 +34,20 @@ def test_a_control_unit_arms_and_answers(pytester: pytest.Pytester) -> None:
             detector = f"{dcu.api}/detector/api/1.8.0"
             httpx.put(f"{detector}/command/initialize").raise_for_status()
             assert httpx.get(f"{detector}/status/state").json()["value"] == "idle"
-            assert dcu.stream.startswith("tcp://127.0.0.1:")
+            assert {dcu.stream[:16], dcu.stream2[:16], dcu.trigger[:16]} == {"tcp://127.0.0.1:"}
+
+        def test_a_series_has_a_truth(dcu):
+            detector = f"{dcu.api}/detector/api/1.8.0"
+            for key, value in {"count_time": 0.001, "frame_time": 0.001, "nimages": 3}.items():
+                httpx.put(f"{detector}/config/{key}", json={"value": value}).raise_for_status()
+            series = httpx.put(f"{detector}/command/arm").json()["sequence id"]
+            httpx.put(f"{detector}/command/trigger").raise_for_status()
+            truth = dcu.truth(series)
+            assert truth.facts["images"] == 3
+            assert truth.sums["threshold_1"].sum() == truth.image_sums["threshold_1"][:3].sum()
         """,
     )
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=2)
 
 
 def test_a_catalogue_knows_its_detector(pytester: pytest.Pytester) -> None:
