@@ -20,6 +20,8 @@ ROOM: Final = 1.25
 """Expected bytes over the measured mean: images of a scan differ."""
 STACK_S: Final = 0.005
 """Time that a full stack should hold: handing one over costs some 0.1 ms, so this makes it a fiftieth."""
+MIN_STACK: Final = 16
+"""Summing in bit planes pays once for a slot (docs/dectris-engine.md)."""
 MAX_STACK: Final = 2048
 SLOT_BYTES: Final = 4 << 20
 """Size that a slot should not exceed where one image does not need it: larger ones leave the caches."""
@@ -187,12 +189,12 @@ def _bytes_per_frame(facts: Facts, probe: Probe | None, reasons: dict[str, str])
 
 
 def _stack(rate: float, whence: str, bytes_per_frame: int, reasons: dict[str, str]) -> int:
-    by_time = math.ceil(rate * STACK_S)
+    by_time = max(MIN_STACK, math.ceil(rate * STACK_S))
     by_size = max(1, SLOT_BYTES // bytes_per_frame)
     if by_size < by_time:
         reasons["frame_stack_size"] = f"a slot of {_size(SLOT_BYTES)} stays in reach of the caches"
     else:
-        reasons["frame_stack_size"] = f"{STACK_S * 1000:.0f} ms of images: {whence}"
+        reasons["frame_stack_size"] = f"{STACK_S * 1000:.0f} ms of images, {MIN_STACK} at least: {whence}"
     return max(1, min(by_time, by_size, MAX_STACK))
 
 
