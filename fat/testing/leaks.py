@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import psutil
 
 GRACE_S = 3.0
 """A process that was told to stop may take so long to be gone."""
+
+POLL_S = 0.2
 
 SEGMENTS = Path("/dev/shm")
 """Where Linux shows shared-memory segments."""
@@ -53,15 +56,24 @@ def leaked(before: Snapshot) -> list[str]:
     left = [f"thread {t.name}" for t in threading.enumerate() if t.ident not in before.threads]
     left += [f"process {c.pid} ({' '.join(c.cmdline()[:4])})" for c in alive if c.is_running()]
     left += [f"socket {address}" for _, address in now.sockets - before.sockets]
-    new_segments = now.segments - before.segments
-    if new_segments:
-        new_segments -= _mapped_by_others()
-        # What is gone by now was somebody's for a moment only; a name may tell that its maker is none of ours.
-        new_segments = frozenset(
-            name for name in new_segments if (SEGMENTS / name).exists() and not _made_by_others(name)
-        )
+    new_segments = _ours_that_stay(now.segments - before.segments)
     left += [f"shared-memory segment {name}" for name in sorted(new_segments)]
     return left
+
+
+def _ours_that_stay(names: frozenset[str]) -> frozenset[str]:
+    """Segments that are still there after a while and are nobody else's.
+
+    What is gone by then was somebody's for a moment only: semaphores of a process that has just ended outlive it until
+    its tracker removes them. A name may tell that its maker is none of ours.
+    """
+    deadline = time.monotonic() + GRACE_S
+    while True:
+        names -= _mapped_by_others() if names else frozenset()
+        names = frozenset(name for name in names if (SEGMENTS / name).exists() and not _made_by_others(name))
+        if not names or time.monotonic() > deadline:
+            return names
+        time.sleep(POLL_S)
 
 
 def _made_by_others(name: str) -> bool:

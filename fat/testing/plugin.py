@@ -24,8 +24,9 @@ _DATA_DIR: Final = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say what the plugin's marker means."""
+    """Say what the plugin's markers mean."""
     config.addinivalue_line("markers", "bench_file(path): the bench file that the fixture `bench` brings up")
+    config.addinivalue_line("markers", "dcu_table(toml): lines of the table of the control unit `dcu`")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -65,6 +66,7 @@ def stellwerk_small_bench(
     from fat.testing.small_bench import write_bench_file
 
     names = request.fixturenames
+    dcu_table = request.node.get_closest_marker("dcu_table")
     receiver = receiver_socket() if "agipd_module" in names else None
     try:
         path = write_bench_file(
@@ -74,6 +76,7 @@ def stellwerk_small_bench(
             receiver_port=None if receiver is None else receiver.getsockname()[1],
             # A test suite of ours names another database for the catalogue by a fixture of this name.
             caldb_database=request.getfixturevalue("caldb_database") if "caldb_database" in names else "",
+            dcu_table="" if dcu_table is None else dcu_table.args[0],
         )
         data_dir = tmp_path / "data"
         request.node.stash[_DATA_DIR] = data_dir
@@ -145,7 +148,10 @@ def agipd_module(stellwerk_small_bench: tuple[OwnedBench, Any], tmp_path: Path) 
 
 @pytest.fixture
 def dcu(stellwerk_small_bench: tuple[OwnedBench, Any], tmp_path: Path) -> Dcu:
-    """A simulated DECTRIS control unit: `dcu.api`, `dcu.stream`, `dcu.stream2`, `dcu.trigger`, `dcu.truth(series)`."""
+    """A simulated DECTRIS control unit: `dcu.api`, `dcu.stream`, `dcu.stream2`, `dcu.trigger`, `dcu.truth(series)`.
+
+    What it is: `@pytest.mark.dcu_table('triggers = { source = "external" }')`.
+    """
     from fat.testing.handles import Dcu
 
     endpoints = stellwerk_small_bench[0].endpoints

@@ -58,10 +58,12 @@ def write_bench_file(
     receiver_port: int | None,
     extra: str = "",
     caldb_database: str = "",
+    dcu_table: str = "",
 ) -> Path:
     """Write the bench file for a set of fixtures; returns its path.
 
     caldb_database  URL of the database that the catalogue uses; empty: a file of its own
+    dcu_table       lines for the control unit's table
     """
     text = HEAD.format(mode=mode)
     if receiver_port is not None:
@@ -70,6 +72,8 @@ def write_bench_file(
         text += TABLES.get(name, "")
         if name == "caldb" and caldb_database:
             text += f"database = {json.dumps(caldb_database)}\n"
+        if name == "dcu":
+            text += f"{dcu_table}\n"
     text += extra
     path = folder / "bench.toml"
     path.write_text(text, encoding="utf-8")

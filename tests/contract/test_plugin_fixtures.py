@@ -28,7 +28,10 @@ def test_a_control_unit_arms_and_answers(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
         """
+        import socket
+
         import httpx
+        import pytest
 
         def test_the_unit_is_idle_once_initialised(dcu):
             detector = f"{dcu.api}/detector/api/1.8.0"
@@ -36,12 +39,18 @@ def test_a_control_unit_arms_and_answers(pytester: pytest.Pytester) -> None:
             assert httpx.get(f"{detector}/status/state").json()["value"] == "idle"
             assert {dcu.stream[:16], dcu.stream2[:16], dcu.trigger[:16]} == {"tcp://127.0.0.1:"}
 
-        def test_a_series_has_a_truth(dcu):
+        @pytest.mark.dcu_table('''
+        frames = { source = "synthetic", width = 64, height = 64 }
+        triggers = { source = "external" }
+        config = { trigger_mode = "exts", count_time = 0.001, frame_time = 0.001, nimages = 3 }
+        ''')
+        def test_a_pulse_makes_images_and_the_series_has_a_truth(dcu):
             detector = f"{dcu.api}/detector/api/1.8.0"
-            for key, value in {"count_time": 0.001, "frame_time": 0.001, "nimages": 3}.items():
-                httpx.put(f"{detector}/config/{key}", json={"value": value}).raise_for_status()
             series = httpx.put(f"{detector}/command/arm").json()["sequence id"]
-            httpx.put(f"{detector}/command/trigger").raise_for_status()
+            host, port = dcu.trigger.removeprefix("tcp://").split(":")
+            with socket.create_connection((host, int(port)), 10) as line:
+                line.sendall(b"PULSE\\n")
+                assert line.recv(100) == b"OK 1\\n"
             truth = dcu.truth(series)
             assert truth.facts["images"] == 3
             assert truth.sums["threshold_1"].sum() == truth.image_sums["threshold_1"][:3].sum()
