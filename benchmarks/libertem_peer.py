@@ -56,10 +56,13 @@ def live(api_host, api_port, data_host, data_port, frames, series, saved):
             buffer_size=512,
         ) as connection,
     ):
+        client = connection.get_api_client()
+        pixels = client.detectorConfig("x_pixels_in_detector")["value"] ** 2
+        partition = min(2048, 32 * 2**20 // pixels)  # its default, 128, is dear for small images
         for number in range(int(series) + 1):
             watch = Stopwatch()
             acquisition = context.make_acquisition(
-                conn=connection, nav_shape=(int(frames),), hooks=watch, frames_per_partition=2048
+                conn=connection, nav_shape=(int(frames),), hooks=watch, frames_per_partition=partition
             )
             result = context.run_udf(dataset=acquisition, udf=SumUDF())
             rates.append(int(frames) / (time.perf_counter() - watch.began))
