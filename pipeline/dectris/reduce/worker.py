@@ -62,6 +62,11 @@ class _Room:
         self.is_pending = np.zeros(levels, bool)
         self.carry = np.zeros(words, np.uint64)
         self.again = np.zeros(elements, np.uint64)
+        # Pixels at the maximum of their type are counted by themselves.
+        self.tops = np.zeros((17, words), np.uint64)
+        self.tops_pending = np.zeros((17, words), np.uint64)
+        self.tops_are_pending = np.zeros(17, bool)
+        self.top = np.zeros(words, np.uint64)
 
 
 class Worker:
@@ -202,6 +207,7 @@ class Worker:
                 frames.data, offsets, lengths, status, self._pixels, frames.dtype.itemsize, block_bytes,
                 bool(one.sums), one.ignore_maximum, room.planes, room.lanes, places[0], kernels.SPREAD, sums,
                 frame_sums, one.masks, weighted, room.counters, room.pending, room.is_pending, room.carry, room.again,
+                room.tops, room.tops_pending, room.tops_are_pending, room.top,
             )  # fmt: skip
         else:
             reduce_bslz4(

@@ -144,26 +144,34 @@ def _pad(planes: Any, length: Any, padded: Any, depth: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _clear_maximum(words: Any, row: Any, depth: Any, carry: Any) -> None:
-    """Set pixels in which all bits are set to 0."""
-    _copy(words[:row], carry)
-    for bit in range(1, depth):
+def _part_maximum(words: Any, row: Any, depth: Any, carry: Any) -> Any:
+    """Set pixels in which all bits are set to 0, and leave a bit for each of them in carry; whether there is one.
+
+    Gaps and masked pixels have all bits set. With them no plane would be empty, and all of them cost an addition.
+    """
+    carry = carry[:row]
+    _copy(words[(depth - 1) * row : depth * row], carry)
+    for bit in range(depth - 2, -1, -1):
+        if any_bit_of(carry) == 0:
+            return False
         plane = words[bit * row : (bit + 1) * row]
         for w in range(row):
             carry[w] &= plane[w]
-        if any_bit_of(carry[:row]) == 0:
-            return
+    if any_bit_of(carry) == 0:
+        return False
     for bit in range(depth):
         plane = words[bit * row : (bit + 1) * row]
         for w in range(row):
             plane[w] &= ~carry[w]
+    return True
 
 
 @njit(nogil=True, cache=True)
 def sum_bslz4(
     data: Any, offsets: Any, lengths: Any, status: Any, pixels: Any, itemsize: Any, block_bytes: Any, want_sum: Any,
     ignore_maximum: Any, planes: Any, lanes: Any, positions: Any, spread: Any, sums: Any, frame_sums: Any,
-    masks: Any, counts: Any, counters: Any, pending: Any, is_pending: Any, carry: Any, again: Any,
+    masks: Any, counts: Any, counters: Any, pending: Any, is_pending: Any, carry: Any, again: Any, tops: Any,
+    tops_pending: Any, tops_are_pending: Any, top: Any,
 ) -> None:  # fmt: skip
     """As reduce_bslz4, for sums and masks only: adds and counts in bit planes, without ever making pixels of them.
 
@@ -172,13 +180,16 @@ def sum_bslz4(
     k) gets the sum of the pixels whose
     bit is set. counters, pending (levels, elements / 64) uint64 zeros, is_pending (levels,) bool False, carry
     (elements / 64,) and again (elements,) uint64; levels must hold the bits of the image and of the number of frames
-    together.
+    together. tops, tops_pending, tops_are_pending and top (elements / 64,) the same for pixels at the type's maximum,
+    which are counted by themselves; levels for the number of frames.
     """
     depth = 8 * itemsize
     elements = block_bytes // itemsize
     frames = offsets.size
     words = planes.view(np.uint64)
     levels = is_pending.size
+    maximum = (np.uint64(1) << np.uint64(depth)) - np.uint64(1)
+    any_top = False
     frame_sums[:] = 0
     counts[:] = 0
     for f in range(frames):
@@ -198,9 +209,16 @@ def sum_bslz4(
             positions[f] = at
             if count & 63:
                 _pad(planes, count >> 3, 8 * row, depth)
-            if ignore_maximum:
-                _clear_maximum(words, row, depth, carry)
             total = np.uint64(0)
+            if _part_maximum(words, row, depth, top) and not ignore_maximum:
+                any_top = True
+                at_top = top[:row]
+                total += _ones(at_top) * maximum
+                for k in range(masks.shape[0]):
+                    mask = masks[k, first >> 6 : (first >> 6) + row]
+                    counts[f, k] += np.float64(_ones_in(at_top, mask) * maximum)
+                if want_sum:
+                    _add_plane(at_top, 0, tops, tops_pending, tops_are_pending, carry)
             for bit in range(depth):
                 plane = words[bit * row : (bit + 1) * row]
                 # Counting is done bit by bit of code, or-ing by vectors: look first.
@@ -215,6 +233,21 @@ def sum_bslz4(
             frame_sums[f] += total
         if want_sum:
             _drain(counters, pending, is_pending, row, levels, lanes, spread, sums[first : first + count])
+            if any_top:
+                any_top = False
+                again[:count] = 0
+                _drain(
+                    tops,
+                    tops_pending,
+                    tops_are_pending,
+                    row,
+                    tops_are_pending.size,
+                    lanes,
+                    spread,
+                    again[:count],
+                )
+                for e in range(count):
+                    sums[first + e] += again[e] * maximum
     for f in range(frames):
         if status[f] == GOOD and positions[f] != offsets[f] + lengths[f]:
             status[f] = CUT
@@ -246,7 +279,7 @@ def _take_out(
         if count & 63:
             _pad(planes, count >> 3, 8 * row, 8 * itemsize)
         if ignore_maximum:
-            _clear_maximum(words, row, 8 * itemsize, carry)
+            _part_maximum(words, row, 8 * itemsize, carry)
         again[:count] = 0
         for bit in range(8 * itemsize):
             _add_plane(words[bit * row : (bit + 1) * row], bit, counters, pending, is_pending, carry)
