@@ -97,7 +97,6 @@ class _Builder:
             around.faults,
             self._now,
             buffer_bytes=table.file_buffer_bytes,
-            room_made=self._door.soon,
         )
         self._monitor = MonitorSink(self._monitor_settings.registry.values)
         self._truth = TruthFiles(around.name, self._own_folder / "truth", self._now)

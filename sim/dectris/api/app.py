@@ -93,6 +93,8 @@ class RestInterface:
         parts.system_settings.boot()
         parts.stream.initialize()
         parts.files.initialize()
+        # A real unit keeps its files in memory: they end with the service.
+        parts.files.clear()
         parts.monitor.initialize()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

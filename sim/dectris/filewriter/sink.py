@@ -56,11 +56,9 @@ class FileWriterSink:
         now: Callable[[], int],
         *,
         buffer_bytes: int = BUFFER_BYTES,
-        room_made: Callable[[], None] = lambda: None,
     ) -> None:
         """*config*: present values of the module's keys; *now*: simulated time in ns."""
         self._device, self._config, self._faults, self._now = device, config, faults, now
-        self._room_made = room_made
         self._files = FinishedFiles(folder, buffer_bytes, now)
         self._changed = threading.Condition()
         self._waiting: deque[_Work] = deque()

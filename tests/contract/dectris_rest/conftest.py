@@ -137,7 +137,7 @@ class FakeFiles:
             self.delete(name)
 
     def initialize(self) -> None:
-        self.clear()
+        self.error = []
 
 
 class FakeMonitor:

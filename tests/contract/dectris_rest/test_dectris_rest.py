@@ -271,13 +271,16 @@ async def test_the_monitor_gives_images_now_or_as_soon_as_they_come(
     assert (await client.get(f"{images}/next?timeout=5")).status_code == 408
 
 
-async def test_initialize_of_a_module_brings_the_vendors_defaults(
-    unit: Any, client: httpx.AsyncClient
+async def test_initialize_of_a_module_brings_the_vendors_defaults_and_a_restart_forgets_files(
+    unit: Any, client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
+    (tmp_path / "series_1_master.h5").write_bytes(b"images")
     assert (await client.put("/stream/api/1.8.0/command/initialize")).json() == {}
     assert await value(client, "/stream/api/1.8.0/config/mode") == "disabled"
+    assert unit.files.names() == ["series_1_master.h5"]
     assert (await client.put("/system/api/1.8.0/command/restart")).json() == {}
     unit.app.forget()
+    assert unit.files.names() == []
     assert unit.detector.state == "na"
     assert await value(client, "/stream/api/1.8.0/config/mode") == "enabled"
 
