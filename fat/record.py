@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,15 @@ def write_record(run_dir: Path) -> dict[str, Any]:
     record = build_record(open_run(run_dir))
     write_json_atomically(run_dir / "record.json", record)
     return record
+
+
+def is_recorded(run_dir: Path) -> bool:
+    """Whether `record.json` tells what the journal tells."""
+    try:
+        written = json.loads((run_dir / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(written == json.loads(json.dumps(build_record(open_run(run_dir)))))
 
 
 def build_record(state: RunState) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fat.record import write_record
+from fat.record import is_recorded, write_record
 
 
 def finish(run_dir: Path, *, draw_anew: bool = True) -> Path:
@@ -17,3 +17,15 @@ def finish(run_dir: Path, *, draw_anew: bool = True) -> Path:
 
     write_record(run_dir)
     return write_report(run_dir, draw_anew=draw_anew)
+
+
+def finish_if_missed(run_dir: Path) -> None:
+    """Write record and report of a run that was killed between the end of its journal and them."""
+    report = run_dir / "report.html"
+    record = run_dir / "record.json"
+    if (
+        not is_recorded(run_dir)
+        or not report.exists()
+        or report.stat().st_mtime_ns < record.stat().st_mtime_ns
+    ):
+        finish(run_dir, draw_anew=False)

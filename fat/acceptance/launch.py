@@ -12,7 +12,7 @@ from typing import Any, Final
 import typer
 
 from fat.acceptance.display import Display
-from fat.acceptance.finish import finish
+from fat.acceptance.finish import finish, finish_if_missed
 from fat.acceptance.slack import slack_listener
 from fat.bench.client import ClockClient, running_bench
 from fat.bench.file import BenchFile, load, parse
@@ -64,6 +64,7 @@ def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = 
     """Go on with an acceptance run where its journal ends. Returns the exit code; 0 when nothing is left."""
     state = open_run(run_dir)
     if not resumable(run_dir):
+        finish_if_missed(run_dir)
         text = f"run {run_dir.name} has ended with {state.verdict}; nothing is left to do"
         typer.echo(json.dumps({"run": run_dir.name, "nothing_left": True}) if json_output else text)
         return 0

@@ -123,11 +123,18 @@ class BridgeServer:
                     self._wake_there.recv()
                 else:
                     self._hear()
-            while (self._asking or self._mode != "REP") and (parts := self._take()) is not None:
-                if self._mode == "REP":
-                    self._answer(parts)
-                else:
-                    self._send(parts)
+            self._give_what_waits()
+
+    def _give_what_waits(self) -> None:
+        """Send trains as long as there are some, and somebody to take them.
+
+        A method of its own: a train that has gone out must not be kept by a name here until the next one comes.
+        """
+        while (self._asking or self._mode != "REP") and (parts := self._take()) is not None:
+            if self._mode == "REP":
+                self._answer(parts)
+            else:
+                self._send(parts)
 
     def _hear(self) -> None:
         """Take a request in. Anything but `next` is answered at once."""

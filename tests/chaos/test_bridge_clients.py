@@ -125,6 +125,27 @@ def take(server: BridgeServer, address: str, mode: Mode, trains: Trains, count: 
     return seen
 
 
+def test_a_train_that_was_taken_is_let_go_at_once(served: tuple[BridgeServer, str, Mode]) -> None:
+    server, address, mode = served
+    trains = Trains(server)
+    with zmq.Context() as context, context.socket(CLIENT[mode]) as client:
+        client.linger = 0
+        if mode == "PUB":
+            client.subscribe(b"")
+        client.connect(address)
+        if mode == "REP":
+            client.send(b"next")
+            until(lambda: server.counters["requests"] == 1, "the request does not come")
+        trains.publish()
+        while mode != "REP" and not client.poll(50):  # whoever connects late misses some
+            trains.publish()
+        client.recv_multipart()
+        until(
+            lambda: trains.held == 0 or (client.poll(10) > 0 and not client.recv_multipart()),
+            "the train is kept",
+        )
+
+
 def test_clients_that_vanish_while_they_receive(served: tuple[BridgeServer, str, Mode]) -> None:
     server, address, mode = served
     trains, process = Trains(server), psutil.Process()

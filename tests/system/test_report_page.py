@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 from fat.acceptance.finish import finish
+from fat.acceptance.launch import resume
 from fat.limits import Limit, load_limits
 from fat.measurement import Measurement
 from fat.report import data
-from scheduler import Plan, Task, create_run
+from scheduler import Plan, Task, create_run, resumable
 from scheduler.journal import Journal
 
 CHROMIUM = shutil.which("chromium")
@@ -37,6 +39,9 @@ def make_run(root: Path, events: list[tuple[str, dict[str, Any]]]) -> Path:
         for event, fields in events:
             journal.append(event, fields, 0)
     return run_dir
+
+
+FINISHED = ("run_finished", {"verdict": "PASS"})
 
 
 def started() -> tuple[str, dict[str, Any]]:
@@ -133,6 +138,24 @@ def test_a_figure_is_drawn_again_when_its_arrays_are_new_or_somebody_asks(tmp_pa
     assert figures(draw_anew=False) == drawn
     (run_dir / "figures/dcu.png").write_bytes(b"as it was drawn before")
     assert figures(draw_anew=True) == drawn
+
+
+def test_a_run_that_was_killed_after_its_last_journal_line_gets_its_record_when_it_is_resumed(
+    tmp_path: Path,
+) -> None:
+    run_dir = make_run(tmp_path, [started()])
+    finish(run_dir)
+    with Journal(run_dir / "journal.jsonl") as journal:
+        for event, fields in [*measured(2.0), FINISHED]:
+            journal.append(event, fields, 0)
+    assert not resumable(run_dir)
+    assert resume(run_dir) == 0
+    record = json.loads((run_dir / "record.json").read_text())
+    assert record["measurements"][0][1]["value"] == 2.0
+    assert "Noise, median" in (run_dir / "report.html").read_text()
+    written = (run_dir / "record.json").stat().st_mtime_ns
+    assert resume(run_dir) == 0
+    assert (run_dir / "record.json").stat().st_mtime_ns == written, "it was written once more"
 
 
 @chromium
