@@ -69,10 +69,10 @@ def _workers(facts: Facts, choice: Choice, probe: Probe) -> tuple[str, list[str]
             f"the reduction limits: {probe.reduce_us:.1f} of {probe.work_us:.1f} µs for an image are spent in it; a "
             "cheaper reduction helps, more workers only where it leaves the interpreter's lock"
         ]
-    more = facts.cores - 1 - choice.workers
+    more = facts.cores - choice.workers
     hashes = f", {probe.hash_us:.1f} of them for checking its hash" if probe.hash_us >= 0.1 else ""
     advice = (
-        f"up to {facts.cores - 1} workers fit this machine"
+        f"up to {facts.cores} workers fit this machine"
         if more > 0
         else f"all of the {facts.cores} cores are in use; another machine, or fewer reductions, would help"
     )

@@ -20,10 +20,14 @@ ROOM: Final = 1.25
 """Expected bytes over the measured mean: images of a scan differ."""
 STACK_S: Final = 0.005
 """Time that a full stack should hold: handing one over costs some 0.1 ms, so this makes it a fiftieth."""
-MIN_STACK: Final = 16
-"""Summing in bit planes pays once for a slot (docs/dectris-engine.md)."""
+MIN_STACK: Final = 128
+"""Summing in bit planes turns planes into numbers once for a slot: at 512 × 512 a slot of 23 images costs half as much
+again for each image as one of 128."""
+FEW: Final = 16
+"""Images that a slot should have even where they are large."""
+MIN_SLOTS: Final = 8
 MAX_STACK: Final = 2048
-SLOT_BYTES: Final = 4 << 20
+SLOT_BYTES: Final = 8 << 20
 """Size that a slot should not exceed where one image does not need it: larger ones leave the caches."""
 BUFFER_S: Final = 1.0
 """Time that all slots together should bridge."""
@@ -34,7 +38,7 @@ SLOTS_PER_WORKER: Final = 4
 MAX_SLOTS: Final = 4096
 PIXEL_RATE: Final = 1.2e9
 """Pixels per second that the fastest detectors deliver: QUADRO 4500 × 512 × 512, ARINA 120 000 × 96 × 96."""
-PIXEL_NS: Final = 0.5
+PIXEL_NS: Final = 0.8
 """Expected time to unpack and add one pixel, where nothing is measured."""
 IMAGE_US: Final = 3.0
 """Expected time for each image besides its pixels."""
@@ -150,7 +154,7 @@ def choose(facts: Facts, probe: Probe | None = None, given: Overrides | None = N
     reasons: dict[str, str] = {}
     rate, whence = _rate(facts, probe)
     bytes_per_frame = given.bytes_per_frame or _bytes_per_frame(facts, probe, reasons)
-    stack = given.frame_stack_size or _stack(rate, whence, bytes_per_frame, reasons)
+    stack = given.frame_stack_size or _stack(facts, rate, whence, bytes_per_frame, reasons)
     least = math.ceil(facts.largest_bytes / bytes_per_frame)
     if stack < least:
         stack = least
@@ -188,11 +192,14 @@ def _bytes_per_frame(facts: Facts, probe: Probe | None, reasons: dict[str, str])
     return _in_64(facts.raw_bytes / COMPRESSED_SHARE)
 
 
-def _stack(rate: float, whence: str, bytes_per_frame: int, reasons: dict[str, str]) -> int:
+def _stack(facts: Facts, rate: float, whence: str, bytes_per_frame: int, reasons: dict[str, str]) -> int:
     by_time = max(MIN_STACK, math.ceil(rate * STACK_S))
-    by_size = max(1, SLOT_BYTES // bytes_per_frame)
+    near = max(FEW, SLOT_BYTES // bytes_per_frame)
+    by_size = max(1, min(near, _room(facts) // (MIN_SLOTS * bytes_per_frame)))
     if by_size < by_time:
-        reasons["frame_stack_size"] = f"a slot of {_size(SLOT_BYTES)} stays in reach of the caches"
+        reasons["frame_stack_size"] = (
+            f"a slot of {_size(SLOT_BYTES)} stays in reach of the caches; {FEW} images at least where memory allows"
+        )
     else:
         reasons["frame_stack_size"] = f"{STACK_S * 1000:.0f} ms of images, {MIN_STACK} at least: {whence}"
     return max(1, min(by_time, by_size, MAX_STACK))
@@ -205,10 +212,11 @@ def _workers(facts: Facts, probe: Probe | None, rate: float, reasons: dict[str, 
         image_us = IMAGE_US + facts.width * facts.height * facts.channels * PIXEL_NS / 1000
         how = "expected"
     wanted = max(1, math.ceil(rate * image_us / 1e6 / LOAD))
-    most = max(1, facts.cores - 1)
+    # The receiver waits most of its time, and hands over what it has when it does not: it needs no core of its own.
+    most = max(1, facts.cores)
     reason = f"{image_us:.1f} µs for an image ({how}) × {rate:,.0f} images/s need {wanted}"
     if wanted > most:
-        reason += f"; {facts.cores} cores less one for the receiver leave {most}"
+        reason += f"; there are {facts.cores} cores"
     reasons["workers"] = reason
     return min(wanted, most)
 
@@ -217,9 +225,9 @@ def _slots(
     facts: Facts, rate: float, slot_bytes: int, stack: int, workers: int, reasons: dict[str, str]
 ) -> int:
     by_time = math.ceil(rate * BUFFER_S / stack)
-    room = min(BUFFER_BYTES, facts.memory_bytes // MEMORY_SHARE)
+    room = _room(facts)
     by_memory = max(2, room // slot_bytes)
-    least = max(8, SLOTS_PER_WORKER * workers)
+    least = max(MIN_SLOTS, SLOTS_PER_WORKER * workers)
     if by_memory < max(by_time, least):
         reasons["num_slots"] = f"{_size(room)} of memory: a quarter of what is free, 2 GiB at the most"
         return int(by_memory)
@@ -228,6 +236,11 @@ def _slots(
         return least
     reasons["num_slots"] = f"a pause of {BUFFER_S:.0f} s is bridged"
     return min(by_time, MAX_SLOTS)
+
+
+def _room(facts: Facts) -> int:
+    """Bytes that all slots together may have."""
+    return min(BUFFER_BYTES, facts.memory_bytes // MEMORY_SHARE)
 
 
 def _in_64(size: float) -> int:

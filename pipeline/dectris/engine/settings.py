@@ -29,7 +29,7 @@ class Settings:
     """ZeroMQ's receive high water mark, messages; of the connection, so it cannot change between series."""
     hash_share: float = 0.1
     """Share of one core that may go into checking the frames' MD5; what is left out is counted. 0 checks none."""
-    flush_s: float = 0.02
+    flush_s: float = 0.1
     """Longest time that a frame waits for its slot to fill."""
 
     def __post_init__(self) -> None:

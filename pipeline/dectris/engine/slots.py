@@ -10,6 +10,8 @@ import numpy as np
 from pipeline.dectris.engine.settings import Settings
 
 MAX_CHANNELS: Final = 8
+AT_WORK: Final = 8
+"""Slots that may be in use without anything being late."""
 
 
 class Slot:
@@ -45,6 +47,12 @@ class Slab:
             return None
         self.used_max = max(self.used_max, self.settings.num_slots - self._free.qsize())
         return slot
+
+    @property
+    def scarce(self) -> bool:
+        """Whether three quarters of the slots are in use, and more than a few: reducing has fallen behind."""
+        used = self.settings.num_slots - self._free.qsize()
+        return used > max(AT_WORK, 3 * self.settings.num_slots // 4)
 
     def give_back(self, slot: Slot) -> None:
         """The slot's frames are done with."""
