@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlparse
 
 import numpy as np
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 from fat.bench.owned import OwnedBench
 from pipeline.dectris.client import DcuClient
 from pipeline.dectris.connection import Connection, connect
+from pipeline.dectris.outcome import AcquisitionResult
 from pipeline.dectris.reduce import Sum
 
 ROOT = Path(__file__).parents[1]
@@ -157,10 +157,14 @@ def own(place: Place, frames: int, series: int, truth: NDArray[np.uint64]) -> tu
     rates = []
     with connect(place.api, place.stream) as connection:
         for _ in range(series + 1):
-            total = Sum()
-            acquisition = connection.prepare(frames, controller=connection.get_active_controller("exte"))
-            result = acquisition.run([total])
-            rates.append(result.report.measured.images_per_s)
+            armed: list[float] = []
+            acquisition = connection.prepare(
+                frames,
+                controller=connection.get_active_controller("exte"),
+                trigger=lambda _, armed=armed: armed.append(time.perf_counter()),
+            )
+            result = acquisition.run([Sum()])
+            rates.append(frames / (time.perf_counter() - armed[0]))
             right = result.complete and np.array_equal(result.results[0], truth)
     return statistics.median(rates[1:]), bool(right)
 
@@ -170,20 +174,22 @@ def passive(place: Place, frames: int, series: int, truth: NDArray[np.uint64]) -
     rates = []
     with connect(place.api, place.stream) as connection:
         for _ in range(series + 1):
-            result = take_passively(connection, frames)
-            rates.append(result.report.measured.images_per_s)
+            result, seconds = take_passively(connection, frames)
+            rates.append(frames / seconds)
             right = result.complete and np.array_equal(result.results[0], truth)
     return statistics.median(rates[1:]), bool(right)
 
 
-def take_passively(connection: Connection, frames: int) -> Any:
-    """One series that another thread arms."""
+def take_passively(connection: Connection, frames: int) -> tuple[AcquisitionResult, float]:
+    """One series that another thread arms, and the seconds from there to its last image reduced."""
     arming = threading.Thread(target=connection.client.arm)
+    armed = time.perf_counter()
     arming.start()
     pending = connection.wait_for_acquisition(timeout=60)
     arming.join()
     assert pending is not None
-    return connection.prepare(frames, pending=pending).run([Sum()])
+    result = connection.prepare(frames, pending=pending).run([Sum()])
+    return result, time.perf_counter() - armed
 
 
 def peer(
