@@ -19,21 +19,12 @@ import lz4.block
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dectris.messages import ImageMessage, Part
+from pipeline.dectris.messages import Part
 from pipeline.errors import StreamBroken
 
 PREFIX: Final = struct.Struct(">QI")
 LENGTH: Final = struct.Struct(">I")
 MAX_BLOCK_BYTES: Final = 1 << 20
-
-
-def image_array(message: ImageMessage) -> NDArray[Any]:
-    """The image (height, width) of the message's dtype. Raises StreamBroken."""
-    shape = (message.height, message.width)
-    try:
-        return decompress(message.blob, message.encoding, shape, message.dtype)
-    except StreamBroken as error:
-        raise StreamBroken(f"image {message.frame} of series {message.series}: {error.reason}") from None
 
 
 def decompress(blob: Part, encoding: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -67,7 +67,6 @@ ELSEWHERE = {
     "file_corrupt_chunk": "tests of the file writer",
     "file_disk_full": "tests of the file writer",
 }
-KNOWN = {fault.name for fault in FAULTS}
 OTHERWISE_IN_STREAM_2 = {
     "drop_frame",
     "wrong_series",
@@ -86,7 +85,7 @@ class Unit(NamedTuple):
 
     api: str
     stream: str
-    stream2: str | None
+    stream2: str
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +99,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnedBench]:
 
 @pytest.fixture
 def dcu(up: OwnedBench) -> Unit:
-    return Unit(up.endpoints["dcu.api"], up.endpoints["dcu.stream"], up.endpoints.get("dcu.stream2"))
+    return Unit(up.endpoints["dcu.api"], up.endpoints["dcu.stream"], up.endpoints["dcu.stream2"])
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def take(acquisition: Acquisition) -> AcquisitionResult:
 
 
 def test_each_fault_of_the_kind_has_its_row() -> None:
-    assert set(NOTICED) | set(OF_REQUESTS) | set(ELSEWHERE) >= KNOWN
+    assert set(NOTICED) | set(OF_REQUESTS) | set(ELSEWHERE) == {fault.name for fault in FAULTS}
 
 
 def test_without_a_fault_nothing_is_noticed(acquisition: Acquisition) -> None:
@@ -139,17 +138,15 @@ def test_without_a_fault_nothing_is_noticed(acquisition: Acquisition) -> None:
     assert outcome.complete, outcome.sentences()
 
 
-@pytest.mark.parametrize("fault", sorted(KNOWN & set(NOTICED)))
+@pytest.mark.parametrize("fault", sorted(NOTICED))
 def test_a_fault_of_the_stream_is_noticed_and_the_next_series_is_whole(
     acquisition: Acquisition, faults: Faults, fault: str
 ) -> None:
     struck_and_noticed(acquisition, faults, fault)
 
 
-@pytest.mark.parametrize("fault", sorted(KNOWN & OTHERWISE_IN_STREAM_2))
+@pytest.mark.parametrize("fault", sorted(OTHERWISE_IN_STREAM_2))
 def test_a_fault_of_stream_2_is_noticed_as_well(dcu: Unit, faults: Faults, fault: str) -> None:
-    if dcu.stream2 is None:
-        pytest.skip("this unit has no second stream")
     with connect(dcu.api, dcu.stream2, stream_format="cbor") as connection:
         struck_and_noticed(prepared(connection), faults, fault)
 
@@ -168,7 +165,6 @@ def struck_and_noticed(acquisition: Acquisition, faults: Faults, fault: str) -> 
     assert following.report.series == outcome.report.series + 1
 
 
-@pytest.mark.skipif("restart" not in KNOWN, reason="this unit does not restart")
 def test_a_restart_in_the_middle_is_noticed_and_the_next_series_is_whole(
     connection: Connection, faults: Faults
 ) -> None:
@@ -181,7 +177,6 @@ def test_a_restart_in_the_middle_is_noticed_and_the_next_series_is_whole(
     assert any("it was now" in remark for remark in following.remarks)
 
 
-@pytest.mark.skipif("detector_error" not in KNOWN, reason="the hardware of this unit does not fail")
 def test_hardware_that_fails_in_the_middle_is_noticed_and_wants_to_be_initialized(
     connection: Connection, faults: Faults
 ) -> None:
@@ -193,7 +188,6 @@ def test_hardware_that_fails_in_the_middle_is_noticed_and_wants_to_be_initialize
     assert take(prepared(connection)).complete
 
 
-@pytest.mark.skipif("missing_header" not in KNOWN, reason="this unit always sends a start message")
 def test_a_start_message_that_is_missing_is_noticed_and_the_next_series_is_whole(
     acquisition: Acquisition, faults: Faults
 ) -> None:
@@ -203,7 +197,7 @@ def test_a_start_message_that_is_missing_is_noticed_and_the_next_series_is_whole
     assert take(acquisition).complete
 
 
-@pytest.mark.parametrize("fault", sorted(KNOWN & set(OF_REQUESTS)))
+@pytest.mark.parametrize("fault", sorted(OF_REQUESTS))
 def test_a_fault_of_a_request_is_an_error_of_the_client(dcu: Unit, faults: Faults, fault: str) -> None:
     kind, words = OF_REQUESTS[fault]
     with DcuClient(dcu.api, timeout_s=0.5) as client:

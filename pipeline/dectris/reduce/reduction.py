@@ -7,6 +7,7 @@ while the series runs. One object serves series after series: each start empties
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -65,20 +66,20 @@ class Sum:
         return image
 
 
-class FrameReduction:
+class FrameReduction(ABC):
     """Base of what gives some numbers for each frame. *weights* (k, pixels), k may be 0."""
 
     def __init__(self, channel: str | None, ignore_maximum: bool) -> None:
         self.channel, self.ignore_maximum = channel, ignore_maximum
         self.weights: F32 = np.zeros((0, 0), np.float32)
 
+    @abstractmethod
     def begin(self, start: SeriesStart) -> None:
         """Empty for a new series. Raises SettingRejected."""
-        raise NotImplementedError
 
+    @abstractmethod
     def put(self, frames: NDArray[np.int64], sums: U64, weighted: NDArray[np.float64]) -> None:
         """The engine's: frame numbers (n,), sums (n,) and weighted sums (n, k) of frames that came whole."""
-        raise NotImplementedError
 
 
 class FrameSums(FrameReduction):
@@ -119,16 +120,17 @@ class StackReduction(Protocol):
         ...
 
 
-class PackedReduction:
+class PackedReduction(ABC):
     """Base of what takes frames packed as they came. They are unpacked all the same, and damaged ones left out."""
 
     def __init__(self, channel: str | None = None) -> None:
         self.channel = channel
 
+    @abstractmethod
     def begin(self, start: SeriesStart) -> None:
         """Empty for a new series. Raises SettingRejected."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_packed(
         self, frames: NDArray[np.int64], blobs: list[U8], coding: int, dtype: np.dtype[Any]
     ) -> None:
@@ -136,7 +138,6 @@ class PackedReduction:
 
         coding  0 plain, 1 one LZ4 block, 2 LZ4 of HDF5, 3 bit-shuffled LZ4
         """
-        raise NotImplementedError
 
 
 Reduction: TypeAlias = Sum | FrameReduction | PackedReduction | StackReduction
