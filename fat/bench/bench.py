@@ -48,6 +48,8 @@ class Bench:
         self._children: dict[str, Child] = {}
         self._access = Access(secrets.token_urlsafe(24))
         self._start_ns = start_ns
+        self._part_of: dict[str, str] = {}
+        """Which device a part with faults of its own belongs to."""
         self._servers: list[WebServer] = []
         self._saver: asyncio.Task[None] | None = None
         self._lock_fd: int | None = None
@@ -115,9 +117,9 @@ class Bench:
     async def switch_fault(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Switch a fault of a device. Raises BenchError with the reason of a refusal."""
         name = str(request.get("device", ""))
-        child = self._children.get(name)
+        child = self._children.get(self._part_of.get(name, name))
         if child is None or name == "pipeline":
-            simulated = ", ".join(sorted(set(self._children) - {"pipeline"}))
+            simulated = ", ".join(sorted({*self._children, *self._part_of} - {"pipeline"}))
             raise BenchError(f"no simulated device {name!r} in this bench; there are: {simulated or 'none'}")
         return await child.ask(
             {
@@ -219,7 +221,10 @@ class Bench:
                     f"{name}.{suffix}" if suffix else name: a for suffix, a in addresses.items()
                 }
                 continue
-            parts[name] = Part(name, kinds[table.kind].load().needs, (name, f"{name}."))
+            kind = kinds[table.kind].load()
+            if kind.parts is not None:
+                self._part_of |= {kind.full_name(name, part): name for part in kind.parts(table)}
+            parts[name] = Part(name, kind.needs, (name, f"{name}.", *(f"{f}." for f in kind.families)))
         if self._file.pipeline is not None:
             needs = ("caldb.", self._file.pipeline.control_sources.endpoint)
             parts["pipeline"] = Part("pipeline", needs, ("pipeline", "daq.", "bridge."))
@@ -242,6 +247,7 @@ class Bench:
             "clock": self.endpoints["clock"],
             "epoch_unix_ns": self._epoch_unix_ns,
             "endpoints": self.endpoints,
+            "token": self.token,
         }
 
     def _pipeline_spec(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ interface. A kind says how a table of the bench file becomes servers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -78,6 +78,10 @@ class Surroundings:
     """Addresses known so far; at least those that the kind needs."""
     faults: FaultBoard
     transcript: Transcript
+    token: str = ""
+    """What a request that changes something at a page of ours must bear. Empty: nothing may be changed there."""
+    parts: Mapping[str, FaultBoard] = field(default_factory=dict)
+    """Fault switches of the parts that the kind names, by full name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +99,15 @@ class DeviceKind:
     """Endpoint keys, or prefixes ending in a dot, that must be known before build, e.g. `daq.`.
 
     A need that no part of the bench will provide is ignored: build must cope with its absence."""
+    families: Sequence[str] = ()
+    """First words of further endpoint keys that it provides: a suffix that begins with one of them and a dot, such as
+    `degg.5003`, is the whole key. One device of a bench may provide a family."""
+    parts: Callable[[Any], Mapping[str, Sequence[FaultSpec]]] | None = None
+    """From the validated table to the parts that have fault switches of their own, named as endpoints are:
+    `filter_wheel_0`, or `degg.5003` in a family."""
+
+    def full_name(self, device: str, name: str) -> str:
+        """The endpoint key, or the part, that the kind calls *name* for a device of that name."""
+        if name.partition(".")[0] in self.families and "." in name:
+            return name
+        return f"{device}.{name}" if name else device

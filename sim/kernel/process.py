@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sim.errors import AddressTaken, ConfigurationRejected, SimError
 from sim.kernel.bench_time import BenchTime, ClockLost
@@ -41,6 +41,16 @@ def find_kind(name: str) -> DeviceKind:
             return kind
     known = ", ".join(sorted(point.name for point in entry_points(group="stellwerk.devices")))
     raise ConfigurationRejected(name, f"no such kind of device; installed kinds: {known}")
+
+
+def _validated(kind: DeviceKind, device: Mapping[str, Any]) -> BaseModel:
+    """The device's table. Raises ConfigurationRejected."""
+    try:
+        return kind.config.model_validate_json(json.dumps(device["table"]))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationRejected(device["name"], f"{where}: {first['msg']}") from None
 
 
 class Host:
@@ -83,9 +93,14 @@ class Host:
 
     def _build(self, device: Mapping[str, Any]) -> None:
         name, kind = device["name"], find_kind(device["kind"])
-        board = self._boards[name] = FaultBoard(name, kind.faults)
         transcript = Transcript(self._data_dir / "transcripts" / f"{name}.txt", lambda: self._clock.now)
         self._transcripts.append(transcript)
+        table = _validated(kind, device)
+        board = self._boards[name] = FaultBoard(name, kind.faults)
+        named = {} if kind.parts is None else kind.parts(table)
+        parts = {kind.full_name(name, part): specs for part, specs in named.items()}
+        boards = {part: FaultBoard(part, specs) for part, specs in parts.items()}
+        self._boards |= boards
         surroundings = Surroundings(
             name=name,
             seed=self._spec["seed"],
@@ -94,15 +109,11 @@ class Host:
             endpoints=self._spec["endpoints"],
             faults=board,
             transcript=transcript,
+            token=self._spec.get("token", ""),
+            parts=boards,
         )
-        try:
-            table = kind.config.model_validate_json(json.dumps(device["table"]))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ConfigurationRejected(name, f"{where}: {first['msg']}") from None
         for suffix, server in kind.build(surroundings, table).items():
-            self._servers[f"{name}.{suffix}" if suffix else name] = (name, server)
+            self._servers[kind.full_name(name, suffix)] = (name, server)
 
     async def stop(self) -> None:
         """Stop servers in reverse order, then the clock."""

@@ -1,0 +1,45 @@
+"""Figures of the laboratory that may be set in the bench file, `[sim.devices.NAME.figures]`."""
+
+from __future__ import annotations
+
+from sim.kernel.figures import Figures, figure
+
+
+class LightFigures(Figures):
+    """Of the light path."""
+
+    supply_min_v: float = figure(
+        11.4, "Below this voltage of its supply the laser does not fire.", unit="V", ge=0
+    )
+    supply_max_v: float = figure(
+        12.6, "Above this voltage of its supply the laser does not fire.", unit="V", ge=0
+    )
+    trigger_min_vpp: float = figure(2.0, "Smallest amplitude that triggers the laser head.", unit="Vpp", ge=0)
+
+
+class ColdFigures(Figures):
+    """Of the cold path."""
+
+    start_c: float = figure(20.0, "Temperature of everything when the bench begins.", unit="C")
+    room_c: float = figure(22.0, "Temperature of the laboratory.", unit="C")
+    min_c: float = figure(-57.0, "Lowest set-point of the freezer.", unit="C", origin="sourced")
+    max_c: float = figure(30.0, "Highest set-point of the freezer.", unit="C", origin="sourced")
+    air_lag_h: float = figure(3.0, "Lag of the air in the box behind the freezer.", unit="h", gt=0)
+    open_lag_h: float = figure(
+        0.2, "Lag of the air in the box behind the laboratory while it is open.", unit="h", gt=0
+    )
+    glass_lag_h: float = figure(3.01, "Lag of the glass behind the air.", unit="h", gt=0)
+    board_lag_h: float = figure(0.5, "Lag with which a mainboard warms up.", unit="h", gt=0)
+    humidity_open: float = figure(45.0, "Relative humidity of the laboratory.", unit="%", ge=0, le=100)
+    humidity_closed: float = figure(
+        30.0, "Relative humidity of the closed box at the laboratory's temperature.", unit="%"
+    )
+    humidity_per_c: float = figure(0.45, "Change of it for each degree of cooling.", unit="%/C")
+    humidity_lag_h: float = figure(0.1, "Lag of the humidity.", unit="h", gt=0)
+
+
+class LabFigures(Figures):
+    """All of them."""
+
+    light: LightFigures = LightFigures()
+    cold: ColdFigures = ColdFigures()

@@ -1,0 +1,1 @@
+"""The instruments of the laboratory, each by its published protocol, without sockets."""

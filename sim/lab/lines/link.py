@@ -1,0 +1,84 @@
+"""How answers travel: in order, each after the time that the instrument needs, unless a fault of the line acts."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from sim.kernel import FaultBoard, FaultSpec, SimTime, Transcript
+from sim.kernel.clock import SimClock
+from sim.lab.lines.talk import Answer, Talker
+
+LINK_FAULTS: Final = (
+    FaultSpec("stay_silent", "Takes commands and answers nothing.", "the client's time-out"),
+    FaultSpec(
+        "answer_late", "Answers after a while of wall time.", "the client's time-out", {"delay_s": 2.0}
+    ),
+    FaultSpec(
+        "answer_garbage", "Answers other bytes, as many as are due.", "the client cannot read the answer"
+    ),
+    FaultSpec("answer_half", "Answers the first half of what is due.", "the client's time-out"),
+    FaultSpec("drop_connection", "Cuts the line at the next command.", "the client finds its line closed"),
+    FaultSpec(
+        "refuse_connection", "Nobody listens; lines that are open are cut.", "the client cannot connect"
+    ),
+)
+"""Faults that every line has, whatever speaks over it."""
+
+
+class LineCut(Exception):
+    """A fault wants the line closed."""
+
+
+class Link:
+    """One device's way of answering, over any kind of line."""
+
+    def __init__(self, clock: SimClock, faults: FaultBoard, transcript: Transcript, channel: str) -> None:
+        self._clock, self._faults, self._transcript, self._channel = clock, faults, transcript, channel
+        self._garbled = 0
+
+    async def serve(
+        self,
+        talker: Talker,
+        data: bytes,
+        send: Callable[[bytes], Awaitable[None]],
+        *,
+        to: SimTime | None = None,
+    ) -> None:
+        """Hand bytes over and send what they cause. Raises LineCut, and what *send* raises.
+
+        to  the moment at which the bytes arrived; by default now
+        """
+        self._transcript.received(self._channel, data)
+        now = await self._clock.read() if to is None else to
+        answers = talker.receive(data, now)
+        if self._faults.strike("drop_connection") is not None:
+            raise LineCut
+        await self.answer(answers, send)
+
+    async def answer(self, answers: Sequence[Answer], send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send answers, as the faults of the line let them through."""
+        for answer in answers:
+            if answer.after_s > 0 and self._clock.follows_wall:
+                await asyncio.sleep(answer.after_s)
+            if not answer.data:
+                continue
+            data = await self._let_through(answer.data)
+            if data:
+                self._transcript.sent(self._channel, data)
+                await send(data)
+
+    async def _let_through(self, data: bytes) -> bytes:
+        if (late := self._faults.strike("answer_late")) is not None:
+            await asyncio.sleep(max(0.0, min(3600.0, float(late.parameters["delay_s"]))))
+        if self._faults.strike("stay_silent") is not None:
+            return b""
+        if self._faults.strike("answer_garbage") is not None:
+            self._garbled += 1
+            seed = f"{self._channel}:{self._garbled}".encode()
+            return hashlib.shake_128(seed).digest(len(data))
+        if self._faults.strike("answer_half") is not None:
+            return data[: len(data) // 2]
+        return data

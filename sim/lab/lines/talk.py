@@ -1,0 +1,37 @@
+"""What an instrument is to its line: bytes in, answers out, no sockets and no clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sim.kernel import SimTime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Bytes that the instrument sends."""
+
+    data: bytes
+    after_s: float = 0.0
+    """How long the instrument is at work before it sends them. Whatever follows waits as well.
+
+    On a clock that follows the wall this takes wall time; on others it takes none, because the client that waits for
+    the answer holds the clock."""
+
+
+class Talker(Protocol):
+    """The instrument as one connection sees it: whatever was half received belongs to it."""
+
+    def receive(self, data: bytes, now: SimTime, /) -> Sequence[Answer]:
+        """Take bytes, split or merged in any way, and return what they cause. Never raises for any bytes."""
+        ...
+
+
+class Instrument(Protocol):
+    """Something with a line."""
+
+    def connect(self) -> Talker:
+        """A new connection."""
+        ...
