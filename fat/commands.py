@@ -8,11 +8,20 @@ from typing import Annotated
 
 import typer
 
+from scheduler.plan_command import BeginOption, CheckOption, PictureOption
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 EndpointsOption = Annotated[
     Path | None, typer.Option(help="Use a bench that is up, by its endpoints file, instead of starting one.")
+]
+ScheduleOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SCHEDULE",
+        help="The tasks, instead of the bench file's plan: a .toml or .ini file, or module:function.",
+    ),
 ]
 RunArgument = Annotated[
     str | None, typer.Argument(help="Run folder or number. Default: the newest run.", show_default=False)
@@ -30,29 +39,37 @@ def fat() -> None:
 
 @app.command()
 def plan(
-    bench: Annotated[Path, typer.Argument(metavar="BENCH.toml")], json_output: JsonOption = False
+    bench: Annotated[Path, typer.Argument(metavar="BENCH.toml")],
+    schedule: ScheduleOption = None,
+    check: CheckOption = False,
+    picture: PictureOption = None,
+    begin: BeginOption = None,
+    json_output: JsonOption = False,
 ) -> None:
-    """Show the tasks that an acceptance run would do, without doing them.
+    """Show the tasks that an acceptance run would do, in their time, without doing them.
 
-    Example: stellwerk fat plan configs/demo.toml
+    Lengths that the plan does not tell are taken from earlier runs of the bench.
+
+    Examples:
+
+      stellwerk fat plan configs/demo.toml
+
+      stellwerk fat plan configs/demo.toml --check --picture plan.png
+
+      stellwerk fat plan configs/demo.toml --schedule night.toml --check
     """
     from fat.acceptance.launch import planned
+    from scheduler.plan_command import show
 
-    built = planned(bench)
-    if json_output:
-        typer.echo(json.dumps(built.to_json(), indent=2))
-        return
-    for number, task in enumerate(built.tasks, start=1):
-        marks = ", ".join(
-            word for word, on in (("backup afterwards", task.backup), ("always runs", task.always)) if on
-        )
-        typer.echo(f"[{number:>2}] {task.id:<14} {task.title}" + (f"  ({marks})" if marks else ""))
+    built, data = planned(bench, schedule)
+    show(built, check=check, picture=picture, begin=begin, data=data, json_output=json_output)
 
 
 @app.command()
 def run(
     bench: Annotated[Path, typer.Argument(metavar="BENCH.toml")],
     endpoints: EndpointsOption = None,
+    schedule: ScheduleOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Carry out an acceptance run. Ctrl-C stops it (exit 75); `stellwerk fat resume` goes on.
@@ -62,10 +79,12 @@ def run(
       stellwerk fat run configs/demo.toml
 
       stellwerk fat run configs/demo.toml --endpoints runs/demo/endpoints.json
+
+      stellwerk fat run configs/demo.toml --schedule night.toml
     """
     from fat.acceptance.launch import run_new
 
-    raise typer.Exit(run_new(bench, endpoints=endpoints, json_output=json_output))
+    raise typer.Exit(run_new(bench, endpoints=endpoints, schedule=schedule, json_output=json_output))
 
 
 @app.command()

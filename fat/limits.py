@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from fat.bench.toml_position import line_of
 from fat.errors import BenchFileRejected
+from scheduler.schedule.toml_position import line_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self
 
@@ -29,7 +29,7 @@ class Job:
 
     kind: Literal["task", "check", "resolve"]
     call: str
-    """For *resolve*, nothing: `arguments` then name the calls to look up, by task."""
+    """For *resolve*, nothing: `arguments` then hold what is to be looked up (`scheduler.calling.Call`), by task."""
     run_dir: str
     task_id: str
     title: str
@@ -38,6 +38,7 @@ class Job:
     parameters: Mapping[str, Any]
     results: Mapping[str, Mapping[str, Any]]
     environment: Mapping[str, Any]
+    positional: Sequence[Any] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values."""

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scheduler.plan_command import plan
+
 if TYPE_CHECKING:
     from scheduler.requests import RequestKind
 
 EXIT_USAGE = 2
 
 app = typer.Typer(no_args_is_help=True, help="Look at acceptance runs, and steer the one that is running.")
+app.command()(plan)
 
 RunArgument = Annotated[
     str | None,

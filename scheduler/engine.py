@@ -17,6 +17,7 @@ import structlog
 
 from scheduler import requests
 from scheduler.backup import default_backup_dir, make_backup
+from scheduler.calling import calls_of
 from scheduler.channel import Job
 from scheduler.clock import Clock
 from scheduler.config import SchedulerTable
@@ -144,8 +145,7 @@ class Engine:
 
     def _demand_functions(self, plan: Plan) -> None:
         """Look every function up, in a child process: its modules are none of the engine's business."""
-        calls = {task.id: task.call for task in plan.tasks}
-        calls |= {f"check {check}": check for check in plan.checks}
+        calls = calls_of(plan)
         job = Job("resolve", "", str(self._run_dir), "", "", 1, calls, {}, {}, {})
         ending = self._runner.run(job, _Watch(self, None), RESOLVE_TIMEOUT_S)
         if ending.stopped:
@@ -256,6 +256,7 @@ class Engine:
                 if state.finished_at is not None
             },
             environment=self._environment,
+            positional=list(task.task.positional) if kind == "task" else [],
         )
 
     def _hold(self) -> None:

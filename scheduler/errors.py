@@ -2,6 +2,7 @@
 
 SchedulerError
 ├── PlanRejected        the plan cannot be run as it stands: correct it before anything starts
+├── ScheduleRejected    a file or function that should give a plan has mistakes: correct them
 ├── RunNotFound         no such run: name another
 ├── NotRunning          a request needs a running engine and there is none
 ├── JournalError        the record of a run cannot be used: stop
@@ -15,6 +16,7 @@ SchedulerError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -34,6 +36,16 @@ class PlanRejected(SchedulerError):
         self.plan, self.task, self.reason = plan, task, reason
         where = f"plan {plan!r}" if task is None else f"plan {plan!r}, task {task!r}"
         super().__init__(f"{where}: {reason}")
+
+
+class ScheduleRejected(SchedulerError):
+    """What should give a plan has mistakes; one sentence for each, with file, line and section."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
 
 
 class RunNotFound(SchedulerError):

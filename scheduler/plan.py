@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, Self
 
@@ -25,7 +26,9 @@ class Task:
     call: str
     """The function, as `module:function`."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Handed to the function in its context. JSON."""
+    """Handed over in the context, and as parameters of these names where the function has more than it. JSON."""
+    positional: Sequence[Any] = ()
+    """Handed to the function's parameters after the context, in order: what the ini form of a schedule gives. JSON."""
     backup: bool = False
     """Back the run's records up when the task has ended."""
     on_fail: Literal["continue", "stop"] = "continue"
@@ -34,6 +37,12 @@ class Task:
     """Run also when the run is stopped early: for cleaning up. No checks come before it."""
     timeout_s: float = 3600.0
     """Wall time after which the task is stopped and counts as ERROR."""
+    lasts_s: float | None = None
+    """How long it is expected to take, by the run's clock."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Conditions that must hold when it begins: `{"laser": "off"}`. An order of tasks that breaks one is no plan."""
+    leaves: Mapping[str, str] = field(default_factory=dict)
+    """Conditions as it leaves them: `{"laser": "on"}`."""
 
     @classmethod
     def from_json(cls, plan: str, body: Mapping[str, Any]) -> Self:
@@ -43,7 +52,7 @@ class Task:
         if unknown or missing:
             wrong = f"unknown {', '.join(unknown)}" if unknown else f"without {', '.join(missing)}"
             raise PlanRejected(plan, f"a task {wrong}", str(body.get("id", "?")))
-        return cls(**body)
+        return cls(**{**body, "positional": tuple(body.get("positional", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,8 @@ class Plan:
     """Functions (`module:function`) that must all be content before each task."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Handed to every task. JSON."""
+    begins: Mapping[str, str] = field(default_factory=dict)
+    """Conditions before the first task: `{"laser": "off"}`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", tuple(self.tasks))
@@ -72,6 +83,8 @@ class Plan:
         for check in self.checks:
             if not CALL.fullmatch(check):
                 raise PlanRejected(self.name, f"check {check!r} must be written as module:function")
+        for task_id, reason in forbidden(self.tasks, self.begins):
+            raise PlanRejected(self.name, reason, task_id)
 
     def _judge(self, task: Task) -> None:
         if not TASK_ID.fullmatch(task.id):
@@ -86,7 +99,13 @@ class Plan:
             )
         if not task.timeout_s > 0:
             raise PlanRejected(self.name, f"timeout_s is {task.timeout_s}; it must be above 0", task.id)
+        if task.lasts_s is not None and not 0 <= task.lasts_s < math.inf:
+            raise PlanRejected(self.name, f"lasts_s is {task.lasts_s}; it must be 0 or more", task.id)
         self._demand_json("arguments", task.arguments, task.id)
+        self._demand_json("positional", {"values": list(task.positional)}, task.id)
+        for what, conditions in (("needs", task.needs), ("leaves", task.leaves)):
+            if any(not isinstance(text, str) for pair in conditions.items() for text in pair):
+                raise PlanRejected(self.name, f"{what} must be texts by name", task.id)
 
     def _demand_json(self, what: str, value: Mapping[str, Any], task: str | None) -> None:
         try:
@@ -100,9 +119,10 @@ class Plan:
         """The plan as JSON values."""
         return {
             "name": self.name,
-            "tasks": [asdict(task) for task in self.tasks],
+            "tasks": [{**asdict(task), "positional": list(task.positional)} for task in self.tasks],
             "checks": list(self.checks),
             "parameters": dict(self.parameters),
+            "begins": dict(self.begins),
         }
 
     @classmethod
@@ -111,6 +131,23 @@ class Plan:
         name = str(body.get("name", "?"))
         try:
             tasks = tuple(Task.from_json(name, task) for task in body["tasks"])
-            return cls(name, tasks, tuple(body["checks"]), body["parameters"])
+            return cls(name, tasks, tuple(body["checks"]), body["parameters"], body.get("begins", {}))
         except (KeyError, TypeError) as error:
             raise PlanRejected(name, f"is not a plan: {error!r}") from error
+
+
+def forbidden(tasks: Sequence[Task], begins: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The tasks whose conditions do not hold at their turn: (task, sentence)."""
+    now = dict(begins)
+    by = dict.fromkeys(now, "the plan begins")
+    for task in tasks:
+        for name, value in task.needs.items():
+            if name not in now:
+                yield (
+                    task.id,
+                    f"needs {name} = {value}, and no task before it says how {name} is; say how it begins",
+                )
+            elif now[name] != value:
+                yield task.id, f"needs {name} = {value}, but {by[name]} with {name} = {now[name]}"
+        now |= task.leaves
+        by |= dict.fromkeys(task.leaves, f"{task.id} before it ends")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import importlib
 import os
 import queue
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from scheduler.calling import call_with, uncallable
 from scheduler.channel import MAX_NOTE, MAX_OUTPUTS, Job, Lines, pack
 from scheduler.errors import ClockLost
 from scheduler.journal import canonical
@@ -120,24 +120,11 @@ class ChannelReporter:
         self._channel.say({"note": text if len(text) <= MAX_NOTE else f"{text[: MAX_NOTE - 1]}…"})
 
 
-def resolve(call: str) -> Callable[[TaskContext], Any]:
-    """The function that `module:function` names. Raises LookupError with a sentence."""
-    module_name, _, name = call.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), name, None)
-    except ImportError as error:
-        raise LookupError(f"{call}: module {module_name} cannot be imported ({error})") from error
-    if not callable(function):
-        raise LookupError(f"{call}: module {module_name} has no function {name}")
-    found: Callable[[TaskContext], Any] = function
-    return found
-
-
 def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
     """Run the job; return the last message. Exceptions of the function become an error message."""
     try:
         if job.kind == "resolve":
-            return {"result": _unresolved(job)}
+            return {"result": uncallable(job.arguments)}
         context = TaskContext(
             run_dir=Path(job.run_dir),
             task_id=job.task_id,
@@ -150,7 +137,7 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
             clock=EngineClock(channel),
             reporter=ChannelReporter(channel),
         )
-        returned = resolve(job.call)(context)
+        returned = call_with(context, job.call, job.positional)
         return {"result": _check(job, returned) if job.kind == "check" else _result(job, returned)}
     except Stopped:
         return {"error": "stopped by the engine", "traceback": ""}
@@ -159,16 +146,6 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
         told = str(error)
         sentence = f"{type(error).__name__}: {told}" if told else type(error).__name__
         return {"error": sentence, "traceback": traceback.format_exc()}
-
-
-def _unresolved(job: Job) -> dict[str, str]:
-    wrong = {}
-    for task, call in job.arguments.items():
-        try:
-            resolve(call)
-        except LookupError as error:
-            wrong[task] = str(error)
-    return wrong
 
 
 def _result(job: Job, returned: object) -> dict[str, Any]:

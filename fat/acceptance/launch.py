@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,11 +28,15 @@ from scheduler import (
     Plan,
     RunState,
     create_run,
+    list_runs,
     open_run,
     point_latest,
     resumable,
     resume_time_ns,
 )
+from scheduler.schedule.forecast import forecast, lengths
+from scheduler.schedule.reading import check_end, check_functions, read_schedule
+from scheduler.schedule.schedule import Schedule
 
 PRELOAD: Final = ("numpy", "h5py", "httpx", "fat.tasks.surroundings", "fat.tasks.acquisition")
 """What task processes find loaded. numba stays out: its threads do not survive a fork."""
@@ -48,16 +53,27 @@ class Place:
     token: str
 
 
-def run_new(bench_path: Path, *, endpoints: Path | None = None, json_output: bool = False) -> int:
-    """Make a new acceptance run of a bench file and carry it out. Returns the exit code."""
+def run_new(
+    bench_path: Path, *, endpoints: Path | None = None, schedule: str | None = None, json_output: bool = False
+) -> int:
+    """Make a new acceptance run of a bench file and carry it out. Returns the exit code.
+
+    schedule  where the tasks come from instead of the bench file's plan
+    """
     file = load(bench_path)
-    run_dir = create_run(file.data_dir / "fat", _plan(file))
+    planned = _schedule(file, schedule)
+    if schedule is not None:
+        check_functions(planned)
+        earlier = lengths(open_run(run) for run in list_runs(file.data_dir / "fat"))
+        check_end(planned, forecast(planned.plan, earlier), datetime.now(UTC).astimezone())
+    run_dir = create_run(file.data_dir / "fat", planned.plan)
     return _carry_out(file, run_dir, endpoints=endpoints, json_output=json_output, start_ns=None)
 
 
-def planned(bench_path: Path) -> Plan:
-    """The plan that a new run of a bench file would carry out."""
-    return _plan(load(bench_path))
+def planned(bench_path: Path, schedule: str | None = None) -> tuple[Schedule, Path]:
+    """What a new run of a bench file would carry out, and the bench's data folder."""
+    file = load(bench_path)
+    return _schedule(file, schedule), file.data_dir
 
 
 def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = False) -> int:
@@ -72,6 +88,17 @@ def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = 
     return _carry_out(
         file, run_dir, endpoints=endpoints, json_output=json_output, start_ns=resume_time_ns(run_dir)
     )
+
+
+def _schedule(file: BenchFile, source: str | None) -> Schedule:
+    """The bench file's own plan, or another's tasks with all that the bench file's plan would tell them."""
+    own = _plan(file)
+    if source is None:
+        return Schedule(own, str(file.path))
+    given = read_schedule(source)
+    checks = given.plan.checks or own.checks
+    parameters = {**own.parameters, **given.plan.parameters}
+    return replace(given, plan=replace(given.plan, checks=checks, parameters=parameters))
 
 
 def _plan(file: BenchFile) -> Plan:

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fat.bench.toml_position import line_of
 from fat.config import FatTable
 from fat.errors import BenchFileRejected
+from scheduler.schedule.toml_position import line_of
 
 LEAVES: Final = ("sim", "pipeline", "scheduler")
 

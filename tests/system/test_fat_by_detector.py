@@ -129,7 +129,7 @@ def measured(accepted: Accepted) -> dict[str, dict[str, Any]]:
 
 def test_the_plan_records_the_darks_that_the_detector_needs(tmp_path: Path) -> None:
     for case in CASES.values():
-        tasks = [task.id for task in planned(bench_file(tmp_path, case)).tasks]
+        tasks = [task.id for task in planned(bench_file(tmp_path, case))[0].plan.tasks]
         assert [task for task in tasks if task.startswith("dark")] == list(case.darks)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fat.bench.file import load, parse
-from fat.bench.toml_position import line_of
 from fat.configs import configs_folder
 from fat.errors import BenchFileRejected
+from scheduler.schedule.toml_position import line_of
 
 GOOD = """[bench]
 name = "b"

@@ -1,0 +1,76 @@
+"""When each task of a plan will probably run: from what the plan says, else from earlier runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from scheduler.plan import Plan, Task
+from scheduler.state import RunState
+
+NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One task in its time."""
+
+    task: Task
+    begins_s: float
+    """Seconds after the plan begins."""
+    lasts_s: float
+    known: Literal["plan", "earlier runs", "nothing"]
+    """Where the length comes from; of nothing, it counts as 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """All tasks of a plan in their time."""
+
+    tasks: tuple[Expected, ...]
+
+    @property
+    def lasts_s(self) -> float:
+        """How long the plan lasts."""
+        return sum(expected.lasts_s for expected in self.tasks)
+
+    @property
+    def unknown(self) -> int:
+        """Of how many tasks nobody knows the length."""
+        return sum(expected.known == "nothing" for expected in self.tasks)
+
+
+def forecast(plan: Plan, earlier: Mapping[str, float] | None = None) -> Forecast:
+    """Lay the tasks one after the other.
+
+    earlier  seconds by `module:function`, from `lengths`
+    """
+    begins, expected = 0.0, []
+    for task in plan.tasks:
+        lasts_s, known = _length(task, earlier or {})
+        expected.append(Expected(task, begins, lasts_s, known))
+        begins += lasts_s
+    return Forecast(tuple(expected))
+
+
+def lengths(runs: Iterable[RunState]) -> dict[str, float]:
+    """How long tasks took by their runs' clocks: the median for each function, in seconds."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        for task in run.tasks.values():
+            if task.started_sim_ns is not None and task.finished_sim_ns is not None:
+                took_s = (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
+                found.setdefault(task.task.call, []).append(took_s)
+    return {call: median(seconds) for call, seconds in found.items()}
+
+
+def _length(
+    task: Task, earlier: Mapping[str, float]
+) -> tuple[float, Literal["plan", "earlier runs", "nothing"]]:
+    if task.lasts_s is not None:
+        return task.lasts_s, "plan"
+    if task.call in earlier:
+        return earlier[task.call], "earlier runs"
+    return 0.0, "nothing"

@@ -1,0 +1,55 @@
+"""Read a schedule of any form, and check all that can be known before its first task."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from scheduler.calling import calls_of
+from scheduler.errors import PlanRejected, ScheduleRejected
+from scheduler.plan import CALL, Plan
+from scheduler.schedule.asking import ask
+from scheduler.schedule.durations import spoken
+from scheduler.schedule.forecast import Forecast
+from scheduler.schedule.ini_form import read_ini
+from scheduler.schedule.schedule import Schedule
+from scheduler.schedule.toml_form import read_toml
+
+INI_SUFFIXES = (".ini", ".cfg")
+
+
+def read_schedule(source: str) -> Schedule:
+    """Read `NAME.toml`, `NAME.ini`, or what `module:function` returns. Raises ScheduleRejected."""
+    path = Path(source)
+    if path.suffix == ".toml":
+        return read_toml(path)
+    if path.suffix in INI_SUFFIXES:
+        return read_ini(path)
+    if CALL.fullmatch(source):
+        try:
+            return Schedule(Plan.from_json(ask({"plan": source})), source)
+        except PlanRejected as error:
+            raise ScheduleRejected([str(error)]) from None
+    raise ScheduleRejected([f"{source}: a schedule is a .toml file, an .ini file, or module:function"])
+
+
+def check_functions(schedule: Schedule) -> None:
+    """Raise ScheduleRejected unless every function is there and takes its arguments. Imports them in a child."""
+    wrong = ask({"calls": calls_of(schedule.plan)})
+    if wrong:
+        raise ScheduleRejected([f"{schedule.place(name)}: {reason}" for name, reason in wrong.items()])
+
+
+def check_end(schedule: Schedule, forecast: Forecast, begin: datetime) -> None:
+    """Raise ScheduleRejected when the forecast ends after the schedule must have ended."""
+    if schedule.latest_end is None:
+        return
+    end = begin + timedelta(seconds=forecast.lasts_s)
+    late_s = (end - schedule.latest_end).total_seconds()
+    if late_s > 0:
+        raise ScheduleRejected(
+            [
+                f"{schedule.source}: begun {begin:%Y-%m-%d %H:%M} it would end {end:%Y-%m-%d %H:%M}, "
+                f"{spoken(late_s)} after its latest_end; begin earlier, leave tasks out, or give it more time"
+            ]
+        )
