@@ -252,11 +252,53 @@ def abort(run: RunArgument = None, data: DataOption = None, reason: ReasonOption
     _ask(run, data, "abort", reason)
 
 
-def _ask(run: str | None, data: Path | None, kind: RequestKind, reason: str) -> None:
-    from scheduler.requests import submit
-    from scheduler.runs import find_run
+TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="A task that has not run.")]
+
+
+@app.command()
+def skip(
+    task: TaskArgument,
+    reason: Annotated[str, typer.Option(help="Why; stands in the record.")],
+    run: RunArgument = None,
+    data: DataOption = None,
+) -> None:
+    """Leave a task out that has not run. Refused where a later task needs what it leaves.
+
+    Example: stellwerk sched skip dcu --reason "the control unit is being repaired"
+    """
+    _ask(run, data, "skip", reason, task=task)
+
+
+@app.command()
+def move(
+    task: TaskArgument,
+    before: Annotated[
+        str | None, typer.Option(metavar="TASK", help="Run it before this one. Default: last.")
+    ] = None,
+    run: RunArgument = None,
+    data: DataOption = None,
+    reason: ReasonOption = "",
+) -> None:
+    """Run a task that has not run at another place. Refused where a condition forbids the order.
+
+    Example: stellwerk sched move dcu --before light
+    """
+    _ask(run, data, "move", reason, task=task, before=before or "")
+
+
+def _ask(
+    run: str | None, data: Path | None, kind: RequestKind, reason: str, *, task: str = "", before: str = ""
+) -> None:
+    from scheduler import wishes
+    from scheduler.requests import Request, submit
+    from scheduler.runs import find_run, open_run
 
     with _refusals():
         run_dir = find_run(run, data)
-        submit(run_dir, kind, reason=reason)
-    typer.echo(f"asked run {run_dir.name} to {kind}")
+        if task:
+            why = wishes.refusal(open_run(run_dir), Request(kind, "", reason, task, before))
+            if why is not None:
+                typer.echo(why, err=True)
+                raise typer.Exit(EXIT_USAGE)
+        submit(run_dir, kind, reason=reason, task=task, before=before)
+    typer.echo(f"asked run {run_dir.name} to {kind} {task}".rstrip())

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from scheduler import requests
+from scheduler import requests, wishes
 from scheduler.backup import default_backup_dir, make_backup
 from scheduler.calling import calls_of
 from scheduler.channel import Job
@@ -295,10 +295,21 @@ class Engine:
                 self._abort = request
             elif request.kind == "pause":
                 self._pause = request
+            elif request.kind in ("skip", "move"):
+                self._grant(request)
             elif self._pause is not None:
                 self._pause = None
                 if self._state.status is RunStatus.PAUSED:
                     self._write("continued", by=request.by)
+
+    def _grant(self, wish: requests.Request) -> None:
+        """Change what is to come as somebody wishes, or say why not."""
+        why = wishes.refusal(self._state, wish)
+        if why is not None:
+            self._write("request_refused", request=wish.kind, task=wish.task, by=wish.by, why=why)
+            return
+        name, data = wishes.event(wish)
+        self._write(name, **data)
 
     def note(self, task: TaskState, text: str) -> None:
         """Journal what a task noted."""

@@ -10,7 +10,7 @@ import getpass
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -18,7 +18,7 @@ from scheduler.errors import NotRunning
 from scheduler.files import replace_json
 from scheduler.journal import being_written
 
-RequestKind = Literal["pause", "continue", "abort"]
+RequestKind = Literal["pause", "continue", "abort", "skip", "move"]
 FOLDER: Final = "requests"
 
 
@@ -29,21 +29,36 @@ class Request:
     kind: RequestKind
     by: str
     reason: str
+    task: str = ""
+    """Which task to skip or to move."""
+    before: str = ""
+    """Where to move it; empty: to the end."""
 
 
-def submit(run_dir: Path, kind: RequestKind, *, by: str | None = None, reason: str = "") -> None:
+def submit(
+    run_dir: Path,
+    kind: RequestKind,
+    *,
+    by: str | None = None,
+    reason: str = "",
+    task: str = "",
+    before: str = "",
+) -> Request:
     """Ask the engine that carries out this run. Raises NotRunning if there is none.
 
     pause     after the running task, wait
     continue  end the pause
     abort     stop now; the run can be resumed
+    skip      leave a task that has not run out
+    move      run a task that has not run before another, or last
     """
     if not being_written(run_dir):
         raise NotRunning(run_dir, kind)
     folder = run_dir / FOLDER
     folder.mkdir(exist_ok=True)
-    body = {"request": kind, "by": by or _login(), "reason": reason}
-    replace_json(folder / f"{time.time_ns():020d}-{os.getpid()}.json", body)
+    request = Request(kind, by or _login(), reason, task, before)
+    replace_json(folder / f"{time.time_ns():020d}-{os.getpid()}.json", asdict(request))
+    return request
 
 
 def take(run_dir: Path) -> list[Request]:
@@ -52,8 +67,9 @@ def take(run_dir: Path) -> list[Request]:
     for path in _spooled(run_dir):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             body = json.loads(path.read_text(encoding="utf-8"))
-            if body["request"] in get_args(RequestKind):
-                found.append(Request(body["request"], str(body["by"]), str(body["reason"])))
+            if body["kind"] in get_args(RequestKind):
+                words = (str(body[key]) for key in ("by", "reason", "task", "before"))
+                found.append(Request(body["kind"], *words))
         with contextlib.suppress(OSError):
             path.unlink()
     return found

@@ -86,6 +86,11 @@ def line(record: JournalRecord, state: RunState) -> str | None:
             return f"! {data['task']} ERROR: {data['error']}"
         case "backup_failed":
             return f"! no backup after {data['task']}: {data['error']}"
+        case "task_moved":
+            where = f"before {data['before']}" if data["before"] else "to the end"
+            return f"  {data['task']} moved {where} by {data['by']}"
+        case "request_refused":
+            return f"! {data['request']} {data['task']} refused: {data['why']}"
         case "paused" | "continued":
             return f"{record.event} by {data['by']}"
         case "run_interrupted":

@@ -179,6 +179,14 @@ def resume_time_ns(run_dir: Path) -> int | None:
     return state.settled_sim_ns
 
 
+def moved(state: RunState, name: str, before: str) -> RunState:
+    """The state with a task at another place: before another one, or last. Raises KeyError."""
+    task = state.tasks[name]
+    order = [other for other in state.tasks if other != name]
+    order.insert(order.index(before) if before else len(order), name)
+    return replace(state, tasks={other: task if other == name else state.tasks[other] for other in order})
+
+
 def judged(state: RunState) -> Verdict:
     """The verdict over all that happened so far."""
     verdicts = [task.verdict for task in state.tasks.values()]
@@ -304,6 +312,14 @@ def _task_skipped(state: RunState, record: JournalRecord) -> RunState:
     return _with_task(state, skipped)
 
 
+def _task_moved(state: RunState, record: JournalRecord) -> RunState:
+    return moved(state, record.data["task"], record.data["before"])
+
+
+def _request_refused(state: RunState, _record: JournalRecord) -> RunState:
+    return state
+
+
 def _backup_finished(state: RunState, record: JournalRecord) -> RunState:
     data = record.data
     seen = BackupSeen(data["verified"], data["file"], data["sha256"], data["files"])
@@ -354,6 +370,8 @@ HANDLERS: Final[Mapping[str, Callable[[RunState, JournalRecord], RunState]]] = {
     "task_finished": _task_finished,
     "task_failed": _task_failed,
     "task_skipped": _task_skipped,
+    "task_moved": _task_moved,
+    "request_refused": _request_refused,
     "backup_finished": _backup_finished,
     "backup_failed": _backup_failed,
     "paused": _paused,

@@ -26,10 +26,10 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from scheduler import requests
+from scheduler import requests, wishes
 from scheduler.errors import SchedulerError
 from scheduler.records import record
-from scheduler.runs import NUMBER, list_runs
+from scheduler.runs import NUMBER, list_runs, open_run
 from scheduler.web.view import duration, view
 
 COOKIE: Final = "stellwerk_session"
@@ -146,7 +146,13 @@ class _Pages:
         wanted = [kind for kind in kinds if kind == form.get("request")]
         if not wanted:
             raise HTTPException(422, f"a run can be asked to {', '.join(kinds)}")
-        requests.submit(run_dir, wanted[0], by="live page", reason=form.get("reason", "")[:500])
+        words = {key: form.get(key, "")[:500] for key in ("reason", "task", "before")}
+        request_ = requests.Request(wanted[0], "live page", **words)
+        if request_.kind in ("skip", "move"):
+            why = wishes.refusal(open_run(run_dir), request_)
+            if why is not None:
+                raise HTTPException(422, why)
+        requests.submit(run_dir, request_.kind, by="live page", **words)
         return RedirectResponse(f"/runs/{run_dir.name}", 303, headers=HEADERS)
 
     async def _form(self, request: Request) -> dict[str, str]:

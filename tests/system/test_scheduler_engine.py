@@ -306,6 +306,26 @@ def test_pause_holds_between_tasks_until_continue(tmp_path):
     assert ear.events.index("task_finished") < ear.events.index("paused")
 
 
+def test_what_is_to_come_can_be_left_out_and_moved_while_a_run_goes_on(tmp_path):
+    run_dir = run_of(tmp_path, *(task(name, "passes") for name in "abcd"))
+
+    def wish() -> None:
+        submit(run_dir, "skip", by="ada", reason="being repaired", task="b")
+        submit(run_dir, "move", by="ada", task="d", before="c")
+        submit(run_dir, "skip", by="bob", reason="too late", task="a")
+
+    assert carry_out(run_dir, Ear({"task_started": wish})).exit_code == 0
+    state = open_run(run_dir)
+    assert list(state.tasks) == ["a", "b", "d", "c"]
+    assert (state.tasks["b"].verdict, state.tasks["b"].reason) == (Verdict.SKIPPED, "being repaired")
+    begun = [r.data["task"] for r in read_journal(run_dir) if r.event == "task_started"]
+    assert begun == ["a", "d", "c"]
+    (refused,) = (r.data for r in read_journal(run_dir) if r.event == "request_refused")
+    assert (refused["by"], refused["task"]) == ("bob", "a")
+    assert refused["why"].startswith("a is running")
+    assert state.misfits == 0
+
+
 def test_abort_ends_a_pause(tmp_path):
     run_dir = run_of(tmp_path, task("a", "passes"), task("b", "passes"))
     ear = Ear({"task_started": lambda: submit(run_dir, "pause"), "paused": lambda: submit(run_dir, "abort")})

@@ -127,6 +127,17 @@ def test_a_change_needs_a_login_and_this_origin(page: str, engine: Engine) -> No
     assert "live page" in request.read_text()
 
 
+def test_a_task_that_cannot_be_left_out_is_refused_with_the_reason(page: str, engine: Engine) -> None:
+    with httpx.Client(base_url=page) as person:
+        person.post("/login", data={"token": TOKEN})
+        answer = person.post(
+            "/runs/00001/requests", data={"request": "skip", "task": "nothing", "reason": "x"}
+        )
+    assert answer.status_code == 422
+    assert "there is no task" in answer.text
+    assert not list(engine.run_dir.glob("requests/*.json"))
+
+
 def test_a_run_without_an_engine_says_how_to_go_on(page: str, engine: Engine) -> None:
     engine.die()
     assert "stellwerk fat resume" in httpx.get(f"{page}/runs/00001").text

@@ -179,7 +179,9 @@ def test_requests_are_taken_once_in_order_and_rubbish_is_dropped(run_dir):
         submit(run_dir, "pause", by="ada")
         submit(run_dir, "abort", by="bob", reason="smoke")
     (run_dir / "requests" / "0.json").write_text("{")
-    (run_dir / "requests" / "1.json").write_text('{"request": "explode", "by": "x", "reason": ""}')
+    (run_dir / "requests" / "1.json").write_text(
+        '{"kind": "explode", "by": "x", "reason": "", "task": "", "before": ""}'
+    )
     assert take(run_dir) == [Request("pause", "ada", ""), Request("abort", "bob", "smoke")]
     assert take(run_dir) == []
     assert os.listdir(run_dir / "requests") == []
