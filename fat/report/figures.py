@@ -24,7 +24,7 @@ def _png(figure: Figure) -> bytes:
     # Not by savefig, which draws everything twice.
     figure.set_dpi(DPI)
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 
