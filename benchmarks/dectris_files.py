@@ -20,7 +20,8 @@ import h5py
 import hdf5plugin
 import numpy as np
 
-from sim.dectris.filewriter import FAULTS, FileWriterSink
+from sim.dectris.fault_specs import FILE_FAULTS
+from sim.dectris.filewriter import FileWriterSink
 from sim.dectris.images.frames import Channel, Layout, Ring
 from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.kernel import FaultBoard
@@ -125,7 +126,7 @@ def loop_of_h5py(folder: Path, ring: Ring, count: int) -> None:
 
 def write_ours(folder: Path, ring: Ring, count: int) -> Cost:
     """The simulator's file writer from arm to the last file, the master included."""
-    board = FaultBoard("dcu", FAULTS)
+    board = FaultBoard("dcu", FILE_FAULTS)
     writer = FileWriterSink("dcu", folder, lambda: KEYS, board, lambda: 0, buffer_bytes=1 << 40)
     plane = (ring.layout.height, ring.layout.width)
     series = ArmedSeries(

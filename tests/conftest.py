@@ -1,4 +1,4 @@
-"""What tests share: databases for the catalogue, and a recorded run of a small AGIPD with constants for it."""
+"""What tests share: their order, databases for the catalogue, a recorded run of a small AGIPD with constants for it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pipeline.config import CorrectionTable
 from pipeline.constants import AgipdConditions
@@ -26,6 +27,34 @@ from pipeline.daq.recording import RecordingPlan, RunWriter
 from pipeline.daq.xtdf import FORMATS
 from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
+
+# No test asserts on wall time, and a machine may be shared: an example may take as long as it takes.
+settings.register_profile("stellwerk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stellwerk")
+
+LONG = (
+    "test_fat_kill.py",
+    "test_demo.py",
+    "test_dectris_foreign.py",
+    "test_caldb_foreign.py",
+    "test_plugin_fixtures.py",
+    "test_scheduler_kill.py",
+    "test_soak_quick.py",
+    "test_fat_resume.py",
+    "test_truth_recovered.py",
+    "test_fat_by_detector.py",
+    "test_detectors_recorded.py",
+    "test_chain.py",
+)
+"""Files with the longest tests, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: workers that steal from each other then end at the same time."""
+    rank = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(LONG)))
+
 
 MISSING = "no PostgreSQL here: the package postgresql (Debian) brings initdb and pg_ctl"
 SETTINGS = {

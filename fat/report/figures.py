@@ -21,9 +21,10 @@ DPI: Final = 110
 
 
 def _png(figure: Figure) -> bytes:
-    FigureCanvasAgg(figure)
+    # Not by savefig, which draws everything twice.
+    figure.set_dpi(DPI)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 

@@ -2,6 +2,10 @@
 
 python fat_killer.py BENCH.toml KILLS     KILLS: a file with one line for each kill so far
 Before the write, in the middle of its bytes, or after it (durable by then), in turn.
+
+A kind is an event and what it tells of: tasks that call the same function, such as the three darks, are one kind; the
+checks, the same before every task, are one kind for each of the three ways to die. With STELLWERK_EVERY_KILL=1 every
+task, and the checks before every task, are a kind of their own.
 """
 
 from __future__ import annotations
@@ -10,19 +14,37 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fat.acceptance import launch
 from fat.bench.file import load
 from scheduler import list_runs
 from scheduler.journal import Journal
 
+EVERY = os.environ.get("STELLWERK_EVERY_KILL") == "1"
 
-def kind_of(line: bytes) -> str:
-    record = json.loads(line)
-    data = record["data"]
-    parts = (record["event"], data.get("task", data.get("before", "")))
-    return " ".join(str(part) for part in parts if part)
+
+class Kinds:
+    """Names kinds of writes, in the order of a journal."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, str] = {}
+        self._checked: list[str] = []
+
+    def of(self, event: str, data: Mapping[str, Any]) -> str:
+        """The kind of a write; the first is the one that makes the run."""
+        if event == "run_created":
+            self._calls = {task["id"]: task["call"] for task in data["plan"]["tasks"]}
+        task = str(data.get("task", data.get("before", "")))
+        if EVERY or not task:
+            return f"{event} {task}".strip()
+        if event != "check_finished":
+            return f"{event} {self._calls[task]}"
+        if task not in self._checked:
+            self._checked.append(task)
+        return f"{event} {self._checked.index(task) % 3}"
 
 
 def be_killed_at_new_writes(kills: Path) -> None:
@@ -30,13 +52,17 @@ def be_killed_at_new_writes(kills: Path) -> None:
 
     def deadly(self: Journal, line: bytes) -> None:
         before = kills.read_text().splitlines()
-        kind = kind_of(line)
+        kinds = Kinds()
+        for known in self.records:
+            kinds.of(known.event, known.data)
+        record = json.loads(line)
+        kind = kinds.of(record["event"], record["data"])
         if kind in before:
             whole(self, line)
             return
         with kills.open("a") as file:
             file.write(kind + "\n")
-        phase = len(before) % 3
+        phase = int(kind[-1]) if kind[-1].isdecimal() else len(before) % 3
         if phase == 1:
             os.write(self._descriptor, line[: len(line) // 2])
         elif phase == 2:

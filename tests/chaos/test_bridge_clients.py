@@ -31,7 +31,7 @@ PER_CLIENT = 4
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, what
         threading.Event().wait(0.01)
@@ -155,7 +155,7 @@ def test_clients_that_vanish_while_they_receive(served: tuple[BridgeServer, str,
         client = by_hand(address, mode)
         client.settimeout(0.02)
         came = 0
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while came < 100_000:
             assert time.monotonic() < deadline, dict(server.counters)
             trains.publish()
@@ -268,7 +268,7 @@ def test_a_train_that_finds_nobody_waits_for_the_next_who_asks(answering: tuple[
 def test_too_many_requests_are_refused_the_oldest_first(answering: tuple[BridgeServer, str]) -> None:
     server, address = answering
     with zmq.Context() as context, context.socket(zmq.DEALER) as client:
-        client.linger, client.rcvtimeo = 0, 10_000
+        client.linger, client.rcvtimeo = 0, 60_000
         client.connect(address)
         for number in range(MOST_ASKING + 1):
             client.send_multipart([b"%d" % number, b"", b"next"])

@@ -65,7 +65,7 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            return self._process.wait(10)
+            return self._process.wait(60)
         finally:
             self._process.stdin.close()
             self._process.stdout.close()
@@ -103,7 +103,7 @@ class Bench:
         wait_for(lambda: self.daq("idle")["idle"], "all data are taken in")
 
 
-def wait_for(condition: Any, what: str, timeout_s: float = 30) -> None:
+def wait_for(condition: Any, what: str, timeout_s: float = 120) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"not in {timeout_s} s: {what}"

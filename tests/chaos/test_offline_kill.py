@@ -80,8 +80,10 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, P
     command = [sys.executable, "-m", "fat", "caldb", "serve", "--store", store, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdout is not None
-        yield json.loads(serving.stdout.readline())["rest"], store
-        serving.terminate()
+        try:
+            yield json.loads(serving.stdout.readline())["rest"], store
+        finally:
+            serving.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -134,37 +134,3 @@ def test_nobody_there_is_a_sentence() -> None:
     with pytest.raises(CatalogueUnreachable, match="is it running"):
         rest.get("me")
     rest.close()
-
-
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("/api/detectors/", 200),
-        ("/api/physical_detector_units//get_all_by_detector?detector_id=1", 200),
-        ("/api/physical_detector_units/get_all_by_detector?detector_id=99", 404),
-        ("/api/calibrations?name=Offset", 200),
-        ("/api/calibrations?name=Nothing", 200),
-        ("/api/calibration_constant_versions/1", 404),
-        ("/api/nothing", 404),
-    ],
-)
-def test_routes_answer_as_public_clients_expect(caldb: Caldb, path: str, status: int) -> None:
-    answer = httpx.get(caldb.rest + path)
-    assert answer.status_code == status, answer.text
-    if status == 404 and "nothing" not in path:
-        assert "info" in answer.json()
-    if "Nothing" in path:
-        assert answer.json() == []
-    if path == "/api/detectors/":
-        assert answer.headers["X-Total-Count"] == "1"
-
-
-@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff\xfe", b"null", b"[" * 100_000])
-def test_broken_bodies_do_no_harm(caldb: Caldb, body: bytes) -> None:
-    answer = httpx.post(
-        f"{caldb.rest}/api/conditions/set_expected_condition",
-        content=body,
-        headers={"content-type": "application/json"},
-    )
-    assert 400 <= answer.status_code < 500
-    assert httpx.get(f"{caldb.rest}/api/me").status_code == 200

@@ -46,8 +46,10 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         [*command, "serve", *store, "--json"], stdout=subprocess.PIPE, text=True
     ) as serving:
         assert serving.stdout is not None
-        yield json.loads(serving.stdout.readline())["rest"]
-        serving.terminate()
+        try:
+            yield json.loads(serving.stdout.readline())["rest"]
+        finally:
+            serving.terminate()
 
 
 schema = schemathesis.openapi.from_dict(describe(OPERATIONS, require_token=False))

@@ -24,10 +24,12 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     command = [sys.executable, "-m", "fat", "caldb", "serve", "--store", store, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdout is not None
-        address = json.loads(serving.stdout.readline())["rest"]
-        with httpx.Client(base_url=f"{address}/api/", trust_env=False) as http:
-            yield http
-        serving.terminate()
+        try:
+            address = json.loads(serving.stdout.readline())["rest"]
+            with httpx.Client(base_url=f"{address}/api/", trust_env=False) as http:
+                yield http
+        finally:
+            serving.terminate()
 
 
 def made(api: httpx.Client, path: str, body: str, **fields: Any) -> Any:

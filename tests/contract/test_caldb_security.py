@@ -42,10 +42,12 @@ def api(store: Path) -> Iterator[httpx.Client]:
     command = [sys.executable, "-m", "fat", "caldb", "serve", "--store", store, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdout is not None
-        address = json.loads(serving.stdout.readline())["rest"]
-        with httpx.Client(base_url=f"{address}/api/", trust_env=False) as http:
-            yield http
-        serving.terminate()
+        try:
+            address = json.loads(serving.stdout.readline())["rest"]
+            with httpx.Client(base_url=f"{address}/api/", trust_env=False) as http:
+                yield http
+        finally:
+            serving.terminate()
 
 
 @pytest.fixture
@@ -188,7 +190,7 @@ def test_broken_requests_are_answered(api: httpx.Client, alive: None, data: byte
     assert b"Traceback" not in answer
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 def test_slow_clients_hold_nobody_and_are_let_go(api: httpx.Client) -> None:
     place = urlsplit(str(api.base_url))
     beginnings = (

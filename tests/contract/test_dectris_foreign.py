@@ -49,7 +49,7 @@ frames = { source = "scene", scene = "flat" }
 boot = "na"
 """
 
-pytestmark = [pytest.mark.foreign, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.foreign, pytest.mark.timeout(600)]
 
 
 def needs(environment: str, package: str) -> pytest.MarkDecorator:
@@ -142,7 +142,7 @@ def run(environment: str, script: str, *arguments: object) -> Any:
         env=foreign_environment(),
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr[-6000:]
     return json.loads(done.stdout.splitlines()[-1])

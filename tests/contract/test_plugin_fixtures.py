@@ -21,7 +21,8 @@ pytest_plugins = ["pytester"]
 def run(pytester: pytest.Pytester, source: str) -> pytest.RunResult:
     """Run a user's test file in a process of its own, as a user does."""
     pytester.makepyfile(test_mine=source)
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", timeout=100)
+    # No user's test needs schemathesis, which takes a second to load.
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:schemathesis", "-q", timeout=250)
 
 
 def test_a_control_unit_arms_and_answers(pytester: pytest.Pytester) -> None:

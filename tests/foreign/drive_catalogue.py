@@ -1,6 +1,6 @@
 """Make every call that the public catalogue client has, and print what was answered, as JSON.
 
-arguments: catalogue, client id or "", secret, seconds to rest in the middle
+arguments: catalogue, client id or "", secret. With a client id it rests in the middle until its token has run out.
 """
 
 import inspect
@@ -11,7 +11,7 @@ from typing import Any
 
 from calibration_client import CalibrationClient, apis
 
-address, client_id, secret, rest_s = sys.argv[1:]
+address, client_id, secret = sys.argv[1:]
 statuses: dict[str, list[int]] = {}
 CALLS = {
     name
@@ -90,7 +90,8 @@ units = client.get_all_physical_detector_units_by_detector_id_api(1, 1, 500).jso
 by_detector = client.get_all_by_detector_api(1, "").json()
 client.get_all_by_detector_api(99, "")
 
-time.sleep(float(rest_s))
+if client_id:
+    time.sleep(max(0.0, client.oauth_client.get_session_token()["expires_at"] - time.time()) + 0.5)
 
 parameters = [
     {"parameter_name": "Sensor Bias Voltage", "value": "300", "lower_deviation_value": "5"},

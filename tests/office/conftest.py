@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,16 @@ import numpy as np
 import pytest
 
 from sim.caldb.kind import CATALOGUE_FILE, KIND
+from sim.caldb.office import passwords
 from sim.caldb.office.passwords import hashed
 from sim.caldb.office.server import OfficeServer
 from sim.caldb.office.users import User, set_user
 from sim.caldb.store import open_engine
 from sim.kernel import FaultBoard, Surroundings, Transcript
 from sim.kernel.clock import ManualClock, manual_clock
+
+# Slow on purpose, and asked for the same few passwords of the same two users in every test: each is derived once.
+passwords._derive = cache(passwords._derive)  # type: ignore[assignment]
 
 PASSWORD = "a password of tests"
 HASH = hashed(PASSWORD)

@@ -330,6 +330,7 @@ async def test_a_bench_without_users_makes_one_and_tells_it_once(opener: Any) ->
             token = re.search(r'name="token" value="(\w+)"', page)
             assert token is not None
             form = {"token": token[1], "name": told[1], "password": told[2], "next": "/versions"}
+            assert (await http.post("/login", data={**form, "password": told[2][:-1]})).status_code == 403
             assert (await http.post("/login", data=form)).status_code == 303
         assert told[2] not in "".join(
             f.read_bytes().decode("latin-1") for f in place.store.iterdir() if f.is_file()

@@ -119,7 +119,7 @@ def test_what_a_client_has_not_read_yet_stays_as_it_was_sent(mode: Mode, online:
     kinds = {"REP": zmq.REQ, "PUB": zmq.SUB, "PUSH": zmq.PULL}
     try:
         with zmq.Context() as context, context.socket(kinds[mode]) as client:
-            client.linger, client.rcvtimeo = 0, 10_000
+            client.linger, client.rcvtimeo = 0, 60_000
             client.set_hwm(1)
             if mode == "PUB":
                 client.subscribe(b"")

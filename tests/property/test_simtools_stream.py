@@ -77,7 +77,7 @@ def test_what_is_replayed_arrives_as_it_was_recorded(tmp_path: Path) -> None:
         target=lambda: counted.append(record(["udp://127.0.0.1:0"] * 2, path, stop, bound))
     )
     recording.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     sent = [(k % 2, bytes([k]) * (k * 37 % 8192 + 1)) for k in range(40)]
     source = written(tmp_path / "made", [Datagram(0, to, payload) for to, payload in sent])
     assert replay(source, addresses, None) == 40

@@ -62,7 +62,7 @@ def raw_branch(**bridge: Any) -> Iterator[tuple[RawBranch, str]]:
 
 def ask(address: str) -> Any:
     with zmq.Context() as context, context.socket(zmq.REQ) as client:
-        client.linger, client.rcvtimeo = 0, 10_000
+        client.linger, client.rcvtimeo = 0, 60_000
         client.connect(address)
         client.send(b"next")
         (source,) = parse_message([bytes(part) for part in client.recv_multipart()]).items()

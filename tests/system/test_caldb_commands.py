@@ -99,7 +99,7 @@ def test_what_cannot_be_done_is_a_sentence(tmp_path: Path) -> None:
         assert "Traceback" not in err
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 def test_a_catalogue_is_served_from_a_database_by_url(tmp_path: Path, caldb_database: str) -> None:
     command = [sys.executable, "-c", MAIN, "caldb", "serve", "--json"]
     command += ["--store", str(tmp_path / "store"), "--database", caldb_database]
@@ -108,6 +108,6 @@ def test_a_catalogue_is_served_from_a_database_by_url(tmp_path: Path, caldb_data
         address = json.loads(server.stdout.readline())["rest"]
         answer = httpx.get(f"{address}/api/detectors", trust_env=False)
         server.terminate()
-        server.wait(20)
+        server.wait(60)
     assert answer.json()[0]["identifier"] == "SPB_DET_AGIPD1M-1"
     assert not (tmp_path / "store" / "catalogue.sqlite").exists()

@@ -84,8 +84,10 @@ def catalogue(store: Path, *options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "fat", "caldb", "serve", "--store", store, "--json", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdout is not None
-        yield json.loads(serving.stdout.readline())["rest"]
-        serving.terminate()
+        try:
+            yield json.loads(serving.stdout.readline())["rest"]
+        finally:
+            serving.terminate()
 
 
 def test_an_unreadable_constants_file_is_one_sentence_and_exit_2(run: Path, tmp_path: Path) -> None:

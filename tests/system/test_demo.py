@@ -75,7 +75,7 @@ def of_bench(folder: Path) -> list[psutil.Process]:
 
 
 def assert_nothing_left(folder: Path) -> None:
-    _, alive = psutil.wait_procs(of_bench(folder), timeout=20)
+    _, alive = psutil.wait_procs(of_bench(folder), timeout=60)
     assert not alive
     assert not (folder / "runs/demo/bench.json").exists()
 

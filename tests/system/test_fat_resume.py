@@ -54,7 +54,7 @@ def test_ctrl_c_exits_75_and_resume_finishes(tmp_path: Path) -> None:
     assert "nothing is left to do" in again.stdout
 
     mine = [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(tmp_path)]
-    assert not psutil.wait_procs(mine, timeout=10)[1]
+    assert not psutil.wait_procs(mine, timeout=60)[1]
 
 
 def test_resume_without_any_run_says_so(tmp_path: Path) -> None:

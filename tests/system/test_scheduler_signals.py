@@ -15,7 +15,7 @@ from scheduler import Plan, Task, Verdict, create_run, open_run, resumable
 from scheduler.state import TaskStatus
 
 HERE = Path(__file__).parent
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def make_run(tmp_path: Path, first: str) -> Path:

@@ -76,7 +76,7 @@ def page(engine: Engine) -> Iterator[str]:
     server = Quiet(make_app(engine.run_dir.parent, TOKEN))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
-    assert server.listening.wait(10)
+    assert server.listening.wait(60)
     yield server.address
     server.should_exit = True
     thread.join(10)

@@ -58,7 +58,7 @@ class Child:
         assert self.process.stdout is not None
         self.process.stdin.close()
         try:
-            return self.process.wait(10)
+            return self.process.wait(60)
         finally:
             self.process.kill()
             self.process.wait()

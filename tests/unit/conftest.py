@@ -98,9 +98,9 @@ class StreamBench:
         self.heard.clear()
         pull = self.context.socket(zmq.PULL)
         self.clients.append(pull)
-        pull.rcvtimeo = 10_000
+        pull.rcvtimeo = 60_000
         pull.connect(self.addresses[stream])
-        assert self.heard.wait(10)
+        assert self.heard.wait(60)
         return pull
 
     def begin(self, expected: int, number: int = 4) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.dectris.fault_specs import STREAM_FAULTS
 from sim.dectris.images.frames import Layout
 from sim.dectris.sinks import ImageRun
 from sim.dectris.stream.backlog import Backlog, Item, Run, Sending, head, rest
-from sim.dectris.stream.faults import STREAM_FAULTS, StreamFaults
+from sim.dectris.stream.faults import StreamFaults
 from sim.dectris.stream.series import LegacyMessages
 from sim.kernel import FaultBoard
 

@@ -127,7 +127,7 @@ def pair() -> Any:
     """A PUSH socket and the PULL socket that takes from it."""
     with zmq.Context() as context, context.socket(zmq.PUSH) as push, context.socket(zmq.PULL) as pull:
         port = push.bind_to_random_port("tcp://127.0.0.1")
-        pull.rcvtimeo = 10_000
+        pull.rcvtimeo = 60_000
         pull.connect(f"tcp://127.0.0.1:{port}")
         push.send(b"hello")
         assert pull.recv() == b"hello"

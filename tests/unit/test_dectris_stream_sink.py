@@ -83,7 +83,7 @@ def test_with_policy_drop_images_are_lost_and_counted_when_nobody_is_there(
     bench.begin(100)
     bench.take(100)
     bench.sink.end()
-    assert bench.ended.wait(10)
+    assert bench.ended.wait(60)
     assert bench.sink.dropped == 100
     pull = bench.client()
     bench.begin(1, 5)
@@ -163,7 +163,7 @@ def test_who_comes_and_goes_is_noted(stream_bench: Make) -> None:
     pull = bench.client()
     bench.heard.clear()
     pull.close()
-    assert bench.heard.wait(10)
+    assert bench.heard.wait(60)
     (came, first), (went, second) = bench.notes
     assert came == went
     assert came.startswith("127.0.0.1:")

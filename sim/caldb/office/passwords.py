@@ -48,6 +48,12 @@ def hashed(password: str) -> str:
     return f"scrypt:{LOG2_N}:{R}:{P}:{_text(salt)}:{_text(key)}"
 
 
+def unfitting() -> str:
+    """A hash of its own that no password is known to have; costs nothing to make."""
+    salt, key = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(KEY_BYTES)
+    return f"scrypt:{LOG2_N}:{R}:{P}:{_text(salt)}:{_text(key)}"
+
+
 def is_hash(text: str) -> bool:
     """Whether *text* has the form that `hashed` gives."""
     return _HASH.fullmatch(text) is not None

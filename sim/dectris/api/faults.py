@@ -2,56 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from sim.dectris.api.call import path_of
-from sim.kernel import FaultBoard, FaultSpec
+from sim.kernel import FaultBoard
 from sim.kernel.faults import ActiveFault
-
-_PATH: Final = {"path": ""}
-"""A part of the path of the requests that are struck; empty: all."""
-
-FAULTS: Final = (
-    FaultSpec(
-        "http_error",
-        "A request is answered with an error.",
-        "CommandRefused at the client",
-        {"status": 503, **_PATH},
-    ),
-    FaultSpec(
-        "slow_http",
-        "A request is answered late.",
-        "ControlUnitUnreachable at the client",
-        {"delay_s": 10.0, **_PATH},
-    ),
-    FaultSpec(
-        "hang_http",
-        "A request is taken and never answered.",
-        "ControlUnitUnreachable at the client, after its time-out",
-        _PATH,
-    ),
-    FaultSpec(
-        "close_http",
-        "The connection is cut off in place of an answer.",
-        "ControlUnitUnreachable at the client",
-        _PATH,
-    ),
-    FaultSpec(
-        "garbage_http",
-        "An answer that calls itself JSON is none.",
-        "ControlUnitError at the client",
-        _PATH,
-    ),
-    FaultSpec(
-        "wrong_type_http",
-        "A value is a list of nothing, whatever its value_type says.",
-        "ControlUnitError at the client",
-        _PATH,
-    ),
-)
 
 
 def strike(board: FaultBoard, name: str, path: str) -> ActiveFault | None:

@@ -1,7 +1,6 @@
 """The file writer of a control unit: images to HDF5 files, which clients fetch over REST."""
 
-from sim.dectris.filewriter.faults import FAULTS
 from sim.dectris.filewriter.names import NameRefused, base_name
 from sim.dectris.filewriter.sink import BUFFER_BYTES, FileWriterSink
 
-__all__ = ["BUFFER_BYTES", "FAULTS", "FileWriterSink", "NameRefused", "base_name"]
+__all__ = ["BUFFER_BYTES", "FileWriterSink", "NameRefused", "base_name"]

@@ -5,42 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sim.kernel import NS_PER_S, FaultBoard, FaultSpec
-
-FAULTS: Final = (
-    FaultSpec(
-        "file_missing",
-        "A data file never appears though its images were taken.",
-        "404 at HEAD /data/NAME; the master's link leads nowhere",
-    ),
-    FaultSpec(
-        "file_truncated",
-        "A data file is cut off.",
-        "opening it with HDF5 fails: truncated file",
-        {"keep": 0.5},
-    ),
-    FaultSpec(
-        "file_late",
-        "A data file appears some time after its last image.",
-        "404 at HEAD /data/NAME until then",
-        {"delay_s": 5.0},
-    ),
-    FaultSpec(
-        "file_wrong_link",
-        "The master's first link names a file that does not exist.",
-        "reading through the master fails (format of 2024: zeros); the data file itself is intact",
-    ),
-    FaultSpec(
-        "file_corrupt_chunk",
-        "16 bytes in the middle of an image's chunk are inverted.",
-        "reading that image fails, or its sum is wrong; its neighbours are intact",
-    ),
-    FaultSpec(
-        "file_disk_full",
-        "The disk is full when a data file begins.",
-        "filewriter status: state error, and a sentence in error",
-    ),
-)
+from sim.kernel import NS_PER_S, FaultBoard
 
 
 @dataclass(frozen=True, slots=True)

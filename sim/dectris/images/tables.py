@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sim.dectris.images.frames import ImageSource
-from sim.dectris.images.recording.source import RecordingSource
-from sim.dectris.images.scene_source import SceneSource, default_distinct, source_key
-from sim.dectris.images.scenes import Bragg, Flat, Rings, Scene, Stem4D
-from sim.dectris.images.sensor import Sensor, custom_sensor
+if TYPE_CHECKING:
+    from sim.dectris.images.frames import ImageSource
+    from sim.dectris.images.scenes import Scene
+    from sim.dectris.images.sensor import Sensor
 
 Photons: TypeAlias = Annotated[float, Field(gt=0, le=1e6)]
 Positions: TypeAlias = Annotated[int, Field(ge=1, le=4096)]
@@ -62,6 +61,12 @@ def image_source(
     device: str, table: SceneTable | SyntheticTable | FilesTable, sensor: Sensor, *, seed: int, serial: str
 ) -> ImageSource:
     """The source that a table describes. *sensor*: the model's; only scenes need it. Raises ConfigurationRejected."""
+    # A bench file is checked without numba, which what makes images takes a second to load.
+    from sim.dectris.images.recording.source import RecordingSource
+    from sim.dectris.images.scene_source import SceneSource, default_distinct, source_key
+    from sim.dectris.images.scenes import Bragg, Flat, Rings, Stem4D
+    from sim.dectris.images.sensor import custom_sensor
+
     if isinstance(table, FilesTable):
         return RecordingSource(device, table.files)
     key = source_key(seed, serial)

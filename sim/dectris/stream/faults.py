@@ -8,96 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
+from sim.dectris.fault_specs import IMAGE_FAULTS
 from sim.dectris.sinks import ImageRun
 from sim.dectris.stream.backlog import Item, Run, Sending, Single, head, rest
 from sim.dectris.stream.spoiling import Spoiled
-from sim.kernel import FaultBoard, FaultSpec
-
-_FROM: Final = {"from_frame": 0}
-"""An image fault strikes images from this number on."""
-
-IMAGE_FAULTS: Final = (
-    FaultSpec(
-        "drop_frame", "An image is made but its message is not sent.", "missing of the series report", _FROM
-    ),
-    FaultSpec(
-        "duplicate_frame", "An image's message is sent twice.", "duplicates of the series report", _FROM
-    ),
-    FaultSpec(
-        "reorder_frames",
-        "An image is sent after the one that follows it.",
-        "reordered of the series report",
-        _FROM,
-    ),
-    FaultSpec(
-        "wrong_series",
-        "An image carries another series number.",
-        "wrong_series and missing of the series report",
-        {"offset": 1, **_FROM},
-    ),
-    FaultSpec(
-        "corrupt_blob",
-        "16 bytes of an image's data are inverted: stream 1 in the middle, stream 2 at the first block's length.",
-        "corrupt of the series report",
-        _FROM,
-    ),
-    FaultSpec(
-        "wrong_size",
-        "The size that an image message tells is wrong: stream 1 bytes of the data, stream 2 the height.",
-        "truncated (stream 1) or broken (stream 2) of the series report",
-        {"bytes": 1, **_FROM},
-    ),
-    FaultSpec(
-        "truncated_blob",
-        "The last bytes of an image's data are missing; stream 1 tells the full size.",
-        "truncated (stream 1) or corrupt (stream 2) of the series report",
-        {"bytes": 16, **_FROM},
-    ),
-    FaultSpec(
-        "wrong_hash",
-        "The hash of an image is not that of its data; never strikes on stream 2, which has none.",
-        "corrupt of the series report",
-        _FROM,
-    ),
-    FaultSpec(
-        "missing_part",
-        "An image message lacks its last part (stream 1) or the data of its channels (stream 2).",
-        "broken of the series report",
-        _FROM,
-    ),
-    FaultSpec(
-        "extra_part", "An image message has more parts than any has.", "broken of the series report", _FROM
-    ),
-    FaultSpec(
-        "garbage",
-        "Before an image comes a message of random bytes.",
-        "broken of the series report",
-        _FROM,
-    ),
-    FaultSpec(
-        "silent_stream",
-        "Nothing goes out for a time, then everything that became due meanwhile.",
-        "silence_s of the series report",
-        {"delay_s": 1.0, **_FROM},
-    ),
-)
-MESSAGE_FAULTS: Final = (
-    FaultSpec(
-        "missing_header", "The start message is not sent.", "nothing starts; stale of the next series' report"
-    ),
-    FaultSpec(
-        "stale_end",
-        "The previous series' end message is sent before the start.",
-        "stale of the series report",
-    ),
-    FaultSpec("missing_end", "The end message is not sent.", "ended of the series report is false"),
-    FaultSpec(
-        "late_end", "The end message comes late.", "end_delay_s of the series report", {"delay_s": 2.0}
-    ),
-)
-STREAM_FAULTS: Final = (*IMAGE_FAULTS, *MESSAGE_FAULTS)
+from sim.kernel import FaultBoard
 
 
 class StreamFaults:

@@ -14,7 +14,8 @@ import lz4.block
 import numpy as np
 import pytest
 
-from sim.dectris.filewriter import FAULTS, FileWriterSink
+from sim.dectris.fault_specs import FILE_FAULTS
+from sim.dectris.filewriter import FileWriterSink
 from sim.dectris.images.frames import Channel, Layout, Ring
 from sim.dectris.sinks import ArmedSeries, ImageRun
 from sim.kernel import FaultBoard
@@ -122,7 +123,7 @@ class Bench:
     def __init__(self, folder: Path, **more: Any) -> None:
         self.folder = folder
         self.config: dict[str, Any] = {"mode": "enabled", "nimages_per_file": 5}
-        self.faults = FaultBoard("dcu", FAULTS)
+        self.faults = FaultBoard("dcu", FILE_FAULTS)
         self.now_ns = 0
         self.writer = FileWriterSink(
             "dcu", folder, lambda: self.config, self.faults, lambda: self.now_ns, **more

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sim.dectris.api import faults
 from sim.dectris.api.app import Parts, RestInterface
 from sim.dectris.api.ports import Answer, Resolve
 from sim.dectris.configuration import (
@@ -23,6 +22,7 @@ from sim.dectris.configuration import (
     SystemSettings,
 )
 from sim.dectris.conformance import ConformanceLog
+from sim.dectris.fault_specs import API_FAULTS
 from sim.dectris.images.frames import Layout, Ring, Uploaded
 from sim.dectris.models import Model, custom
 from sim.dectris.refusal import Refused
@@ -199,7 +199,7 @@ class FakeUnit:
         self.stream, self.files, self.monitor = FakeStream(), FakeFiles(folder), FakeMonitor()
         self.settings = StreamSettings({"mode": "enabled"})
         self.filewriter, self.monitored = FilewriterSettings(), MonitorSettings()
-        self.faults = FaultBoard("dcu", faults.FAULTS)
+        self.faults = FaultBoard("dcu", API_FAULTS)
         self.log = ConformanceLog(folder / "conformance.jsonl", lambda: EPOCH_NS)
         self.drop: Callable[[tuple[str, int]], None] = print
         parts = Parts(

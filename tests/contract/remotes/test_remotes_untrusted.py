@@ -112,7 +112,7 @@ async def peer(remotes: Any) -> AsyncIterator[Any]:
     context = zmq.asyncio.Context()
     with context.socket(zmq.DEALER) as socket:
         socket.linger = 0
-        socket.rcvtimeo = 10_000
+        socket.rcvtimeo = 60_000
         socket.connect(remotes.addresses[0])
         yield socket
     context.term()
