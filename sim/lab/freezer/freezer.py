@@ -68,13 +68,14 @@ class FreezerFaults:
         self._moves: set[asyncio.Task[None]] = set()
         faults.watch(self._switched)
 
-    async def follow(self) -> None:
-        """Bring the freezer to what is switched on now."""
+    async def follow(self, fault: str) -> None:
+        """Bring the freezer to whether a fault is on now."""
         now = await self._clock.read()
-        opened, broken = (self._faults.strike(spec.name) is not None for spec in FREEZER_FAULTS)
-        if opened != self._freezer.cold.open:
-            self._freezer.cold.open_door(now, opened)
-        self._freezer.break_compressor(now, broken)
+        on = self._faults.strike(fault) is not None
+        if fault == "open_freezer":
+            self._freezer.cold.open_door(now, on)
+        elif fault == "stop_compressor":
+            self._freezer.break_compressor(now, on)
 
     def close(self) -> None:
         """Forget what has not been carried out yet."""
@@ -82,6 +83,6 @@ class FreezerFaults:
             move.cancel()
 
     def _switched(self, fault: str) -> None:
-        move = asyncio.get_running_loop().create_task(self.follow(), name=f"freezer: {fault}")
+        move = asyncio.get_running_loop().create_task(self.follow(fault), name=f"freezer: {fault}")
         self._moves.add(move)
         move.add_done_callback(self._moves.discard)

@@ -74,7 +74,7 @@ def digit_distance(x: Field, y: Field, segments: str, length: float, width: floa
 
 def point_distance(x: Field, y: Field, length: float, width: float) -> Field:
     """Distance to the decimal point after a digit."""
-    return np.hypot(x - 1.38 * length, y - 2 * length).astype(np.float32) - np.float32(1.25 * width)
+    return np.asarray(np.hypot(x - 1.38 * length, y - 2 * length) - 1.25 * width, np.float32)
 
 
 def label(x: Field, y: Field, text: str, size: float) -> Field:
@@ -92,4 +92,4 @@ def label(x: Field, y: Field, text: str, size: float) -> Field:
     right, low = u - left, v - top
     upper = dots[top, left] * (1 - right) + dots[top, left + 1] * right
     lower = dots[top + 1, left] * (1 - right) + dots[top + 1, left + 1] * right
-    return np.clip((upper * (1 - low) + lower * low) * 1.6, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((upper * (1 - low) + lower * low) * 1.6, 0, 1), np.float32)

@@ -1,9 +1,9 @@
 """Lake Shore 224 and 211 temperature monitors: the network's own view of the freezer.
 
-Commands end with LF, CR or both, answers with CR LF. `*IDN?`, `CRDG?`, `KRDG?`, `FRDG?`, `SRDG?`, `RDGST?`, `*OPC?`, `*ESR?`,
-`*CLS`, `*RST`; a line may hold several, joined by `;`. A 224 has twelve inputs: A is the air of the box, B the glass,
-C1 the laboratory, on the others there is no sensor; input 0 stands for all of them. A 211 has one, on the air. Sensors
-are platinum resistors; their unit is the ohm.
+Commands end with LF, CR or both, answers with CR LF. `*IDN?`, `CRDG?`, `KRDG?`, `FRDG?`, `SRDG?`, `RDGST?`, `*OPC?`,
+`*ESR?`, `*CLS`, `*RST`; a line may hold several, joined by `;`. A 224 has twelve inputs: A is the air of the box, B the
+glass, C1 the laboratory, on the others there is no sensor; input 0 stands for all of them. A 211 has one, on the air.
+Sensors are platinum resistors; their unit is the ohm.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
 """A photograph of the freezer's panel: two rows of seven segments, three lamps, three keys, seen by a cheap camera.
 
-The red row is the temperature of the air, the green one the set-point; in set mode the lamp SET is lit and the green row
-is the set-point that is being changed. The same display gives the same bytes.
+The red row is the temperature of the air, the green one the set-point; in set mode the lamp SET is lit and the green
+row is the set-point that is being changed. The same display gives the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
@@ -21,11 +20,21 @@ HEIGHT: Final = 320
 TILT: Final = 0.02
 """Radians by which the camera hangs askew."""
 NOISE: Final = 2.0
+REACH: Final = 34
+"""Pixels beyond which the light of a lamp does not matter."""
+THICKNESS: Final = 0.12
+"""Half of a segment's, for its length."""
+SPACING: Final = 1.62
+"""From digit to digit, for a segment's length."""
 CELLS: Final = 5
 """Digits of a row; the point belongs to the digit before it."""
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Colour = tuple[int, int, int]
+Part = tuple[slice, slice]
+"""Rows and columns of the picture."""
+
+ALL: Final[Part] = (slice(None), slice(None))
 
 RED: Final[Colour] = (255, 54, 32)
 GREEN: Final[Colour] = (70, 255, 110)
@@ -45,10 +54,13 @@ def photograph(display: Display) -> Pixels:
     """The picture, of shape (HEIGHT, WIDTH, 3)."""
     picture = _panel().copy()
     for name, (left, top, length, colour) in ROWS.items():
-        _glow(picture, _row(str(getattr(display, name)), left, top, length), colour, 0.11 * length)
+        part = _band(left, top, length)
+        distance = _row(part, str(getattr(display, name)), left, top, length)
+        _glow(picture[part], distance, colour, THICKNESS * length)
     for name, (x, y, _, colour) in LAMPS.items():
         if getattr(display, name):
-            _glow(picture, _disc(x, y, 6.5), colour, 4.0)
+            part = _around(x, y, x, y)
+            _glow(picture[part], _disc(part, x, y, 6.5), colour, 4.0)
     return _developed(picture, repr(display))
 
 
@@ -62,7 +74,7 @@ def _developed(picture: Field, name: str) -> Pixels:
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
     rng = np.random.Generator(np.random.Philox(key=key))
     noise = rng.normal(0.0, NOISE, (HEIGHT, WIDTH, 1)).astype(np.float32)
-    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + noise, 0, 255), np.uint8)
 
 
 @cache
@@ -83,13 +95,15 @@ def _panel() -> Field:
     picture = np.stack([steel, steel * 1.01, steel * 1.03], axis=2).astype(np.float32)
     _fill(picture, _box(x, y, (240, 160), (206, 136), 14), (38, 40, 44))
     _fill(picture, _box(x, y, (280, 122), (144, 84), 6), (14, 11, 12))
-    _fill(picture, _box(x, y, (280, 122), (144, 84), 6) + 0.9 * y + 0.3 * x - 150, (24, 22, 24))
+    window = _box(x, y, (280, 122), (144, 84), 6)
+    _fill(picture, np.maximum(window, 0.9 * y + 0.3 * x - 150), (24, 21, 23))
     for left, top, length, colour in ROWS.values():
         unlit: Colour = (22 + colour[0] // 16, 18 + colour[1] // 16, 18 + colour[2] // 16)
-        _fill(picture, _row("8" * (CELLS - 1) + ".8", left, top, length), unlit)
+        part = _band(left, top, length)
+        _fill(picture[part], _row(part, "8" * (CELLS - 1) + ".8", left, top, length), unlit)
     for x_lamp, y_lamp, name, _ in LAMPS.values():
-        _fill(picture, _disc(x_lamp, y_lamp, 8), (18, 18, 20))
-        _fill(picture, _disc(x_lamp, y_lamp, 6.5), (58, 54, 52))
+        _fill(picture, _disc(ALL, x_lamp, y_lamp, 8), (18, 18, 20))
+        _fill(picture, _disc(ALL, x_lamp, y_lamp, 6.5), (58, 54, 52))
         _write(picture, name, x_lamp - 6.0 * len(name), y_lamp + 12, 2.0)
     _write(picture, "PV", 143, 62, 1.6)
     _write(picture, "SV", 143, 152, 1.6)
@@ -115,32 +129,39 @@ def _key(picture: Field, name: str, middle: float) -> None:
     _fill(picture, triangle, PRINT)
 
 
-def _row(text: str, left: float, top: float, length: float) -> Field:
+def _around(left: float, top: float, right: float, bottom: float) -> Part:
+    """The part of the picture that light from a rectangle reaches."""
+    rows = slice(max(0, int(top) - REACH), min(HEIGHT, int(bottom) + REACH))
+    return rows, slice(max(0, int(left) - REACH), min(WIDTH, int(right) + REACH))
+
+
+def _band(left: float, top: float, length: float) -> Part:
+    """The part of the picture that a row of digits reaches."""
+    return _around(left, top, left + CELLS * SPACING * length, top + 2 * length)
+
+
+def _row(part: Part, text: str, left: float, top: float, length: float) -> Field:
     """Distance to the lit segments of a number that stands at the right of its row."""
-    x, y = _pixels()
+    x, y = (axis[part] for axis in _pixels())
     digits = text.replace(".", "")[-CELLS:]
-    point = len(text) - 1 - text.index(".") if "." in text else 0
     distance = np.full(x.shape, 99.0, np.float32)
-    # Far from a digit its light does not matter: only the band of the row is worked out.
-    rows = slice(max(0, int(top) - 30), min(HEIGHT, int(top + 2 * length) + 30))
-    for place, digit in enumerate(digits):
-        cell = CELLS - len(digits) + place
-        u, v = x[rows] - left - cell * 1.62 * length, y[rows] - top
-        near = digit_distance(u, v, SEGMENTS[digit], length, 0.11 * length)
-        if len(digits) - 1 - place == point and point:
-            near = np.minimum(near, point_distance(u, v, length, 0.11 * length))
-        np.minimum(distance[rows], near, out=distance[rows])
+    for place, digit in enumerate(digits, CELLS - len(digits)):
+        u, v = x - left - place * SPACING * length, y - top
+        near = digit_distance(u, v, SEGMENTS[digit], length, THICKNESS * length)
+        np.minimum(distance, near, out=distance)
+    if "." in text:
+        # One decimal: the point belongs to the last digit but one.
+        u, v = x - left - (CELLS - 2) * SPACING * length, y - top
+        np.minimum(distance, point_distance(u, v, length, THICKNESS * length), out=distance)
     return distance
 
 
-def _disc(x: float, y: float, radius: float) -> Field:
-    across, down = _pixels()
+def _disc(part: Part, x: float, y: float, radius: float) -> Field:
+    across, down = (axis[part] for axis in _pixels())
     return np.asarray(np.hypot(across - x, down - y) - radius, np.float32)
 
 
-def _box(
-    x: Field, y: Field, middle: tuple[float, float], half: tuple[float, float], radius: float
-) -> Field:
+def _box(x: Field, y: Field, middle: tuple[float, float], half: tuple[float, float], radius: float) -> Field:
     """Distance to a box with round corners."""
     across = np.maximum(np.abs(x - middle[0]) - half[0] + radius, 0)
     down = np.maximum(np.abs(y - middle[1]) - half[1] + radius, 0)
@@ -169,6 +190,3 @@ def _glow(picture: Field, distance: Field, colour: Colour, reach: float) -> None
     picture += 0.30 * halo[..., None] * light
     _mix(picture, inside, colour)
     picture += (70 * core * inside)[..., None]
-
-
-Photograph = Callable[[Display], Pixels]

@@ -1,8 +1,8 @@
 """The FT232H beside the freezer: four output pins as a line socket.
 
-`C2 1` raises a pin, `C2 0` lowers it; the answer `OK` comes when it is done. `C2?` answers `C2 0` or `C2 1`. Anything else is
-answered with a sentence that begins with `ERR` and changes nothing. How long a key is held is what passes on the bench's
-clock between two lines: a client waits there, not on its own.
+`C2 1` raises a pin, `C2 0` lowers it; the answer `OK` comes when it is done. `C2?` answers `C2 0` or `C2 1`. Anything
+else is answered with a sentence that begins with `ERR` and changes nothing. How long a key is held is what passes on
+the bench's clock between two lines: a client waits there, not on its own.
 """
 
 from __future__ import annotations

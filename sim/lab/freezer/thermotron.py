@@ -1,8 +1,8 @@
 """Thermotron 3800: its text protocol, a command a line, answers end with LF.
 
-`IDEN?`, `PVAR1?`, `SETP1?`, `SETP1,x`, `MODE?`, `RUNM`, `STOP`, `INIT` are what the public driver sends. A set-point waits
-until `RUNM`. Settings answer nothing; what is unknown or out of range changes nothing and answers nothing. Case and
-blanks do not matter.
+`IDEN?`, `PVAR1?`, `SETP1?`, `SETP1,x`, `MODE?`, `RUNM`, `STOP`, `INIT` are what the public driver sends. A set-point
+waits until `RUNM`; `INIT` stops and forgets it. Settings answer nothing; what is unknown or out of range changes
+nothing and answers nothing. Case and blanks do not matter.
 """
 
 from __future__ import annotations
