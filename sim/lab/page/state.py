@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sim.kernel import FaultBoard, SimTime
 from sim.lab.site import Site
+from sim.lab.table import LabTable
 
 
 class State:
-    """The present state of a laboratory. Asking for it changes nothing.
+    """The present state of a laboratory. Asking for it changes nothing."""
 
-    modules  serial numbers by nominal port
-    rooms    how much warmer each module's board runs than its glass, C
-    strengths  strengths of both wheels' filters, in the order of their positions
-    """
-
-    def __init__(
-        self,
-        site: Site,
-        modules: Mapping[int, str],
-        warmth_c: Mapping[int, float],
-        wheels: Sequence[Sequence[float]],
-    ) -> None:
-        self._site, self._modules, self._warmth_c, self._wheels = site, modules, warmth_c, wheels
+    def __init__(self, site: Site, table: LabTable) -> None:
+        self._site, self._modules = site, table.serial_numbers
 
     def at(self, now: SimTime) -> dict[str, Any]:
         """Everything at a moment."""
@@ -56,8 +46,8 @@ class State:
             "fires": light.fires,
             "sync_hz": None if sync is None else sync.frequency_hz,
             "wheels": [
-                {"strength": strength, "strengths": list(strengths)}
-                for strength, strengths in zip(light.strengths, self._wheels, strict=True)
+                {"strength": strength, **self._told(f"{self._site.name}.filter_wheel_{wheel}", now)}
+                for wheel, strength in enumerate(light.strengths)
             ],
             "strength": light.strength if light.fires else 0.0,
             "dark_for_s": None if math.isinf(dark_s) else dark_s,
@@ -83,12 +73,11 @@ class State:
         }
 
     def _module(self, port: int, now: SimTime) -> dict[str, Any]:
-        power, room = self._site.world.power, self._site.world.room(port, self._warmth_c[port])
+        power = self._site.world.power
         return {
             "serial": self._modules[port],
             "switched_on": power.mainboards[port],
             "powered": power.powered_since(port) is not None,
-            "board_c": round(room.board_temperature(now), 3),
             "channels": [],
             **self._told(f"degg.{port}", now),
         }

@@ -124,9 +124,9 @@ export class Drawing {
       ["Laser head", [name("laser")], ({ light }) =>
         [light.fires ? "fires" : "dark", light.sync_hz ? `sync ${hertz(light.sync_hz)}` : "no sync", light.fires ? "lit" : "off"]],
       ...[0, 1].map((wheel) => [`Filter wheel ${wheel}`, [name(`filter_wheel_${wheel}`)], ({ light }) => {
-        const { strength, strengths } = light.wheels[wheel];
+        const { strength, position } = light.wheels[wheel];
         const lit = light.fires && light.wheels.slice(0, wheel + 1).every((each) => each.strength > 0);
-        return [`× ${strength}`, strength > 0 ? `position ${strengths.indexOf(strength) + 1}` : "between filters", lit ? "lit" : "off"];
+        return [`× ${strength}`, position ? `position ${position}` : strength > 0 ? "" : "between filters", lit ? "lit" : "off"];
       }]),
       ["Splitter", [], ({ light, modules }) =>
         [`× ${Number(light.strength.toPrecision(3))}`, `${2 * Object.keys(modules).length} fibres`, light.strength > 0 ? "lit" : "off"]],

@@ -1,0 +1,40 @@
+"""The families of parts that a laboratory is put together from: which parts each brings, and their servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sim.kernel import FaultSpec, Server
+from sim.lab import freezer
+from sim.lab.laser import LASER_FAULTS
+from sim.lab.site import Site
+from sim.lab.table import LabTable
+
+Parts = Mapping[str, Sequence[FaultSpec]]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Parts that are built together."""
+
+    parts: Callable[[LabTable], Parts]
+    """What can be broken, by part: a suffix of the device's name, or a whole key such as `degg.5003`."""
+    servers: Callable[[Site, LabTable], Mapping[str, Server]]
+    """Addresses, by the same names."""
+
+
+def _freezer_parts(table: LabTable) -> Parts:
+    return {
+        part: specs
+        for part, specs in freezer.FAULTS.items()
+        if part != "lake_shore" or table.freezer.lake_shore != "none"
+    }
+
+
+FAMILIES: Final[Sequence[Family]] = (
+    Family(lambda _: {"laser": LASER_FAULTS}, lambda _site, _table: {}),
+    Family(_freezer_parts, lambda site, table: freezer.servers(site, table.freezer)),
+)
+"""In the order in which they start and are listed."""
