@@ -13,8 +13,9 @@ from sim.kernel.clock import SimClock
 from sim.kernel.device import Server
 from sim.lab.instruments.arbitrary_generator import Agilent33220A
 from sim.lab.instruments.function_generator import Afg3101C
-from sim.lab.instruments.power_supply import E3631A, SUPPLY_FAULTS, OutputName, OverSerial, limits
+from sim.lab.instruments.power_supply import E3631A, SUPPLY_FAULTS, OverSerial
 from sim.lab.instruments.prologix import BOX_FAULTS, OnBus, PrologixBox
+from sim.lab.instruments.supply_outputs import OutputName, limits
 from sim.lab.instruments.waveform import GENERATOR_FAULTS
 from sim.lab.lines import LINK_FAULTS, READING_FAULTS, TcpLine
 from sim.lab.site import Site
@@ -146,6 +147,8 @@ def servers(site: Site, table: ScpiTable) -> dict[str, Server]:
             site.clock,
             site.faults(part),
             site.transcript,
+            at=site.folder / part,
             baud=table.power_supply_baud,
+            bits=11,  # 8N2
         ),
     }
