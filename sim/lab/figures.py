@@ -92,9 +92,31 @@ class FreezerFigures(Figures):
     )
 
 
+class ScpiFigures(Figures):
+    """Of the instruments that speak SCPI and the box before their bus."""
+
+    afg_identity: str = figure(
+        "TEKTRONIX,AFG3101C,C010101,SCPI:99.0 FV:3.2.2", "Answer of the function generator to *IDN?."
+    )
+    afg_errors: int = figure(32, "Entries of its error queue.", origin="general knowledge", ge=16)
+    agilent_identity: str = figure(
+        "Agilent Technologies,33220A,MY44000101,2.07-2.06-22-2",
+        "Answer to *IDN? of a function generator of the other make.",
+        origin="general knowledge",
+    )
+    supply_identity: str = figure(
+        "HEWLETT-PACKARD,E3631A,0,2.1-5.0-1.0", "Answer of the laser supply to *IDN?.", origin="sourced"
+    )
+    laser_load_ohm: float = figure(40.0, "What the laser head is to its supply.", unit="ohm", gt=0)
+    box_reset_s: float = figure(
+        5.0, "How long the GPIB box is at its reset.", unit="s", origin="sourced", ge=0
+    )
+
+
 class LabFigures(Figures):
     """All of them."""
 
     light: LightFigures = LightFigures()
     cold: ColdFigures = ColdFigures()
     freezer: FreezerFigures = FreezerFigures()
+    scpi: ScpiFigures = ScpiFigures()
