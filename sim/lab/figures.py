@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sim.degg.icm_figures import WirePairFigures
 from sim.kernel.figures import Figures, figure
 
 
@@ -43,3 +44,4 @@ class LabFigures(Figures):
 
     light: LightFigures = LightFigures()
     cold: ColdFigures = ColdFigures()
+    wire_pairs: WirePairFigures = WirePairFigures()
