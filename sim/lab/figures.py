@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sim.degg.icm_figures import WirePairFigures
 from sim.kernel.figures import Figures, figure
 
 
@@ -120,3 +121,4 @@ class LabFigures(Figures):
     cold: ColdFigures = ColdFigures()
     freezer: FreezerFigures = FreezerFigures()
     scpi: ScpiFigures = ScpiFigures()
+    wire_pairs: WirePairFigures = WirePairFigures()
