@@ -70,6 +70,22 @@ def test_a_good_file_is_read() -> None:
         ),
         ('device = "slack"\n', "", "b.toml:13: key 'sim.faults.0.device' is missing"),
         ('name = "b"', 'name = "B b"', "b.toml:2: bench.name: String should match pattern"),
+        (
+            'device = "slack"',
+            'device = "slak"',
+            "b.toml:15: sim.faults.0.device: no simulated device or part of this bench; did you mean 'slack'?",
+        ),
+        (
+            '"server_error"',
+            '"server_eror"',
+            "b.toml:16: sim.faults.0.fault: slack has no such fault; did you mean 'server_error'?",
+        ),
+        (
+            'fault = "server_error"',
+            'fault = "slow_answer"\nparameters = { delay = 2 }',
+            "b.toml:17: sim.faults.0.parameters: slack: fault 'slow_answer' has no parameter 'delay'; "
+            "it has: delay_s",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line(old: str, new: str, said: str) -> None:
