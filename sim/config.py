@@ -114,7 +114,7 @@ class SimTable(_Table):
                 for name, table in self.devices.items()
                 if not isinstance(table, RealDevice)
             }
-            mistakes = [*mistakes_of(self.faults, devices)]
+            mistakes = [*mistakes_of(self.faults, devices, self.devices.keys() - devices.keys())]
             if mistakes:
                 raise ValidationError.from_exception_data("SimTable", mistakes)
         return self

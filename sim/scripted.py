@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
@@ -13,6 +13,10 @@ from sim.kernel import DeviceKind, FaultBoard, FaultSpec
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+
+MOST_LISTED: Final = 12
+"""Names that one sentence lists."""
 
 
 class Scripted(Protocol):
@@ -35,11 +39,20 @@ class Scripted(Protocol):
 
 
 def mistakes_of(
-    faults: Sequence[Scripted], devices: Mapping[str, tuple[DeviceKind, BaseModel]]
+    faults: Sequence[Scripted], devices: Mapping[str, tuple[DeviceKind, BaseModel]], real: Collection[str]
 ) -> Iterator[InitErrorDetails]:
-    """What is wrong with faults by time, as pydantic's errors, so that file and line can be told."""
+    """What is wrong with faults by time, as pydantic's errors, so that file and line can be told.
+
+    devices  those that are simulated, with their tables
+    real     names of those that are not
+    """
     known = breakable(devices)
     for index, entry in enumerate(faults):
+        if entry.device in real:
+            yield _error(
+                (index, "device"), "has an address: only what is simulated can be broken", entry.device
+            )
+            continue
         specs = known.get(entry.device)
         if specs is None:
             text = f"no simulated device or part of this bench{_nearest(entry.device, known)}"
@@ -75,4 +88,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(sorted(names))}" if names else ""
+    if not names:
+        return ""
+    listed = ", ".join(sorted(names)[:MOST_LISTED])
+    return f"; known: {listed}{', …' if len(names) > MOST_LISTED else ''}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sim.kernel import FaultSpec, Server
-from sim.lab import freezer
+from sim.lab import freezer, modules, wire_pairs
+from sim.lab.instruments import scpi_parts
 from sim.lab.laser import LASER_FAULTS
 from sim.lab.site import Site
 from sim.lab.table import LabTable
@@ -34,6 +35,7 @@ def _freezer_parts(table: LabTable) -> Parts:
 
 
 FAMILIES: Final[Sequence[Family]] = (
+    Family(lambda _: scpi_parts.FAULTS, lambda site, table: scpi_parts.servers(site, table.scpi)),
     Family(lambda _: {"laser": LASER_FAULTS}, lambda _site, _table: {}),
     Family(_freezer_parts, lambda site, table: freezer.servers(site, table.freezer)),
 )

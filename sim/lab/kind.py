@@ -53,16 +53,16 @@ def parts(table: LabTable) -> dict[str, Sequence[FaultSpec]]:
 
 def build(around: Surroundings, table: LabTable) -> dict[str, Server]:
     """One world, and everything that stands in it."""
+    table = table.with_nominal_ports()
     site = Site(
         name=around.name,
         seed=around.seed,
         folder=around.data_dir / around.name,
         clock=around.clock,
-        world=World(table.figures, table.ports),
+        world=World(table.figures, table.modules.all_ports()),
         boards=around.parts,
         transcript=around.transcript,
         token=around.token,
-        host=table.host,
     )
     follow_the_sync_cable(site)
     made: dict[str, Server] = {}
@@ -72,7 +72,6 @@ def build(around: Surroundings, table: LabTable) -> dict[str, Server]:
     made[PAGE] = HttpServer(
         f"{around.name}.{PAGE}",
         app,
-        host=table.host,
         port=table.page_port,
         transcript=around.transcript,
         channel=PAGE,

@@ -30,8 +30,6 @@ class Site:
     """Fault switches by the part's full name."""
     transcript: Transcript
     token: str
-    host: str = "127.0.0.1"
-    """Where its ports are bound."""
     shown: dict[str, Shown] = field(default_factory=dict)
     """What parts tell the operator beside what the world knows, by full name; parts add themselves."""
     addresses: dict[str, str] = field(default_factory=dict)

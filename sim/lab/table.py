@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sim.lab.figures import LabFigures
 from sim.lab.freezer import FreezerTable
+from sim.lab.instruments.scpi_parts import ScpiTable
+from sim.lab.modules import ModulesTable
+from sim.lab.wire_pairs import WirePairTable
 
-FIRST_PORT: Final = 5000
-MOST_MODULES: Final = 16
-TABLETOP_PORT: Final = 10007
-TABLETOP_COMMAND_PORT: Final = 11000
-"""Older layout of the laboratory (fat.md, section 1)."""
-FIRST_SERIAL: Final = 100
-
-Port = Annotated[int, Field(ge=0, le=65535)]
-Serial = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=40)]
+T = TypeVar("T", bound=BaseModel)
 
 
 class LabTable(BaseModel):
@@ -25,46 +20,47 @@ class LabTable(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    host: str = "127.0.0.1"
-    """Where TCP ports are bound. The protocols are as open as on the hardware: anything but loopback shows them to a
-    network."""
-    modules: Annotated[int, Field(ge=0, le=MOST_MODULES)] = MOST_MODULES
-    """How many optical modules, at the nominal ports 5000, 5001, …; four share a wire pair."""
-    serials: dict[str, Serial] = {}
-    """Serial numbers by nominal port, `{ 5003 = "DEgg2021-3-133" }`; others are DEgg2021-3-100 and on. A module is
-    made from its serial number: the same number is the same module."""
-    tabletop: bool = True
-    """Whether there is the tabletop mainboard that digitises the laser's sync (10007, with ICM 11000)."""
-    nominal_ports: bool = False
-    """Listen on the ports that the hardware has (1234, 5000…5015, 5025, 6000…6012, …) instead of free ones."""
-    page_port: Port = 0
-    """Port of the live page; 0 = a free one."""
+    modules: ModulesTable = ModulesTable()
+    """Optical modules and the tabletop mainboard."""
+    wire_pairs: WirePairTable = WirePairTable()
+    scpi: ScpiTable = ScpiTable()
+    """Function generator, laser supply, GPIB box."""
     freezer: FreezerTable = FreezerTable()
+    nominal_ports: bool = False
+    """Listen where the hardware does (1234, 5025, 5000 and on, 6000 and on, 10007), unless a port is given; by default
+    on free ports."""
+    page_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port of the live page; 0 = a free one."""
     figures: LabFigures = LabFigures()
     """What nobody published; `stellwerk sim doc` lists all of them."""
 
     @model_validator(mode="after")
     def _serials_fit(self) -> Self:
-        ports = {str(port) for port in self.ports}
-        for port in self.serials:
-            if port not in ports:
-                first, last = min(ports, default="none"), max(ports, default="none")
-                raise ValueError(f"serials: there is no module at port {port!r}; there are {first} to {last}")
         numbers = list(self.serial_numbers.values())
         twice = sorted({number for number in numbers if numbers.count(number) > 1})
         if twice:
-            raise ValueError(f"serials: {twice[0]} stands for two modules")
+            raise ValueError(f"modules.serials: {twice[0]} stands for two modules")
         return self
 
     @property
-    def ports(self) -> range:
-        """Nominal ports of the modules."""
-        return range(FIRST_PORT, FIRST_PORT + self.modules)
-
-    @property
     def serial_numbers(self) -> dict[int, str]:
-        """By nominal port."""
-        return {
-            port: self.serials.get(str(port), f"DEgg2021-3-{FIRST_SERIAL + port - FIRST_PORT}")
-            for port in self.ports
-        }
+        """Of the optical modules, by nominal port."""
+        return {port: self.modules.serial(port) for port in self.modules.ports()}
+
+    def with_nominal_ports(self) -> LabTable:
+        """The table with the hardware's ports where none is given, if it asks for them."""
+        if not self.nominal_ports:
+            return self
+        scpi = {"function_generator_port": 5026, "gpib_port": 1234, "power_supply_port": 5025}
+        modules = {"first_port": 5000, "tabletop_port": 10007}
+        return self.model_copy(
+            update={
+                "scpi": _filled(self.scpi, scpi),
+                "modules": _filled(self.modules, modules),
+                "wire_pairs": self.wire_pairs.model_copy(update={"nominal_ports": True}),
+            }
+        )
+
+
+def _filled(table: T, ports: dict[str, int]) -> T:
+    return table.model_copy(update={key: port for key, port in ports.items() if not getattr(table, key)})

@@ -104,11 +104,14 @@ def test_an_unknown_kind_names_those_that_there_are() -> None:
     assert "b.toml:9" in told[0] or "b.toml:10" in told[0]
 
 
-def test_a_device_with_an_address_is_not_simulated() -> None:
-    file = parse(
-        GOOD.replace('kind = "slack"\nport = 0', 'kind = "slack"\naddress = "http://x/api/"'), Path("b.toml")
+def test_a_device_with_an_address_is_not_simulated_and_cannot_be_broken() -> None:
+    real = GOOD.replace('kind = "slack"\nport = 0', 'kind = "slack"\naddress = "http://x/api/"')
+    told = sentences(real)
+    assert told[0].startswith(
+        "b.toml:15: sim.faults.0.device: has an address: only what is simulated can be broken"
     )
-    assert file.sim.devices["slack"].address == "http://x/api/"
+    entry = real[real.index("[[sim.faults]]") : real.index("[fat.dark]")]
+    assert parse(real.replace(entry, ""), Path("b.toml")).sim.devices["slack"].address == "http://x/api/"
 
 
 def test_no_toml_and_no_file_are_sentences(tmp_path: Path) -> None:

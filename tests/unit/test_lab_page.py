@@ -55,7 +55,9 @@ async def switch(page: httpx.AsyncClient, body: Any = ON, **headers: str) -> htt
     return await page.post("/faults", json=body, headers={name: v for name, v in given.items() if v})
 
 
-async def test_the_state_is_that_of_the_world(page: httpx.AsyncClient, site: Site, clock: ManualClock) -> None:
+async def test_the_state_is_that_of_the_world(
+    page: httpx.AsyncClient, site: Site, clock: ManualClock
+) -> None:
     world = site.world
     world.light.set_supply(clock.now, 12.0, True)
     world.light.set_generator(clock.now, Generator(True, 100.0, 3.0))
@@ -68,7 +70,11 @@ async def test_the_state_is_that_of_the_world(page: httpx.AsyncClient, site: Sit
     assert state["light"]["generator"] == {
         "on": True, "frequency_hz": 100.0, "amplitude_vpp": 3.0, "pulses": 1, "spacing_ns": 0.0,
     }  # fmt: skip
-    assert (state["light"]["strength"], state["light"]["sync_hz"], state["light"]["why_dark"]) == (0.25, 100, None)
+    assert (state["light"]["strength"], state["light"]["sync_hz"], state["light"]["why_dark"]) == (
+        0.25,
+        100,
+        None,
+    )
     assert [wheel["strength"] for wheel in state["light"]["wheels"]] == [0.25, 1.0]
     assert state["cold"]["set_point_c"] == -40.0
     assert state["cold"]["air_c"] == pytest.approx(world.cold.air(clock.now), abs=1e-3)
@@ -116,11 +122,15 @@ async def test_a_fault_is_switched_with_the_token(page: httpx.AsyncClient, site:
         "struck": 0,
     }  # fmt: skip
     assert site.faults("thermometer").active() == {"freeze": {"per_hour": 2.0}}
-    assert (await switch(page, {"part": "lab.thermometer", "fault": "freeze", "on": False})).status_code == 200
+    assert (
+        await switch(page, {"part": "lab.thermometer", "fault": "freeze", "on": False})
+    ).status_code == 200
     assert site.faults("thermometer").active() == {}
 
 
-async def test_a_watcher_of_a_switch_sees_the_present(page: httpx.AsyncClient, site: Site, clock: ManualClock) -> None:
+async def test_a_watcher_of_a_switch_sees_the_present(
+    page: httpx.AsyncClient, site: Site, clock: ManualClock
+) -> None:
     seen: list[int] = []
     site.faults("laser").watch(lambda _: seen.append(site.clock.now))
     await clock.advance(5)
@@ -190,7 +200,9 @@ async def test_another_name_for_this_machine_reads_nothing(page: httpx.AsyncClie
         ({}, "keys"),
     ],
 )
-async def test_a_wrong_wish_gets_a_sentence(page: httpx.AsyncClient, site: Site, body: Any, said: str) -> None:
+async def test_a_wrong_wish_gets_a_sentence(
+    page: httpx.AsyncClient, site: Site, body: Any, said: str
+) -> None:
     answer = await switch(page, body)
     assert answer.status_code == 422
     assert said in answer.json()["error"]

@@ -14,13 +14,10 @@ from starlette.requests import Request
 MAX_BODY: Final = 1 << 16
 
 
-def demand_our_host(request: Request, own: str) -> None:
-    """Refuse with 421 what was sent to another name: a foreign page that gave its own name our address.
-
-    own  the host that the page is bound to, as the bench file names it
-    """
+def demand_our_host(request: Request) -> None:
+    """Refuse with 421 what was sent to another name: a foreign page that gave its own name our address."""
     name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    if name not in ("localhost", own) and not _is_number(name):
+    if name != "localhost" and not _is_number(name):
         raise HTTPException(421, f"this is not {name!r}; use the address that `stellwerk up` prints")
 
 

@@ -91,7 +91,7 @@ def page_app(site: Site, state: State) -> Starlette:
 
     def guarded(handler: Handler) -> Handler:
         async def guard(request: Request) -> Response:
-            demand_our_host(request, site.host)
+            demand_our_host(request)
             return _with_headers(await handler(request))
 
         return guard
