@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sim.degg.board_figures import BoardFigures
+from sim.degg.figures import PhotomultiplierFigures
 from sim.kernel.figures import Figures, figure
 
 
@@ -43,3 +45,5 @@ class LabFigures(Figures):
 
     light: LightFigures = LightFigures()
     cold: ColdFigures = ColdFigures()
+    board: BoardFigures = BoardFigures()
+    photomultiplier: PhotomultiplierFigures = PhotomultiplierFigures()

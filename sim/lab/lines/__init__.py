@@ -2,7 +2,7 @@
 
 from sim.lab.lines.link import LINK_FAULTS, Link
 from sim.lab.lines.readings import READING_FAULTS, Readings
-from sim.lab.lines.talk import Answer, Instrument, Talker
+from sim.lab.lines.talk import Answer, Instrument, Talker, Unasked
 from sim.lab.lines.tcp import TcpLine
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "Readings",
     "Talker",
     "TcpLine",
+    "Unasked",
 ]
