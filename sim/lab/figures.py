@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sim.degg.camera_figures import CameraFigures, SensorFigures
 from sim.degg.icm_figures import WirePairFigures
 from sim.kernel.figures import Figures, figure
 
@@ -45,3 +46,5 @@ class LabFigures(Figures):
     light: LightFigures = LightFigures()
     cold: ColdFigures = ColdFigures()
     wire_pairs: WirePairFigures = WirePairFigures()
+    cameras: CameraFigures = CameraFigures()
+    sensors: SensorFigures = SensorFigures()
