@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sim.degg.board_figures import BoardFigures
+from sim.degg.camera_figures import CameraFigures, SensorFigures
 from sim.degg.figures import PhotomultiplierFigures
+from sim.degg.icm_figures import WirePairFigures
 from sim.kernel.figures import Figures, figure
 
 
@@ -47,3 +49,6 @@ class LabFigures(Figures):
     cold: ColdFigures = ColdFigures()
     board: BoardFigures = BoardFigures()
     photomultiplier: PhotomultiplierFigures = PhotomultiplierFigures()
+    wire_pairs: WirePairFigures = WirePairFigures()
+    cameras: CameraFigures = CameraFigures()
+    sensors: SensorFigures = SensorFigures()
