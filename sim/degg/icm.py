@@ -38,6 +38,10 @@ class Mainboard(Protocol):
         """Its switches."""
         ...
 
+    def reboot(self, now: SimTime, /) -> None:
+        """Start its processor anew."""
+        ...
+
     def console_output(self, data: bytes, /) -> None:
         """Send bytes to the client that is connected to its console, if there is one."""
         ...
@@ -55,7 +59,7 @@ class Wired:
     icm_id: str
     """16 hex digits."""
     mainboard_id: str
-    """16 hex digits."""
+    """32 hex digits."""
     clock: DomClock
     board: Mainboard
     faults: FaultBoard

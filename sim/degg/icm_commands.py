@@ -158,6 +158,12 @@ def _interlock(bit: int, on: bool) -> Command:
     return _bits(reg.CTRL2, bit | (reg.INTERLOCKS if on else 0), on, remote=True)
 
 
+def _mcu_reset(_: WirePair, icm: Icm, __: Request, now: SimTime) -> Reply:
+    assert icm.wired is not None
+    icm.wired.board.reboot(now)
+    return Reply(OK)
+
+
 def _gps_enable(pair: WirePair, now: SimTime) -> Reply:
     pair.gps.enable(now)
     return Reply(OK)
@@ -257,7 +263,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "ext_osc_disable": _bits(reg.CTRL1, reg.EXTERNAL_CLOCK, False, remote=False),
     "term_enable": _bits(reg.CTRL1, reg.TERMINATED, True, remote=False),
     "term_disable": _bits(reg.CTRL1, reg.TERMINATED, False, remote=False),
-    "mcu_reset": _bits(reg.CTRL1, reg.MCU_RESET, True, remote=True),
+    "mcu_reset": Command(of_icm=_mcu_reset, remote=True),
     "set_fpga_image_id": Command(of_icm=_set_image),
     "fpga_reconfig": Command(of_icm=_reconfigure),
     "icm_fpga_reboot": Command(of_icm=_reboot),

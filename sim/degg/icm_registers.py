@@ -79,7 +79,6 @@ POWER_ON: Final = 0x454E
 POWER_OFF: Final = 0x6469
 """What MB_PWR and WP_PWR read and take."""
 
-MCU_RESET: Final = 0x0004
 CLEAR_ERRORS: Final = 0x0008
 TERMINATED: Final = 0x0010
 EXTERNAL_CLOCK: Final = 0x0100

@@ -31,8 +31,3 @@ class Interlocks:
         """Somebody has set a switch."""
         for watcher in self._watchers:
             watcher(now)
-
-    def open_all(self, now: SimTime) -> None:
-        """As after a loss of power."""
-        self.pmt_hv = self.lid = self.mcu_flash = False
-        self.changed(now)

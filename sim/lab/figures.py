@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sim.degg.board_figures import BoardFigures
+from sim.degg.camera_figures import CameraFigures, SensorFigures
+from sim.degg.figures import PhotomultiplierFigures
 from sim.degg.icm_figures import WirePairFigures
 from sim.kernel.figures import Figures, figure
 
@@ -121,4 +124,8 @@ class LabFigures(Figures):
     cold: ColdFigures = ColdFigures()
     freezer: FreezerFigures = FreezerFigures()
     scpi: ScpiFigures = ScpiFigures()
+    board: BoardFigures = BoardFigures()
+    photomultiplier: PhotomultiplierFigures = PhotomultiplierFigures()
     wire_pairs: WirePairFigures = WirePairFigures()
+    cameras: CameraFigures = CameraFigures()
+    sensors: SensorFigures = SensorFigures()

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict
 from sim.degg.clock import DomClock
 from sim.degg.icm import Mainboard, Wired
 from sim.degg.icm_commands import MAX_BYTES, answer, encoded
-from sim.degg.keys import key_of
 from sim.degg.wire_pairs import WIRE_PAIR_FAULTS, WirePair
 from sim.kernel import Server, SimTime
 from sim.lab.lines import LINK_FAULTS, Answer
@@ -33,36 +32,14 @@ class WirePairTable(BaseModel):
     """Listen at the ports that the laboratory's own scripts know, 6000, 6004, …, rather than at free ones."""
 
 
-class ModuleTruth(Protocol):
-    """What identifies a module."""
-
-    @property
-    def serial(self) -> str:
-        """Serial number."""
-        ...
-
-    @property
-    def icm_id(self) -> str:
-        """16 hex digits."""
-        ...
-
-    @property
-    def mainboard(self) -> str:
-        """The mainboard's number."""
-        ...
-
-
 class Module(Mainboard, Protocol):
     """A module that hangs on a wire pair (`sim.degg.module.Module`)."""
 
-    @property
-    def truth(self) -> ModuleTruth:
-        """What it is."""
-        ...
+    serial: str
+    clock: DomClock
 
-    @property
-    def clock(self) -> DomClock:
-        """Its mainboard's clock."""
+    def identity(self, name: str, /) -> str:
+        """Number of its `icm` or `mainboard`, 0x and hex digits."""
         ...
 
 
@@ -125,13 +102,12 @@ def servers(site: Site, table: WirePairTable, modules: Mapping[int, Module]) -> 
 
 
 def _wired(site: Site, port: int, base: int, module: Module) -> Wired:
-    truth = module.truth
     return Wired(
         port=port,
         address=port - base,
-        serial=truth.serial,
-        icm_id=truth.icm_id,
-        mainboard_id=f"{key_of(truth.mainboard):016x}",
+        serial=module.serial,
+        icm_id=module.identity("icm").removeprefix("0x"),
+        mainboard_id=module.identity("mainboard").removeprefix("0x"),
         clock=module.clock,
         board=module,
         faults=site.faults(f"degg.{port}"),

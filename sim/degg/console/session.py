@@ -84,6 +84,7 @@ class Session:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lines = LineReader()
+        self._push: Callable[[bytes], None] | None = None
 
     def receive(self, data: bytes, now: SimTime) -> Sequence[Said]:
         """Take bytes, split or merged in any way. Never raises."""
@@ -103,8 +104,10 @@ class Session:
 
     def attach(self, push: Callable[[bytes], None]) -> None:
         """What the board says unasked goes there from now on."""
+        self._push = push
         self._console.board.listener = push
 
     def detach(self) -> None:
         """The client has gone."""
-        self._console.board.listener = None
+        if self._console.board.listener is self._push:
+            self._console.board.listener = None

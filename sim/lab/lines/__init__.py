@@ -3,7 +3,7 @@
 from sim.lab.lines.link import LINK_FAULTS, Link
 from sim.lab.lines.pty import PtyLine
 from sim.lab.lines.readings import READING_FAULTS, Readings
-from sim.lab.lines.talk import Answer, Instrument, Speaker, Talker
+from sim.lab.lines.talk import Answer, Instrument, Speaker, Talker, Unasked
 from sim.lab.lines.tcp import TcpLine
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "Speaker",
     "Talker",
     "TcpLine",
+    "Unasked",
 ]

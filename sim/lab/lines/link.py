@@ -56,23 +56,30 @@ class Link:
         send: Callable[[bytes], Awaitable[None]],
         *,
         to: SimTime | None = None,
+        coming: asyncio.Future[bytes] | None = None,
     ) -> None:
         """Hand bytes over and send what they cause. Raises LineCut, and what *send* raises.
 
-        to  the moment at which the bytes arrived; by default now
+        to      the moment at which the bytes arrived; by default now
+        coming  what the client sends next: some waits end with it
         """
         self._transcript.received(self._channel, data)
         now = await self._clock.read() if to is None else to
         answers = talker.receive(data, now)
         if self._faults.strike("drop_connection") is not None:
             raise LineCut
-        await self.answer(answers, send)
+        await self.answer(answers, send, coming)
 
-    async def answer(self, answers: Sequence[Answer], send: Callable[[bytes], Awaitable[None]]) -> None:
+    async def answer(
+        self,
+        answers: Sequence[Answer],
+        send: Callable[[bytes], Awaitable[None]],
+        coming: asyncio.Future[bytes] | None = None,
+    ) -> None:
         """Send answers, as the faults of the line let them through."""
         for answer in answers:
-            if answer.after_s > 0 and self._clock.follows_wall:
-                await asyncio.sleep(answer.after_s)
+            if answer.after_s > 0 and self._clock.follows_wall and not await _worked(answer, coming):
+                continue
             if answer.then is not None:
                 answer.then(await self._clock.read())
             if not answer.data:
@@ -81,6 +88,13 @@ class Link:
             if data:
                 self._transcript.sent(self._channel, data)
                 await send(data)
+
+    def unasked(self, data: bytes) -> bytes:
+        """What is left of bytes that the instrument sends by itself."""
+        if self._faults.strike("stay_silent") is not None:
+            return b""
+        self._transcript.sent(self._channel, data)
+        return data
 
     async def utter(self, speaker: Speaker, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send what an instrument says by itself. Raises LineCut, and what *send* raises.
@@ -105,3 +119,12 @@ class Link:
         if self._faults.strike("answer_half") is not None:
             return data[: len(data) // 2]
         return data
+
+
+async def _worked(answer: Answer, coming: asyncio.Future[bytes] | None) -> bool:
+    """Let the instrument be at work; whether it came to an end of it."""
+    if coming is None or not answer.until_input:
+        await asyncio.sleep(answer.after_s)
+        return True
+    done, _ = await asyncio.wait({coming}, timeout=answer.after_s)
+    return not done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sim.kernel import SimTime
 
@@ -22,6 +22,8 @@ class Answer:
     then: Callable[[SimTime], None] | None = None
     """Called with the time when the work is done, just before the bytes leave: a motor has arrived. On a serial port
     it is called also when the line was cut meanwhile; a TCP connection that ends takes its work along."""
+    until_input: bool = False
+    """The wait ends when the client sends something meanwhile, and then the bytes are not sent. TCP only."""
 
 
 class Talker(Protocol):
@@ -37,6 +39,19 @@ class Instrument(Protocol):
 
     def connect(self) -> Talker:
         """A new connection."""
+        ...
+
+
+@runtime_checkable
+class Unasked(Protocol):
+    """A talker that also says something by itself. TCP only."""
+
+    def attach(self, push: Callable[[bytes], None], /) -> None:
+        """The connection is made: call *push* with what is to be said, now or later, from the line's own loop."""
+        ...
+
+    def detach(self) -> None:
+        """The connection has ended: call it no more."""
         ...
 
 

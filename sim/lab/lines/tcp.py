@@ -11,16 +11,18 @@ from sim.kernel import FaultBoard, Problem, Transcript
 from sim.kernel.clock import SimClock
 from sim.kernel.http import bind
 from sim.lab.lines.link import LineCut, Link
-from sim.lab.lines.talk import Instrument
+from sim.lab.lines.talk import Instrument, Unasked
 
 CHUNK: Final = 1 << 16
 MAX_CLIENTS: Final = 16
+MAX_UNREAD: Final = 1 << 20
+"""Bytes that a client leaves unread until what is said unasked is thrown away."""
 
 
 class TcpLine:
     """Serves one instrument. Several clients may be connected at once, unless it takes one only.
 
-    one_client  a further client is told nothing and cut off
+    one_client  a further client is told nothing and cut off, unless the one before it has ended its side
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class TcpLine:
         self._server: asyncio.Server | None = None
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._moves: set[asyncio.Task[None]] = set()
+        self._ended: set[asyncio.Task[None]] = set()
+        """Clients that will send no more; what they asked for may still be on its way."""
         faults.watch(self._switched)
 
     async def start(self) -> str:
@@ -90,6 +94,8 @@ class TcpLine:
         task = asyncio.current_task()
         assert task is not None
         if len(self._clients) >= self._max_clients:
+            await self._dismiss_ended()
+        if len(self._clients) >= self._max_clients:
             writer.transport.abort()
             return
         self._clients[task] = writer
@@ -100,14 +106,43 @@ class TcpLine:
             writer.transport.abort()
         finally:
             del self._clients[task]
+            self._ended.discard(task)
             writer.close()
+
+    async def _dismiss_ended(self) -> None:
+        ended = list(self._ended)
+        for task in ended:
+            task.cancel()
+        await asyncio.gather(*ended, return_exceptions=True)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talker = self._instrument.connect()
+        task = asyncio.current_task()
+        assert task is not None
 
         async def send(data: bytes) -> None:
             writer.write(data)
             await writer.drain()
 
-        while data := await reader.read(CHUNK):
-            await self._link.serve(talker, data, send)
+        async def read() -> bytes:
+            data = await reader.read(CHUNK)
+            if not data:
+                self._ended.add(task)
+            return data
+
+        if isinstance(talker, Unasked):
+            talker.attach(lambda data: self._push(data, writer))
+        coming = asyncio.create_task(read(), name=f"{self._name} reads")
+        try:
+            while data := await coming:
+                coming = asyncio.create_task(read(), name=f"{self._name} reads")
+                await self._link.serve(talker, data, send, coming=coming)
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+            if isinstance(talker, Unasked):
+                talker.detach()
+
+    def _push(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        if writer.transport.get_write_buffer_size() < MAX_UNREAD and (data := self._link.unasked(data)):
+            writer.write(data)

@@ -42,6 +42,10 @@ class Board:
 
     interlocks: Switches = field(default_factory=Switches)
     sent: bytearray = field(default_factory=bytearray)
+    starts: list[SimTime] = field(default_factory=list)
+
+    def reboot(self, now: SimTime) -> None:
+        self.starts.append(now)
 
     def console_output(self, data: bytes) -> None:
         self.sent += data
@@ -70,7 +74,7 @@ class WiredLab:
                 address=port - first,
                 serial=f"DEgg2021-3-{port - 4900}",
                 icm_id=f"a400000f18a1{port:04x}",
-                mainboard_id=f"{port:016x}",
+                mainboard_id=f"{port:032x}",
                 clock=self.clocks[port],
                 board=self.boards[port],
                 faults=self.module_faults[port],

@@ -30,7 +30,7 @@ GOLDEN = [
     (b'{"command": "read", "device": "3", "register": "FW_VERS"}', {"status": "OK", "value": "0x1535"}),
     (
         b'{"command": "read", "device": "2", "register": "MB_ID"}',
-        {"status": "OK", "value": "0x000000000000138a"},
+        {"status": "OK", "value": "0x0000000000000000000000000000138a"},
     ),
     (
         b'{"command": "read", "device": "2", "register": "ICM_ID"}',
@@ -246,6 +246,12 @@ def test_reconfiguration_takes_a_module_away_and_its_power(make_lab: Any) -> Non
     assert lab.ask("read 1 mb_pwr")["value"] == "0x6469"
     lab.ask("mb_on 1")
     assert lab.power.powered_since(5001) == 2 * NS_PER_S
+
+
+def test_a_processor_is_reset_by_its_icm(lab: Any) -> None:
+    lab.now = SimTime(4)
+    lab.ask("mcu_reset 2")
+    assert [board.starts for board in lab.boards.values()] == [[], [], [4], []]
 
 
 def test_reboot_of_an_icm_leaves_everything_as_it_was(lab: Any) -> None:

@@ -25,10 +25,6 @@ from sim.lab.world import World
 PORTS = (5000, 5001, 5002, 5003, 5004, 10007)
 
 
-class Truth:
-    serial, icm_id, mainboard = "DEgg2021-3-100", "a400000f18a1722d", "4.1-262"
-
-
 class Switches:
     pmt_hv = lid = mcu_flash = False
     fpga_config = True
@@ -38,10 +34,16 @@ class Switches:
 
 
 class Module:
-    truth, clock = Truth(), DomClock(1_000_000, 2.0)
+    serial, clock = "DEgg2021-3-100", DomClock(1_000_000, 2.0)
 
     def __init__(self) -> None:
         self.interlocks, self.sent = Switches(), bytearray()
+
+    def identity(self, name: str) -> str:
+        return {"icm": "0xa400000f18a1722d", "mainboard": "0x" + "12" * 16}[name]
+
+    def reboot(self, now: int) -> None:
+        """It has no processor."""
 
     def console_output(self, data: bytes) -> None:
         self.sent += data
@@ -108,6 +110,13 @@ async def test_each_group_has_a_port_of_its_own(up: Lab) -> None:
     assert (await up.ask("wp_voltage"))["value"] == "0.000"
     assert (await up.ask("wp_voltage", "icm.6004"))["value"] != "0.000"
     assert up.site.world.power.powered_since(5000) is None
+
+
+async def test_modules_are_what_they_say(up: Lab) -> None:
+    with up.client() as client:
+        for register, text in (("ICM_ID", "0xa400000f18a1722d"), ("MB_ID", "0x" + "12" * 16)):
+            await client.send_json({"command": "read", "device": "0", "register": register})
+            assert await client.recv_json() == {"status": "OK", "value": text}
 
 
 async def test_rapcal_arrives_at_the_consoles(up: Lab) -> None:
