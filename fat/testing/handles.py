@@ -162,8 +162,8 @@ class Lab:
 
     def truth(self, port: int) -> dict[str, Any]:
         """What the module at a nominal port is made from, such as `channels[0].v0_volts`; instruments never tell."""
-        serial = self.state()["modules"][str(port)]["serial"]
-        found: dict[str, Any] = json.loads((self._truth / f"{serial}.json").read_text(encoding="utf-8"))
+        path = self._truth / f"degg_{port}.json"
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
 
 

@@ -183,7 +183,7 @@ def lab(stellwerk_small_bench: tuple[OwnedBench, Any], tmp_path: Path) -> Lab:
     from fat.testing.handles import Lab
 
     bench = stellwerk_small_bench[0]
-    return Lab(bench.endpoints, bench.token, tmp_path / "data" / "truth")
+    return Lab(bench.endpoints, bench.token, tmp_path / "data" / "lab" / "truth")
 
 
 @pytest.fixture

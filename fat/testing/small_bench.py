@@ -85,7 +85,7 @@ def write_bench_file(
         if name == "dcu":
             text += f"{dcu_table}\n"
         if name == "lab":
-            few = "" if "modules" in tomllib.loads(lab_table) else f"modules = {LAB_MODULES}\n"
+            few = "" if "modules" in tomllib.loads(lab_table) else f"modules = {{ count = {LAB_MODULES} }}\n"
             text += f"{few}{lab_table}\n"
     text += extra
     path = folder / "bench.toml"

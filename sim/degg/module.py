@@ -240,6 +240,10 @@ class Module:
             "temperature"
         )
 
+    def true_temperature(self, now: SimTime) -> float:
+        """Of the board, C, without a sensor's noise."""
+        return self._room.board_temperature(now)
+
     def sensor_temperature(self, sensor: str, now: SimTime) -> float:
         """The temperature that another sensor on the board gives, C."""
         return self.temperature(now) + self.figures.temperature_spread_c * self.trait(f"temperature {sensor}")

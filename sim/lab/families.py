@@ -10,6 +10,7 @@ from sim.kernel import FaultSpec, Server
 from sim.lab import freezer, modules, wire_pairs
 from sim.lab.instruments import scpi_parts
 from sim.lab.laser import LASER_FAULTS
+from sim.lab.module_shown import shown_of
 from sim.lab.site import Site
 from sim.lab.table import LabTable
 
@@ -34,9 +35,29 @@ def _freezer_parts(table: LabTable) -> Parts:
     }
 
 
+def _module_parts(table: LabTable) -> Parts:
+    ports = table.modules.all_ports()
+    boards = {
+        f"degg.{port}": modules.TABLETOP_FAULTS if port == modules.TABLETOP_PORT else modules.FAULTS
+        for port in ports
+    }
+    return {**boards, **{wire_pairs.part_of(port): wire_pairs.FAULTS for port in ports}}
+
+
+def _module_servers(site: Site, table: LabTable) -> Mapping[str, Server]:
+    boards = modules.boards(site, table.modules)
+    for port, board in boards.items():
+        site.shown[f"degg.{port}"] = shown_of(board)
+    return {
+        **modules.servers(site, table.modules, boards),
+        **wire_pairs.servers(site, table.wire_pairs, boards),
+    }
+
+
 FAMILIES: Final[Sequence[Family]] = (
     Family(lambda _: scpi_parts.FAULTS, lambda site, table: scpi_parts.servers(site, table.scpi)),
     Family(lambda _: {"laser": LASER_FAULTS}, lambda _site, _table: {}),
     Family(_freezer_parts, lambda site, table: freezer.servers(site, table.freezer)),
+    Family(_module_parts, _module_servers),
 )
 """In the order in which they start and are listed."""

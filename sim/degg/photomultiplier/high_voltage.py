@@ -65,10 +65,19 @@ class HighVoltage:
         self._trip_if_faulty()
         if not self._enabled:
             return 0.0
+        return self._ramped(now)
+
+    def _ramped(self, now: SimTime) -> float:
         step = self._figures.ramp_v_per_s * max(0, now - self._since) / NS_PER_S
         if self._set >= self._volts:
             return min(self._set, self._volts + step)
         return max(self._set, self._volts - step)
+
+    def glance(self, now: SimTime) -> tuple[bool, float]:
+        """Whether it is enabled, and the true voltage, for an onlooker: nothing trips because somebody looks."""
+        tripped = self._faults.active().get("trip_hv", {}).get("channel") == self._number
+        on = self._enabled and not tripped
+        return on, self._ramped(now) if on else 0.0
 
     def ramps_until(self, now: SimTime) -> SimTime:
         """When the voltage comes to rest; *now* if it rests."""
