@@ -205,24 +205,23 @@ def record_run() -> Callable[..., RecordedRun]:
     return record
 
 
+def _beside(name: str) -> Any:
+    """A module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def wire() -> Any:
     """`dectris_wire`: messages of a control unit's streams, and a sender."""
-    spec = importlib.util.spec_from_file_location("dectris_wire", Path(__file__).with_name("dectris_wire.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _beside("dectris_wire")
 
 
 @pytest.fixture(scope="session")
-def freezer() -> Any:
-    """`freezer_lab`: a laboratory with a freezer alone, in the test's own process."""
-    spec = importlib.util.spec_from_file_location("freezer_lab", Path(__file__).with_name("freezer_lab.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["freezer_lab"] = module  # its dataclasses look their annotations up there
-    spec.loader.exec_module(module)
-    return module
+def lab_lines() -> Any:
+    """`lab_lines`: clients of a laboratory's lines that know no protocol."""
+    return _beside("lab_lines")
