@@ -211,6 +211,7 @@ def _beside(name: str) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -225,3 +226,9 @@ def wire() -> Any:
 def lab_lines() -> Any:
     """`lab_lines`: clients of a laboratory's lines that know no protocol."""
     return _beside("lab_lines")
+
+
+@pytest.fixture(scope="session")
+def degg() -> Any:
+    """`degg_room`: a room with light and cold that a test sets, channels in it, and readers of their bytes."""
+    return _beside("degg_room")
