@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from sim.kernel import SimTime
+from sim.kernel import SimTime
 
 
 class Sensors(Protocol):
@@ -28,6 +28,8 @@ class Camera(Protocol):
     """One camera."""
 
     camera_id: str
+    light: Callable[[SimTime], float]
+    """How bright it is in front of it, 0..1; the board sets this."""
 
     def capture(self, gain: int, exposure_ms: int, now: SimTime, /) -> None:
         """Take an image: gain in 0.1 dB, exposure in ms."""

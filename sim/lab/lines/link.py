@@ -78,7 +78,8 @@ class Link:
     ) -> None:
         """Send answers, as the faults of the line let them through."""
         for answer in answers:
-            if answer.after_s > 0 and self._clock.follows_wall and not await _worked(answer, coming):
+            works = answer.after_s > 0 and (self._clock.follows_wall or answer.by_wall)
+            if works and not await _worked(answer, coming):
                 continue
             if answer.then is not None:
                 answer.then(await self._clock.read())
