@@ -32,7 +32,9 @@ class PhotomultiplierFigures(Figures):
     )
     correlated_median_us: float = figure(10.0, "Median delay of a correlated pulse.", unit="us", gt=0)
     correlated_sigma: float = figure(1.1, "Width of the logarithm of that delay; cut to 1..100 us.", gt=0)
-    after_light_min: float = figure(30.0, "Decay time of the dark counts that light leaves.", unit="min", gt=0)
+    after_light_min: float = figure(
+        30.0, "Decay time of the dark counts that light leaves.", unit="min", gt=0
+    )
     # flasher
     led_delay_ns: float = figure(
         480.0, "From the calibration trigger to the light of an LED.", unit="ns", ge=0
@@ -48,7 +50,10 @@ class PhotomultiplierFigures(Figures):
         1.0, "Events that nobody fetched are kept for so long; older ones are lost.", unit="s", gt=0
     )
     block_wait_s: float = figure(
-        5.0, "A block of waveforms that is not full after this time is closed with what it has.", unit="s", gt=0
+        5.0,
+        "A block of waveforms that is not full after this time is closed with what it has.",
+        unit="s",
+        gt=0,
     )
     patience_s: float = figure(
         60.0, "A block of charge stamps without a new event for so long never comes.", unit="s", gt=0

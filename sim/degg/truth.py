@@ -102,7 +102,9 @@ class ModuleTruth:
         tail = re.search(r"(\d+)$", serial)
         number = int(tail.group()) if tail else key_of(serial)
         lower, upper = (_pmt(seed, serial, channel, number) for channel in (0, 1))
-        ids = [f"{key_of(seed, serial, name):016x}" for name in ("icm", "board 0", "board 1", "flash", "fpga")]
+        ids = [
+            f"{key_of(seed, serial, name):016x}" for name in ("icm", "board 0", "board 1", "flash", "fpga")
+        ]
         return cls(
             serial=serial,
             channels=(lower, upper),

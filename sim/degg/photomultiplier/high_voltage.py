@@ -20,9 +20,20 @@ class HighVoltage:
     """
 
     def __init__(
-        self, truth: PmtTruth, number: int, faults: FaultBoard, key: tuple[int, str], figures: PhotomultiplierFigures
+        self,
+        truth: PmtTruth,
+        number: int,
+        faults: FaultBoard,
+        key: tuple[int, str],
+        figures: PhotomultiplierFigures,
     ) -> None:
-        self._truth, self._number, self._faults, self._key, self._figures = truth, number, faults, key, figures
+        self._truth, self._number, self._faults, self._key, self._figures = (
+            truth,
+            number,
+            faults,
+            key,
+            figures,
+        )
         self._volts, self._since = 0.0, SimTime(0)
         self._set, self._enabled, self._reads = 0.0, False, 0
 
@@ -75,12 +86,15 @@ class HighVoltage:
         left = abs(self._set - self.true_volts(now)) if self._enabled else 0.0
         return SimTime(now + int(left / self._figures.ramp_v_per_s * NS_PER_S))
 
+    @property
+    def restless(self) -> bool:
+        """Whether the fault `noisy_hv` is on here."""
+        active = self._faults.active().get("noisy_hv")
+        return active is not None and active["channel"] == self._number
+
     def fluctuation(self) -> float:
         """Relative fluctuation that the fault `noisy_hv` makes; 0 without it."""
-        active = self._faults.active().get("noisy_hv")
-        if active is None or active["channel"] != self._number:
-            return 0.0
-        struck = self._faults.strike("noisy_hv")
+        struck = self._faults.strike("noisy_hv") if self.restless else None
         return float(struck.parameters["relative"]) if struck else 0.0
 
     def read_volts(self, now: SimTime) -> float:
