@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sim.degg.refusal import Refused
 
 if TYPE_CHECKING:
-    from sim.degg.channel import DigitiserChannel
-    from sim.degg.parts import Camera
+    from sim.degg.parts import Camera, ReadoutChannel
     from sim.kernel import SimTime
 
 MAX_BIAS: Final = 0xFFFF
@@ -39,7 +38,7 @@ class CameraState:
 class Lights:
     """Flasher and cameras. Both channels hear of the flashes; the lower photomultiplier sees them."""
 
-    def __init__(self, channels: Sequence[DigitiserChannel], cameras: Mapping[int, Camera]) -> None:
+    def __init__(self, channels: Sequence[ReadoutChannel], cameras: Mapping[int, Camera]) -> None:
         self._channels, self.cameras = channels, cameras
         self.states = {number: CameraState() for number in cameras}
         for camera in cameras.values():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sim.degg.board_figures import BoardFigures
-from sim.degg.channel import Block, DigitiserChannel, Trigger
+from sim.degg.channel import Block, Trigger
 from sim.degg.clock import DomClock
 from sim.degg.console import Console, Session, Word, table_of
 from sim.degg.console.lines import MAX_LINE
@@ -48,7 +48,7 @@ class StubSupply:
         return self.read_volts(now) / 100.0
 
 
-class StubChannel(DigitiserChannel):
+class StubChannel:
     """An event each 10 ms from `arm` on, channel 1 five milliseconds after channel 0; it notes what it was told."""
 
     def __init__(self, number: int, spacing_ns: int = SPACING_NS) -> None:

@@ -66,7 +66,7 @@ class PublicClient:
     def raw(self, command: str, n: int, timeout: float = 10.0) -> bytes:
         line = command.encode() + b"\r\n"
         self._socket.sendall(line)
-        self._read(len(line), timeout)
+        self._read(len(line), 10.0)
         data = self._read(n, timeout)
         prompt = b""
         while not prompt.endswith(b"> "):
@@ -103,12 +103,14 @@ class Lab:
     world: World
     faults: dict[str, FaultBoard]
     modules: dict[int, Module]
-    consoles: dict[str, Server]
     addresses: dict[str, str]
+    clients: list[PublicClient]
 
-    async def client(self, port: int = 5000) -> PublicClient:
+    async def client(self, port: int = 5000, *, start: bool = True) -> PublicClient:
         client = await asyncio.to_thread(PublicClient, self.addresses[f"degg.{port}"])
-        await asyncio.to_thread(client.start)
+        self.clients.append(client)
+        if start:
+            await asyncio.to_thread(client.start)
         return client
 
     def close_interlocks(self, port: int = 5000) -> None:
@@ -124,6 +126,7 @@ MakeLab = Callable[[SimClock], Any]
 async def make_lab(tmp_path: Path) -> AsyncIterator[MakeLab]:
     started: list[Server] = []
     clocks: list[SimClock] = []
+    clients: list[PublicClient] = []
 
     async def make(clock: SimClock) -> Lab:
         await clock.start()
@@ -140,9 +143,11 @@ async def make_lab(tmp_path: Path) -> AsyncIterator[MakeLab]:
         for name, server in consoles.items():
             addresses[name] = str(await server.start())
             started.append(server)
-        return Lab(clock, world, faults, modules, consoles, addresses)
+        return Lab(clock, world, faults, modules, addresses, clients)
 
     yield make
+    for client in clients:
+        client.close()
     for server in started:
         await server.stop()
     for clock in clocks:
@@ -152,18 +157,15 @@ async def make_lab(tmp_path: Path) -> AsyncIterator[MakeLab]:
 async def test_one_client_at_a_time_and_the_next_one_works(make_lab: MakeLab) -> None:
     lab = await make_lab(manual_clock())
     first = await lab.client()
-    second = await asyncio.to_thread(PublicClient, lab.addresses["degg.5000"])
+    second = await lab.client(start=False)
     with pytest.raises(ConnectionError):
         await asyncio.to_thread(second.cmd, "boot")
-    second.close()
     assert await asyncio.to_thread(first.number, "fpgaVersion .s drop") == 272
     other = await lab.client(5001)
     assert await asyncio.to_thread(other.cmd, "icmID") != await asyncio.to_thread(first.cmd, "icmID")
     first.close()
-    other.close()
     third = await lab.client()
     assert await asyncio.to_thread(third.number, "fpgaVersion .s drop") == 272
-    third.close()
 
 
 async def test_a_client_that_leaves_while_the_board_is_at_work_does_not_block_the_next(
@@ -176,7 +178,6 @@ async def test_a_client_that_leaves_while_the_board_is_at_work_does_not_block_th
     client.close()
     following = await lab.client()
     assert await asyncio.to_thread(following.number, "fpgaVersion .s drop") == 272
-    following.close()
 
 
 def check_status(client: PublicClient, recorded: int) -> int:
@@ -203,7 +204,6 @@ async def test_reboot_over_the_same_connection(make_lab: MakeLab, clock: Callabl
         return check_status(client, 272)
 
     assert await asyncio.to_thread(reboot) == 272
-    client.close()
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,6 @@ async def test_a_status_check_flashes_again(make_lab: MakeLab, fault: str, mende
         await asyncio.to_thread(client.cmd, 's" degg_fw_v0x110.rbf" flashConfigureFPGA')
         lab.faults["degg.5000"].switch_off("wrong_fpga")
     assert await asyncio.to_thread(check_status, client, 272) == mended
-    client.close()
 
 
 async def test_a_power_cycle_and_one_that_hangs(make_lab: MakeLab) -> None:
@@ -241,7 +240,6 @@ async def test_a_power_cycle_and_one_that_hangs(make_lab: MakeLab) -> None:
                 await asyncio.to_thread(client.cmd, "boot", 0.1)
     await asyncio.to_thread(client.start)
     assert await asyncio.to_thread(check_status, client, 272) == 272
-    client.close()
 
 
 async def test_high_voltage_ramps_trips_and_fluctuates(make_lab: MakeLab) -> None:
@@ -277,7 +275,6 @@ async def test_high_voltage_ramps_trips_and_fluctuates(make_lab: MakeLab) -> Non
     lab.world.cold.open_door(clock.now, True)
     assert await asyncio.to_thread(client.number, "readLightSensorPmtHvEnable .s drop") == 0
     assert await asyncio.to_thread(client.volts, 0) < 10
-    client.close()
 
 
 async def test_the_tabletop_board_times_the_laser_and_has_no_high_voltage(make_lab: MakeLab) -> None:
@@ -300,7 +297,6 @@ async def test_the_tabletop_board_times_the_laser_and_has_no_high_voltage(make_l
     )  # check_laser_freq, fat.md section 2
     assert "no high voltage" in await asyncio.to_thread(client.cmd, "0 enableHV")
     assert await asyncio.to_thread(client.volts, 0) == 0.0
-    client.close()
 
 
 async def test_a_module_sees_the_laser(make_lab: MakeLab) -> None:
@@ -331,7 +327,6 @@ async def test_a_module_sees_the_laser(make_lab: MakeLab) -> None:
     words = int.from_bytes(await asyncio.to_thread(client.raw, "readDEggWfmStream", 4), "little")
     record = await asyncio.to_thread(client.raw, "readDEggWfmStream", 2 * words)
     assert len(record) == 2 * words
-    client.close()
 
 
 async def test_a_client_that_loses_patience_can_go_on(make_lab: MakeLab) -> None:
@@ -348,7 +343,6 @@ async def test_a_client_that_loses_patience_can_go_on(make_lab: MakeLab) -> None
     # a block that comes in time is whole
     assert await asyncio.to_thread(client.cmd, "0 1 1 startDEggWfmStream") == ""
     assert len(await asyncio.to_thread(client.raw, "140 10 15 readDEggChargeBlock", 140)) == 140
-    client.close()
 
 
 async def test_without_events_there_is_silence(make_lab: MakeLab) -> None:
@@ -362,7 +356,6 @@ async def test_without_events_there_is_silence(make_lab: MakeLab) -> None:
         return client.number("fpgaVersion .s drop")
 
     assert await asyncio.to_thread(ask) == 272
-    client.close()
 
 
 async def test_rapcal_packets_come_unasked(make_lab: MakeLab) -> None:
@@ -370,7 +363,6 @@ async def test_rapcal_packets_come_unasked(make_lab: MakeLab) -> None:
     client = await lab.client()
     lab.modules[5000].console_output(b"\x01\x00\x02\x00xy")
     assert await asyncio.to_thread(client.read_next, 6, 5.0) == b"\x01\x00\x02\x00xy"
-    client.close()
 
 
 @pytest.mark.parametrize("fault", ["time_out", "absent", "stay_silent"])
@@ -382,7 +374,6 @@ async def test_a_module_that_does_not_respond(make_lab: MakeLab, fault: str) -> 
         await asyncio.to_thread(client.cmd, "boot", 0.1)
     lab.faults["degg.5000"].switch_off(fault)
     assert await asyncio.to_thread(client.number, "fpgaVersion .s drop") == 272
-    client.close()
 
 
 def test_readings_of_a_healthy_module_are_inside_the_limits(tmp_path: Path) -> None:
