@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from sim.conformance_command import conformance
+from sim.domnet_command import domnet
 from sim.fault_command import fault
 from sim.rates_command import rates
 from sim.stream_commands import record, replay, replay_run
@@ -137,6 +138,7 @@ def xtdf(
 
 
 app.command()(conformance)
+app.command()(domnet)
 app.command()(fault)
 app.command()(rates)
 app.command()(record)
