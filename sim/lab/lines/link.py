@@ -22,8 +22,8 @@ LINK_FAULTS: Final = (
     FaultSpec("answer_half", "Answers the first half of what is due.", "the client's time-out"),
     FaultSpec(
         "drop_connection",
-        "Cuts the line at the next command, or at the next word of an instrument that sends by itself. A serial port "
-        "hangs up and is there again at once, under the same path.",
+        "Cuts the line at the next command, which is lost, or at the next word of an instrument that sends by itself. "
+        "A serial port hangs up and is there again at once, under the same path.",
         "the client finds its line closed",
     ),
     FaultSpec(
@@ -62,11 +62,10 @@ class Link:
         to  the moment at which the bytes arrived; by default now
         """
         self._transcript.received(self._channel, data)
-        now = await self._clock.read() if to is None else to
-        answers = talker.receive(data, now)
         if self._faults.strike("drop_connection") is not None:
             raise LineCut
-        await self.answer(answers, send)
+        now = await self._clock.read() if to is None else to
+        await self.answer(talker.receive(data, now), send)
 
     async def answer(self, answers: Sequence[Answer], send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send answers, as the faults of the line let them through."""
@@ -87,9 +86,9 @@ class Link:
 
         Not noted in the transcript: an instrument that speaks twice a second would fill it.
         """
-        data = speaker.speak(await self._clock.read())
         if self._faults.strike("drop_connection") is not None:
             raise LineCut
+        data = speaker.speak(await self._clock.read())
         if data and (shown := await self._let_through(data)):
             await send(shown)
 
