@@ -9,6 +9,7 @@ import typer
 
 from sim.conformance_command import conformance
 from sim.doc_command import doc
+from sim.domnet_command import domnet
 from sim.fault_command import fault
 from sim.kinds_command import kinds
 from sim.ls_command import ls
@@ -105,6 +106,7 @@ def xtdf(
 
 app.command()(conformance)
 app.command()(doc)
+app.command()(domnet)
 app.command()(fault)
 app.command()(kinds)
 app.command()(ls)

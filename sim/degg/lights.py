@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 from sim.degg.refusal import Refused
 
 if TYPE_CHECKING:
-    from sim.degg.channel import DigitiserChannel
-    from sim.degg.parts import Camera
+    from sim.degg.parts import Camera, ReadoutChannel
     from sim.kernel import SimTime
 
 MAX_BIAS: Final = 0xFFFF
 ALL_LEDS: Final = 0x0FFF
+ILLUMINATION: Final = 0x2A
+"""Bits of the LEDs beside the cameras."""
 CAMERA_BITS: Final = 2
-"""Bits of the enable mask for each camera: 0x01 and 0x02 for camera 1, 0x04 and 0x08 for 2, 0x10 and 0x20 for 3."""
+"""Bits of the enable mask for each camera with its LED: 0x01 and 0x02 for camera 1, 0x04 and 0x08 for 2, and so on."""
 MIN_EXPOSURE_MS: Final = 33
 MAX_EXPOSURE_MS: Final = 3700
 MAX_GAIN: Final = 300
@@ -37,9 +38,11 @@ class CameraState:
 class Lights:
     """Flasher and cameras. Both channels hear of the flashes; the lower photomultiplier sees them."""
 
-    def __init__(self, channels: Sequence[DigitiserChannel], cameras: Mapping[int, Camera]) -> None:
+    def __init__(self, channels: Sequence[ReadoutChannel], cameras: Mapping[int, Camera]) -> None:
         self._channels, self.cameras = channels, cameras
         self.states = {number: CameraState() for number in cameras}
+        for camera in cameras.values():
+            camera.light = lambda _: float(self.illuminated)
         self._powered, self._camera_mask = False, 0
         self._leds, self._bias = 0, 0
         self._period_us: float | None = None
@@ -89,8 +92,12 @@ class Lights:
 
     def supplied(self, number: int) -> bool:
         """Whether a camera has supply."""
-        bits = (1 << CAMERA_BITS) - 1 << CAMERA_BITS * (number - 1)
-        return self._powered and bool(self._camera_mask & bits)
+        return self._powered and bool(self._camera_mask >> CAMERA_BITS * (number - 1) & 1)
+
+    @property
+    def illuminated(self) -> bool:
+        """Whether an LED beside a camera shines: they light the vessel for all three."""
+        return self._powered and bool(self._camera_mask & ILLUMINATION)
 
     def camera(self, number: int) -> tuple[Camera, CameraState]:
         """A camera that has supply. Raises Refused."""

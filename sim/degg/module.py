@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from sim.degg.board_figures import BoardFigures
-from sim.degg.channel import Block, DigitiserChannel
 from sim.degg.clock import DomClock
+from sim.degg.digitiser.block import Block
 from sim.degg.flash import FlashDirectory
 from sim.degg.fpga import Fpga
 from sim.degg.interlocks import Interlocks
 from sim.degg.keys import generator, key_of
 from sim.degg.lights import Lights
 from sim.degg.log import BootLog
-from sim.degg.parts import Camera, Sensors
+from sim.degg.parts import Camera, ReadoutChannel, Sensors
 from sim.degg.readout import Readout
 from sim.degg.refusal import Refused
 from sim.degg.slow_adc import Loads
@@ -51,7 +51,7 @@ class Module:
         port: int,
         seed: int,
         identity: Identity,
-        channels: Sequence[DigitiserChannel],
+        channels: Sequence[ReadoutChannel],
         supplies: Sequence[Supply],
         room: Room,
         faults: FaultBoard,
@@ -281,6 +281,6 @@ class Module:
         return f"0x{numbers[name]}"
 
 
-def no_supplies(channels: Sequence[DigitiserChannel]) -> list[Supply]:
+def no_supplies(channels: Sequence[ReadoutChannel]) -> list[Supply]:
     """For a board without high voltage."""
     return [NoSupply() for _ in channels]

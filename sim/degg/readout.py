@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sim.degg.channel import Block, DigitiserChannel, Trigger
 from sim.degg.clock import DomClock
-from sim.degg.digitiser.trigger import DEFAULT_COEFFICIENTS, TriggerKind, pre_samples_of
+from sim.degg.digitiser.block import Block
+from sim.degg.digitiser.trigger import DEFAULT_COEFFICIENTS, Trigger, TriggerKind, pre_samples_of
+from sim.degg.parts import ReadoutChannel
 from sim.degg.refusal import Refused
 from sim.kernel import SimTime
 
@@ -24,7 +25,7 @@ HIT_BUFFER: Final = 64
 _KINDS: Final[dict[int, TriggerKind]] = {0: "threshold", 1: "software", 2: "external", 4: "fir"}
 _DUAL: Final[dict[int, TriggerKind]] = {3: "dual", 5: "dual_fir"}
 
-Stamps = Callable[[DigitiserChannel, int], Block]
+Stamps = Callable[[ReadoutChannel, int], Block]
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class _Setting:
 class Readout:
     """Triggers and streams of a board's two channels. Methods raise Refused."""
 
-    def __init__(self, channels: Sequence[DigitiserChannel], clock: DomClock) -> None:
+    def __init__(self, channels: Sequence[ReadoutChannel], clock: DomClock) -> None:
         self._channels, self._clock = channels, clock
         self._settings = [_Setting() for _ in channels]
         self._record: bytes = b""

@@ -117,6 +117,26 @@ class ScpiFigures(Figures):
     )
 
 
+class WheelFigures(Figures):
+    """Of the filter wheels."""
+
+    fast_step_s: float = figure(
+        0.4, "Time of one step with `speed=1`.", unit="s", origin="general knowledge", ge=0, le=60
+    )
+    slow_step_s: float = figure(
+        0.8, "Time of one step with `speed=0`.", unit="s", origin="general knowledge", ge=0, le=60
+    )
+
+
+class HumidityFigures(Figures):
+    """Of the humidity sensors."""
+
+    heater_c: float = figure(5.0, "What a sensor's heater warms it by.", unit="C", ge=0)
+    heater_dries_to: float = figure(
+        0.75, "Share of the relative humidity that a heated sensor still shows.", ge=0, le=1
+    )
+
+
 class LabFigures(Figures):
     """All of them."""
 
@@ -124,6 +144,8 @@ class LabFigures(Figures):
     cold: ColdFigures = ColdFigures()
     freezer: FreezerFigures = FreezerFigures()
     scpi: ScpiFigures = ScpiFigures()
+    wheel: WheelFigures = WheelFigures()
+    humidity: HumidityFigures = HumidityFigures()
     board: BoardFigures = BoardFigures()
     photomultiplier: PhotomultiplierFigures = PhotomultiplierFigures()
     wire_pairs: WirePairFigures = WirePairFigures()

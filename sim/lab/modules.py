@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sim.degg.cameras import cameras
 from sim.degg.channel import Channel, SyncChannel
 from sim.degg.console.session import Console, Session
 from sim.degg.console.vocabulary import WORDS
 from sim.degg.faults import MODULE_FAULTS
 from sim.degg.module import Identity, Module, no_supplies
-from sim.degg.parts import Camera, Sensors
+from sim.degg.sensors import Sensors
 from sim.degg.truth import ModuleTruth, write_truth
 from sim.kernel import FaultSpec, Server, SimTime
 from sim.lab.lines import LINK_FAULTS, Answer, TcpLine
@@ -38,7 +39,6 @@ TABLETOP_FAULTS: Final[Sequence[FaultSpec]] = tuple(
 """Of the tabletop mainboard, `degg.10007`."""
 
 Serial = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class ModulesTable(BaseModel):
@@ -53,11 +53,20 @@ class ModulesTable(BaseModel):
         default_factory=dict,
         description="Serial numbers by nominal port; by default DEgg2021-3-100 at 5000 and so on.",
     )
-    first_port: Port = Field(
-        0, description="Where the first console listens, the next at the next; 0: free ports."
-    )
     tabletop: bool = Field(True, description="Whether there is a tabletop mainboard, degg.10007.")
-    tabletop_port: Port = Field(0, description="Where its console listens; 0: a free port.")
+    nominal_ports: bool = Field(
+        False, description="Listen at 5000 and on, and at 10007, rather than at free ports."
+    )
+
+    @model_validator(mode="after")
+    def _one_module_each(self) -> ModulesTable:
+        for port in self.serials:
+            if int(port) not in self.ports():
+                raise ValueError(f"there is no module at port {port}: count is {self.count}")
+        serials = [self.serial(port) for port in self.ports()]
+        if (twice := next((serial for serial in serials if serials.count(serial) > 1), None)) is not None:
+            raise ValueError(f"two modules bear the serial number {twice}")
+        return self
 
     def ports(self) -> list[int]:
         """Nominal ports of the optical modules."""
@@ -74,13 +83,9 @@ class ModulesTable(BaseModel):
         return self.serials.get(str(port), f"DEgg2021-3-{100 + port - FIRST_PORT}")
 
 
-SensorsAt = Callable[[ModuleTruth, int], Sensors]
-CamerasAt = Callable[[ModuleTruth, int], Mapping[int, Camera]]
-
-
-def boards(site: Site, table: ModulesTable, sensors: SensorsAt, cameras: CamerasAt) -> dict[int, Module]:
+def boards(site: Site, table: ModulesTable) -> dict[int, Module]:
     """Mainboards by nominal port, powered as the world says. Writes the truth of each into the laboratory's folder."""
-    made = {port: _board(site, table.serial(port), port, sensors, cameras) for port in table.all_ports()}
+    made = {port: _board(site, table.serial(port), port) for port in table.all_ports()}
 
     def switched(port: int, on: bool, now: SimTime) -> None:
         if port in made:
@@ -95,16 +100,13 @@ def servers(site: Site, table: ModulesTable, modules: Mapping[int, Module]) -> d
     consoles: dict[str, Server] = {}
     for port, module in modules.items():
         name = f"degg.{port}"
-        listen = table.tabletop_port if port == TABLETOP_PORT else table.first_port
-        if listen and port != TABLETOP_PORT:
-            listen += port - FIRST_PORT
         consoles[name] = TcpLine(
             name,
             ConsoleAtLine(Console(module, WORDS)),
             site.clock,
             site.faults(name),
             site.transcript,
-            port=listen,
+            port=port if table.nominal_ports else 0,
             one_client=True,
         )
     return consoles
@@ -130,7 +132,7 @@ class SessionAtLine:
     def receive(self, data: bytes, now: SimTime) -> list[Answer]:
         """Take bytes. Never raises."""
         return [
-            Answer(said.data, said.after_s, until_input=said.until_input)
+            Answer(said.data, said.after_s, by_wall=said.by_wall, until_input=said.until_input)
             for said in self._session.receive(data, now)
         ]
 
@@ -143,7 +145,7 @@ class SessionAtLine:
         self._session.detach()
 
 
-def _board(site: Site, serial: str, port: int, sensors: SensorsAt, cameras: CamerasAt) -> Module:
+def _board(site: Site, serial: str, port: int) -> Module:
     figures, faults = site.world.figures, site.faults(f"degg.{port}")
     truth = ModuleTruth.of(site.seed, serial)
     room, clock = site.world.room(port, truth.warmth_c), truth.clock()
@@ -170,8 +172,8 @@ def _board(site: Site, serial: str, port: int, sensors: SensorsAt, cameras: Came
         faults,
         clock,
         figures.board,
-        sensors(truth, port),
-        cameras(truth, port),
+        Sensors(site.seed, serial, room, figures.sensors),
+        cameras(site.seed, serial, room, figures.cameras),
         waits=site.clock.follows_wall,
         lit=lambda: site.world.cold.open,
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sim.degg.board_figures import BoardFigures
-from sim.degg.channel import Block, DigitiserChannel, Trigger
+from sim.degg.channel import Block, Trigger
 from sim.degg.clock import DomClock
 from sim.degg.console import Console, Session, Word, table_of
 from sim.degg.console.lines import MAX_LINE
@@ -48,7 +48,7 @@ class StubSupply:
         return self.read_volts(now) / 100.0
 
 
-class StubChannel(DigitiserChannel):
+class StubChannel:
     """An event each 10 ms from `arm` on, channel 1 five milliseconds after channel 0; it notes what it was told."""
 
     def __init__(self, number: int, spacing_ns: int = SPACING_NS) -> None:
@@ -148,6 +148,7 @@ class StubSensors:
 class StubCamera:
     def __init__(self) -> None:
         self.camera_id = "0x0123456789abcdef"
+        self.light: Callable[[SimTime], float] = lambda _: 1.0
         self.taken: list[tuple[int, int]] = []
 
     def capture(self, gain: int, exposure_ms: int, now: SimTime) -> None:
@@ -617,6 +618,9 @@ def test_camera_image_is_exact_in_length(bench: Bench) -> None:
     assert bench.ask("2 initCamera") == "initCamera: FAIL, camera 2 has no supply"
     bench.ask("enableCalibrationPower 0x04 setCameraEnableMask")
     assert bench.ask("2 captureCameraImage") == "captureCameraImage: FAIL, camera 2 is not ready"
+    assert bench.cameras[2].light(SimTime(0)) == 0.0
+    bench.ask("0x0c setCameraEnableMask")  # with its LED
+    assert bench.cameras[1].light(SimTime(0)) == 1.0
     bench.ask("2 initCamera 2 300 setCameraGain 2 3700 setCameraExposureMs")
     assert bench.ask("2 captureCameraImage") == ""
     assert bench.cameras[2].taken == [(300, 3700)]
@@ -701,6 +705,62 @@ def test_flash_is_written_only_with_its_interlock(bench: Bench) -> None:
     bench.board.interlocks.mcu_flash = True
     assert bench.ask('s" notes.txt" flashRemove') == ""
     assert bench.ask('s" notes.txt" flashCat') == "flashCat: FAIL, no file notes.txt"
+
+
+# A transfer by YMODEM as the public client's sender makes it, assembled by hand: the file "v.txt" of 5 bytes.
+# The CRCs are those of CRC-16/XMODEM (polynomial 0x1021, start 0), worked out bit by bit in `crc`.
+def crc(data: bytes) -> bytes:
+    value = 0
+    for byte in data:
+        value ^= byte << 8
+        for _ in range(8):
+            value = (value << 1 ^ (0x1021 if value & 0x8000 else 0)) & 0xFFFF
+    return value.to_bytes(2, "big")
+
+
+def block(start: bytes, number: int, data: bytes) -> bytes:
+    data = data.ljust(128 if start == b"\x01" else 1024, b"\0")
+    return start + bytes([number, 255 - number]) + data + crc(data)
+
+
+TRANSFER = [
+    (block(b"\x01", 0, b"v.txt\0" + b"5 "), b"\x06C"),
+    (block(b"\x02", 1, b"hello"), b"\x06"),
+    (b"\x04", b"\x15"),
+    (b"\x04", b"\x06C"),
+    (block(b"\x01", 0, b""), b"\x06C" + PROMPT),
+]
+
+
+@pytest.mark.parametrize("bytewise", [False, True])
+def test_a_file_comes_into_flash_by_ymodem(bench: Bench, bytewise: bool) -> None:
+    upload = b's" v.txt" ymodemFlashUpload\r\n'
+    assert b"ymodemFlashUpload: FAIL, flash interlock not set" in bench.ask_raw(upload)
+    bench.board.interlocks.mcu_flash = True
+    echo, *invitations = bench.session.receive(upload, SimTime(bench.now))
+    assert echo.data == upload
+    assert {said.data for said in invitations} == {b"C"}
+    assert all(said.by_wall and said.until_input for said in invitations)
+    for sent, answer in TRANSFER:
+        pieces = [sent[at : at + 1] for at in range(len(sent))] if bytewise else [sent]
+        assert b"".join(bench.ask_raw(piece) for piece in pieces) == answer
+    assert bench.ask('s" v.txt" flashCat') == "hello"
+    assert bench.ask("flashLS").splitlines()[-1].split()[:2] == ["v.txt", "5"]
+
+
+def test_a_damaged_block_is_asked_for_again_and_a_transfer_can_be_left(bench: Bench) -> None:
+    bench.board.interlocks.mcu_flash = True
+    bench.ask_raw(b's" v.txt" ymodemFlashUpload\r\n')
+    first = TRANSFER[0][0]
+    damaged = first[:10] + b"\xff" + first[11:]
+    assert bench.ask_raw(damaged) == b"\x15"
+    assert bench.ask_raw(first) == b"\x06C"
+    assert bench.ask("fpgaVersion .s drop") == "<1> 272 "  # somebody types instead
+    assert bench.ask('s" v.txt" flashCat') == "flashCat: FAIL, no file v.txt"
+    bench.ask_raw(b's" v.txt" ymodemFlashUpload\r\n')
+    answers = [bench.ask_raw(damaged) for _ in range(10)]
+    assert answers[-1] == b"\x18\x18" + PROMPT
+    assert bench.ask(".s") == "<0> "
 
 
 def test_configuring_takes_its_time(bench: Bench) -> None:

@@ -28,7 +28,7 @@ class Shouting:
 
     def __init__(self) -> None:
         self.arrived: list[SimTime] = []
-        self.failed = asyncio.Event()
+        self.failed, self.heard = asyncio.Event(), asyncio.Event()
 
     def connect(self) -> Shouter:
         return Shouter(self)
@@ -40,6 +40,7 @@ class Shouter:
 
     def receive(self, data: bytes, now: SimTime, /) -> Sequence[Answer]:
         *lines, self._half = (self._half + data).split(b"\r")
+        self._owner.heard.set()
         answers = []
         for line in lines:
             if line == b"fail":
@@ -216,11 +217,13 @@ async def test_a_mistake_of_the_instrument_is_a_problem_and_not_the_end(tmp_path
 
 
 async def test_what_nobody_reads_is_lost_the_oldest_first(tmp_path: Path) -> None:
-    async with line(tmp_path) as (path, _, _):
+    instrument = Shouting()
+    async with line(tmp_path, instrument=instrument) as (path, _, _):
         client = Client(path)
         for number in range(600):
+            instrument.heard.clear()
             client.write(b"%08d\r" % number)
-            await asyncio.sleep(0)
+            await instrument.heard.wait()
         data = b""
         while not data.endswith(b"00000599\r"):
             data += await client.read()

@@ -68,6 +68,8 @@ class Reply:
     """The wait ends, without an answer, when the client sends something."""
     silent: bool = False
     """Nothing more is said, not even a prompt."""
+    upload: str | None = None
+    """A file of this name follows by YMODEM."""
 
 
 @dataclass(slots=True)
@@ -125,7 +127,9 @@ def evaluate(words: Mapping[str, Word], board: Module, stack: list[Item], text: 
     reply = Reply()
     position = 0
     try:
-        while (match := _TOKEN.search(text, position)) is not None and not reply.silent:
+        while (
+            (match := _TOKEN.search(text, position)) is not None and not reply.silent and reply.upload is None
+        ):
             token, position = match.group(), match.end()
             if token == _STRING:
                 string, position = _string(text, position)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from sim.degg.console.forth import MAX_REPLY, Item, Word, evaluate
 from sim.degg.console.lines import Line, LineReader
+from sim.degg.console.ymodem import SYNC, Receiver
+from sim.degg.refusal import Refused
 
 if TYPE_CHECKING:
     from sim.degg.module import Module
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 PROMPT: Final = b"\r\n> "
 BOOT: Final = "boot"
+INVITATIONS: Final = 20
+INVITATION_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,12 @@ class Said:
     """How long it is at work before."""
     until_input: bool = False
     """It is given up when the client sends something meanwhile."""
+    by_wall: bool = False
+    """It takes wall time on every clock."""
+
+
+INVITATION: Final = (Said(SYNC, INVITATION_S, until_input=True, by_wall=True),) * INVITATIONS
+"""The sender throws away what has come before it listens: it is invited again and again, for ten seconds."""
 
 
 class Console:
@@ -35,6 +45,8 @@ class Console:
         self.board, self.words = board, words
         self.stack: list[Item] = []
         self._starts = board.starts
+        self.upload: str | None = None
+        """A file of this name is to follow on the connection that asked for it."""
 
     def connect(self) -> Session:
         """A new connection."""
@@ -55,6 +67,9 @@ class Console:
         reply = evaluate(self.words, board, self.stack, line.text, now)
         if board.starts != self._starts:  # `reboot` has no answer
             return []
+        if reply.upload is not None:
+            self.upload = reply.upload
+            return [Said(echo), *INVITATION]
         if reply.silent:
             return [Said(echo)] if echo else []
         answer = bytes(reply.data) + PROMPT
@@ -85,11 +100,20 @@ class Session:
         self._console = console
         self._lines = LineReader()
         self._push: Callable[[bytes], None] | None = None
+        self._receiver: Receiver | None = None
+        self._name = ""
 
     def receive(self, data: bytes, now: SimTime) -> Sequence[Said]:
         """Take bytes, split or merged in any way. Never raises."""
         board = self._console.board
         board.interrupt(now)
+        if self._receiver is None:
+            return self._commands(data, now)
+        if not board.listens(now):
+            return []
+        return self._transfer(self._receiver, data, now)
+
+    def _commands(self, data: bytes, now: SimTime) -> list[Said]:
         said: list[Said] = []
         total = 0
         for line in self._lines.feed(data):
@@ -100,7 +124,26 @@ class Session:
             answers = self._console.command(line, now)
             total += sum(len(answer.data) for answer in answers)
             said += answers
+            if self._console.upload is not None:
+                self._name, self._console.upload = self._console.upload, None
+                self._receiver = Receiver()
+                break
         return said
+
+    def _transfer(self, receiver: Receiver, data: bytes, now: SimTime) -> list[Said]:
+        answer = receiver.feed(data)
+        if not receiver.ended:
+            return [Said(answer)] if answer else []
+        self._receiver = None
+        if receiver.content is not None:
+            try:
+                self._console.board.flash.write(self._name, receiver.content)
+            except Refused as refused:
+                answer += f"ymodemFlashUpload: FAIL, {refused}".encode("latin-1")
+        if answer:
+            answer += PROMPT
+        spoken = [Said(answer)] if answer else []
+        return [*spoken, *(self._commands(receiver.rest, now) if receiver.rest else [])]
 
     def attach(self, push: Callable[[bytes], None]) -> None:
         """What the board says unasked goes there from now on."""

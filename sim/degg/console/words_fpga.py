@@ -39,6 +39,11 @@ def _clear(call: Call) -> None:
     call.board.flash.clear()
 
 
+def _upload(call: Call, name: str) -> None:
+    _check_flash_interlock(call)
+    call.reply.upload = name
+
+
 def _cat(call: Call, name: str) -> None:
     call.send(call.board.flash.content(name))
 
@@ -93,6 +98,9 @@ FPGA: Final = (
     Word("unconfigureFPGA", "--", "Makes the FPGA forget its configuration.", _unconfigure),
     Word("flashRemove", "name$ --", "Deletes a file; the flash interlock is needed.", _remove),
     Word("flashClear", "--", "Deletes all files; the flash interlock is needed.", _clear),
+    Word(
+        "ymodemFlashUpload", "name$ --", "Receives a file by YMODEM; the flash interlock is needed.", _upload
+    ),
     Word("flashCat", "name$ --", "Prints what a file holds.", _cat),
     Word(
         "domClock", "-- low high", "Ticks of 240 MHz, as two halves of 32 bits.", _dom_clock, needs_fpga=True

@@ -10,7 +10,7 @@ from sim.degg.console.forth import Call, Given, Word
 from sim.degg.refusal import Refused
 
 if TYPE_CHECKING:
-    from sim.degg.channel import Block
+    from sim.degg.digitiser.block import Block
     from sim.degg.digitiser.trigger import TriggerKind
 
 FIR_TAPS: Final = 16

@@ -22,8 +22,8 @@ LINK_FAULTS: Final = (
     FaultSpec("answer_half", "Answers the first half of what is due.", "the client's time-out"),
     FaultSpec(
         "drop_connection",
-        "Cuts the line at the next command, or at the next word of an instrument that sends by itself. A serial port "
-        "hangs up and is there again at once, under the same path.",
+        "Cuts the line at the next command, which is lost, or at the next word of an instrument that sends by itself. "
+        "A serial port hangs up and is there again at once, under the same path.",
         "the client finds its line closed",
     ),
     FaultSpec(
@@ -64,11 +64,10 @@ class Link:
         coming  what the client sends next: some waits end with it
         """
         self._transcript.received(self._channel, data)
-        now = await self._clock.read() if to is None else to
-        answers = talker.receive(data, now)
         if self._faults.strike("drop_connection") is not None:
             raise LineCut
-        await self.answer(answers, send, coming)
+        now = await self._clock.read() if to is None else to
+        await self.answer(talker.receive(data, now), send, coming)
 
     async def answer(
         self,
@@ -78,7 +77,8 @@ class Link:
     ) -> None:
         """Send answers, as the faults of the line let them through."""
         for answer in answers:
-            if answer.after_s > 0 and self._clock.follows_wall and not await _worked(answer, coming):
+            works = answer.after_s > 0 and (self._clock.follows_wall or answer.by_wall)
+            if works and not await _worked(answer, coming):
                 continue
             if answer.then is not None:
                 answer.then(await self._clock.read())
@@ -89,23 +89,23 @@ class Link:
                 self._transcript.sent(self._channel, data)
                 await send(data)
 
-    def unasked(self, data: bytes) -> bytes:
-        """What is left of bytes that the instrument sends by itself."""
-        if self._faults.strike("stay_silent") is not None:
-            return b""
-        self._transcript.sent(self._channel, data)
-        return data
-
     async def utter(self, speaker: Speaker, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send what an instrument says by itself. Raises LineCut, and what *send* raises.
 
         Not noted in the transcript: an instrument that speaks twice a second would fill it.
         """
-        data = speaker.speak(await self._clock.read())
         if self._faults.strike("drop_connection") is not None:
             raise LineCut
+        data = speaker.speak(await self._clock.read())
         if data and (shown := await self._let_through(data)):
             await send(shown)
+
+    def unasked(self, data: bytes) -> bytes:
+        """What is left of bytes that a talker says by itself."""
+        if self._faults.strike("stay_silent") is not None:
+            return b""
+        self._transcript.sent(self._channel, data)
+        return data
 
     async def _let_through(self, data: bytes) -> bytes:
         if (late := self._faults.strike("answer_late")) is not None:

@@ -173,6 +173,7 @@ class PtyLine:
             raise  # the clock is gone, and the bench with it
         except Exception as error:  # noqa: BLE001 - an instrument with a mistake must not take its port along
             self._complain(error)
+            self._talker = self._instrument.connect()
 
     async def _speak(self, speaker: Speaker) -> None:
         while True:

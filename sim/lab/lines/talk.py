@@ -22,6 +22,8 @@ class Answer:
     then: Callable[[SimTime], None] | None = None
     """Called with the time when the work is done, just before the bytes leave: a motor has arrived. On a serial port
     it is called also when the line was cut meanwhile; a TCP connection that ends takes its work along."""
+    by_wall: bool = False
+    """The work takes wall time on every clock."""
     until_input: bool = False
     """The wait ends when the client sends something meanwhile, and then the bytes are not sent. TCP only."""
 
