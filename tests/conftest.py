@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -211,5 +212,17 @@ def wire() -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def freezer() -> Any:
+    """`freezer_lab`: a laboratory with a freezer alone, in the test's own process."""
+    spec = importlib.util.spec_from_file_location("freezer_lab", Path(__file__).with_name("freezer_lab.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["freezer_lab"] = module  # its dataclasses look their annotations up there
     spec.loader.exec_module(module)
     return module
