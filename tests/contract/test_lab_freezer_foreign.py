@@ -105,8 +105,14 @@ async def test_pymeasure_reads_the_lake_shore_211(make: Make) -> None:
         (
             "julabo",
             ("CRLF", "CR"),
-            [["version", True], ["out_sp_00 -40", False], ["out_mode_05 1", False]]
-            + [["in_sp_00", True], ["status", True], ["in_pv_00", True]],
+            [
+                ["version", True],
+                ["out_sp_00 -40", False],
+                ["out_mode_05 1", False],
+                ["in_sp_00", True],
+                ["status", True],
+                ["in_pv_00", True],
+            ],
             ["JULABO HIGHTECH FL SL VERSION 4.2", "-40.00", "03 REMOTE START", "20.00"],
         ),
         (

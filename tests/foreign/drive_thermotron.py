@@ -14,4 +14,4 @@ answer["waiting"] = oven.setpoint
 oven.run()
 answer["set_point"] = oven.setpoint
 oven.adapter.close()
-print(json.dumps(answer))
+json.dump(answer, sys.stdout)

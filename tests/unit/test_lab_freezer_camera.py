@@ -1,4 +1,4 @@
-"""The camera in front of the freezer's panel: its picture is decoded by an independent reader and read by eye points."""
+"""The camera in front of the freezer's panel: its picture is decoded by an independent reader and read."""
 
 from __future__ import annotations
 
