@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,9 @@ class Answer:
 
     On a clock that follows the wall this takes wall time; on others it takes none, because the client that waits for
     the answer holds the clock."""
+    then: Callable[[SimTime], None] | None = None
+    """Called with the time when the work is done, just before the bytes leave: a motor has arrived. On a serial port
+    it is called also when the line was cut meanwhile; a TCP connection that ends takes its work along."""
 
 
 class Talker(Protocol):
@@ -34,4 +37,17 @@ class Instrument(Protocol):
 
     def connect(self) -> Talker:
         """A new connection."""
+        ...
+
+
+class Speaker(Protocol):
+    """An instrument that sends by itself, asked or not."""
+
+    @property
+    def period_s(self) -> float:
+        """Seconds of wall time from one message to the next, on every clock."""
+        ...
+
+    def speak(self, now: SimTime, /) -> bytes:
+        """What it sends now; may be empty."""
         ...
