@@ -10,7 +10,6 @@ oven = Thermotron3800(
 )
 answer = {"id": oven.id, "mode": oven.mode.name, "temperature": oven.temperature}
 oven.setpoint = -40
-answer["waiting"] = oven.setpoint
 oven.run()
 answer["set_point"] = oven.setpoint
 oven.adapter.close()

@@ -109,7 +109,10 @@ class Viewer:
 
 @pytest.fixture
 async def viewer(freezer: Any, tmp_path: Path) -> AsyncIterator[Viewer]:
-    async with freezer.freezer_lab(freezer.make_site(tmp_path)) as lab, httpx.AsyncClient(timeout=30) as http:
+    async with (
+        freezer.freezer_lab(freezer.make_site(tmp_path), camera=True) as lab,
+        httpx.AsyncClient(timeout=30) as http,
+    ):
         yield Viewer(lab, http)
 
 
