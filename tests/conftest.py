@@ -232,3 +232,9 @@ def lab_lines() -> Any:
 def degg() -> Any:
     """`degg_room`: a room with light and cold that a test sets, channels in it, and readers of their bytes."""
     return _beside("degg_room")
+
+
+@pytest.fixture(scope="session")
+def freezer() -> Any:
+    """`freezer_lab`: a laboratory with a freezer alone, in the test's own process."""
+    return _beside("freezer_lab")

@@ -89,9 +89,13 @@ def make_site(folder: Path, clock: SimClock | None = None, figures: LabFigures |
 
 
 @asynccontextmanager
-async def freezer_lab(site: Site, table: FreezerTable | None = None) -> AsyncIterator[FreezerLab]:
-    """Everything up, and down again."""
+async def freezer_lab(
+    site: Site, table: FreezerTable | None = None, *, camera: bool = False
+) -> AsyncIterator[FreezerLab]:
+    """Everything up, and down again; the camera takes longest and comes on request."""
     made = servers(site, table or FreezerTable())
+    if not camera:
+        del made["freezer_camera"]
     addresses: dict[str, str] = {}
     try:
         for part, server in made.items():

@@ -46,6 +46,8 @@ async def make(freezer: Any, tmp_path: Path, nothing_left_behind: None) -> Async
 
 def resource(lab: Any, part: str) -> str:
     url = urlparse(lab.addresses[part])
+    if not url.scheme:
+        return f"ASRL{lab.addresses[part]}::INSTR"
     return f"TCPIP::{url.hostname}::{url.port}::SOCKET"
 
 
@@ -73,7 +75,6 @@ async def test_pymeasure_drives_the_thermotron(make: Make) -> None:
         "id": 3800.0,
         "mode": "MANUAL_MODE",
         "temperature": 20.0,
-        "waiting": 20.0,
         "set_point": -40.0,
     }
     assert lab.world.cold.set_point == -40
@@ -100,17 +101,25 @@ async def test_pymeasure_reads_the_lake_shore_211(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chamber", "ends", "commands", "answers"),
+    ("chamber", "line", "ends", "commands", "answers"),
     [
         (
             "julabo",
+            "serial",
             ("CRLF", "CR"),
-            [["version", True], ["out_sp_00 -40", False], ["out_mode_05 1", False]]
-            + [["in_sp_00", True], ["status", True], ["in_pv_00", True]],
+            [
+                ["version", True],
+                ["out_sp_00 -40", False],
+                ["out_mode_05 1", False],
+                ["in_sp_00", True],
+                ["status", True],
+                ["in_pv_00", True],
+            ],
             ["JULABO HIGHTECH FL SL VERSION 4.2", "-40.00", "03 REMOTE START", "20.00"],
         ),
         (
             "espec",
+            "tcp",
             ("CRLF", "CRLF"),
             [["TEMP, S-40.0", True], ["MODE, CONSTANT", True], ["TEMP?", True], ["TEMP, S-99", True]],
             ["OK:TEMP, S-40.0", "OK:MODE, CONSTANT", "20.0,-40.0,100.0,-75.0", "NA:DATA OUT OF RANGE"],
@@ -118,9 +127,9 @@ async def test_pymeasure_reads_the_lake_shore_211(make: Make) -> None:
     ],
 )
 async def test_pyvisa_talks_to_the_other_chambers(
-    make: Make, chamber: Any, ends: tuple[str, str], commands: list[Any], answers: list[str]
+    make: Make, chamber: Any, line: Any, ends: tuple[str, str], commands: list[Any], answers: list[str]
 ) -> None:
-    lab = await make(FreezerTable(chamber=chamber))
+    lab = await make(FreezerTable(chamber=chamber, chamber_line=line))
     said = await drive("ask_by_visa.py", resource(lab, "chamber"), *ends, json.dumps(commands))
     assert said == answers
     assert lab.world.cold.set_point == -40

@@ -22,4 +22,4 @@ for command, answers_it in json.loads(commands):
         instrument.write(command)
 instrument.close()
 visa.close()
-print(json.dumps(answers))
+json.dump(answers, sys.stdout)

@@ -26,4 +26,4 @@ else:
         "sensor": monitor.temperature_sensor,
     }
 monitor.adapter.close()
-print(json.dumps(answer))
+json.dump(answer, sys.stdout)

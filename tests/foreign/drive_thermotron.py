@@ -10,8 +10,7 @@ oven = Thermotron3800(
 )
 answer = {"id": oven.id, "mode": oven.mode.name, "temperature": oven.temperature}
 oven.setpoint = -40
-answer["waiting"] = oven.setpoint
 oven.run()
 answer["set_point"] = oven.setpoint
 oven.adapter.close()
-print(json.dumps(answer))
+json.dump(answer, sys.stdout)

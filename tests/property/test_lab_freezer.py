@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,33 +53,14 @@ GOOD = {
 }
 WORDS = st.sampled_from(
     [
-        b"IDEN?",
-        b"PVAR1?",
-        b"SETP1,",
-        b"RUNM",
-        b"STOP",
-        b"in_sp_00",
-        b"out_sp_00 ",
-        b"status",
-        b"TEMP?",
-        b"TEMP, S",
+        *(b"IDEN?", b"PVAR1?", b"SETP1,", b"RUNM", b"STOP"),
+        *(b"in_sp_00", b"out_sp_00 ", b"status"),
+        *(b"TEMP?", b"TEMP, S", b"MODE, ", b"CONSTANT"),
+        *(b"CRDG? ", b"*ESR?", b"A"),
+        *(b"C1 1", b"C1 0", b"C2 1", b"C2 0"),
+        *(b"\r\n", b"\n", b"\r", b",", b";", b"?", b" "),
+        *(b"-40", b"1e999", b"nan", b"9" * 300, b"\x00", b"\xff\xfe"),
     ]
-    + [
-        b"MODE, ",
-        b"CONSTANT",
-        b"CRDG? ",
-        b"*ESR?",
-        b"A",
-        b"C1 1",
-        b"C1 0",
-        b"C2 1",
-        b"C2 0",
-        b"\r\n",
-        b"\n",
-        b"\r",
-        b",",
-    ]
-    + [b"-40", b"1e999", b"nan", b"9" * 300, b"\x00", b"\xff\xfe", b";", b"?", b" "]
 )
 BYTES = st.lists(st.one_of(WORDS, st.binary(max_size=8)), max_size=30).map(b"".join)
 
@@ -95,7 +77,7 @@ def test_pieces_do_not_matter_and_the_next_command_works(kind: str, data: bytes,
     whole, pieces = MAKERS[kind]().connect(), MAKERS[kind]().connect()
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     together = say(whole, data)
-    assert together == b"".join(say(pieces, data[a:b]) for a, b in zip(edges, edges[1:], strict=False))
+    assert together == b"".join(say(pieces, data[a:b]) for a, b in pairwise(edges))
     command, answer = GOOD[kind]
     for talker in (whole, pieces):
         say(talker, b"\n")

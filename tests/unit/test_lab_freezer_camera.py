@@ -1,4 +1,4 @@
-"""The camera in front of the freezer's panel: its picture is decoded by an independent reader and read by eye points."""
+"""The camera in front of the freezer's panel: its picture is decoded by an independent reader and read."""
 
 from __future__ import annotations
 
@@ -109,7 +109,10 @@ class Viewer:
 
 @pytest.fixture
 async def viewer(freezer: Any, tmp_path: Path) -> AsyncIterator[Viewer]:
-    async with freezer.freezer_lab(freezer.make_site(tmp_path)) as lab, httpx.AsyncClient(timeout=30) as http:
+    async with (
+        freezer.freezer_lab(freezer.make_site(tmp_path), camera=True) as lab,
+        httpx.AsyncClient(timeout=30) as http,
+    ):
         yield Viewer(lab, http)
 
 

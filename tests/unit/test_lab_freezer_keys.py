@@ -80,7 +80,9 @@ async def test_a_wrong_belief_gives_a_wrong_end(freezer: Any, tmp_path: Path) ->
 async def test_lost_presses(operator: Operator) -> None:
     faults = operator.lab.faults("freezer_pins")
     faults.switch_on("lose_key_press", every=4)
-    await operator.change(-1)
+    await operator.change(-0.3)
+    assert operator.true == pytest.approx(19.7)
+    await operator.change(-0.7)  # the fourth and the eighth press are lost
     assert operator.true == pytest.approx(19.2)
     assert faults.struck() == {"lose_key_press": 2}
     faults.switch_off("lose_key_press")
@@ -116,8 +118,11 @@ async def test_set_mode_ends_by_itself_and_changes_nothing(operator: Operator) -
 
 async def test_the_set_point_stays_within_what_the_freezer_can(operator: Operator) -> None:
     operator.lab.world.cold.set_freezer(operator.lab.clock.now, -56.9)
-    await operator.change(-0.5)
-    assert operator.true == -57
+    await operator.enter_set_mode()
+    for key in (DOWN, DOWN, DOWN, UP):
+        await operator.press(key, 0.1)
+    await operator.press(SET, 0.2)
+    assert operator.true == -56.9  # the display had stopped at -57.0
 
 
 async def test_lines_without_time_between_press_nothing(operator: Operator) -> None:
@@ -146,7 +151,7 @@ async def test_golden_lines(operator: Operator) -> None:
 
 async def test_c0_switches_the_mains_of_the_field_hub(operator: Operator) -> None:
     switched: list[tuple[int, bool]] = []
-    operator.lab.world.power.watch(lambda port, on, now: switched.append((port, on)))
+    operator.lab.world.power.watch(lambda port, on, _: switched.append((port, on)))
     await operator.put("C0", 0, 8 * 3600)
     assert switched == [(port, False) for port in range(5000, 5016)]
     await operator.put("C0", 1, 0)

@@ -17,7 +17,7 @@ from sim.lab.freezer.panel import PANEL_FAULTS, Panel
 from sim.lab.freezer.pins import FreezerPins, PinLog
 from sim.lab.freezer.table import FreezerTable
 from sim.lab.freezer.thermotron import Thermotron
-from sim.lab.lines import LINK_FAULTS, READING_FAULTS, Instrument, TcpLine
+from sim.lab.lines import LINK_FAULTS, READING_FAULTS, Instrument, PtyLine, TcpLine
 from sim.lab.site import Site
 
 FAULTS: Final[Mapping[str, Sequence[FaultSpec]]] = {
@@ -70,15 +70,10 @@ def servers(site: Site, table: FreezerTable) -> dict[str, Server]:
     freezer = Freezer(world.cold, world.figures.cold)
     panel = Panel(freezer, figures, site.faults("freezer_pins"))
     made: dict[str, Server] = {
-        "chamber": _line(
-            site,
-            "chamber",
-            CHAMBERS[table.chamber](freezer, figures, site.faults("chamber")),
-            port=table.chamber_port,
-        ),
+        "chamber": _chamber(site, table, freezer, figures),
         "freezer_pins": _pins(site, table, freezer, panel),
         "freezer_camera": FreezerCamera(
-            f"{site.name}.freezer_camera",
+            "freezer_camera",
             panel,
             site.clock,
             site.faults("freezer_camera"),
@@ -92,6 +87,15 @@ def servers(site: Site, table: FreezerTable) -> dict[str, Server]:
     return made
 
 
+def _chamber(site: Site, table: FreezerTable, freezer: Freezer, figures: FreezerFigures) -> Server:
+    faults = site.faults("chamber")
+    chamber = CHAMBERS[table.chamber](freezer, figures, faults)
+    if table.chamber_line == "tcp":
+        return _line(site, "chamber", chamber, port=table.chamber_port)
+    at = site.folder / "dev/chamber"
+    return PtyLine("chamber", chamber, site.clock, faults, site.transcript, at=at, baud=table.chamber_baud)
+
+
 def _pins(site: Site, table: FreezerTable, freezer: Freezer, panel: Panel) -> PinsServer:
     log = PinLog(site.folder / PIN_LOG)
     pins = FreezerPins(panel, site.world.power, log)
@@ -100,6 +104,4 @@ def _pins(site: Site, table: FreezerTable, freezer: Freezer, panel: Panel) -> Pi
 
 
 def _line(site: Site, part: str, instrument: Instrument, *, port: int) -> TcpLine:
-    return TcpLine(
-        f"{site.name}.{part}", instrument, site.clock, site.faults(part), site.transcript, port=port
-    )
+    return TcpLine(part, instrument, site.clock, site.faults(part), site.transcript, port=port)

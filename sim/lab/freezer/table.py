@@ -17,7 +17,13 @@ class FreezerTable(BaseModel):
     chamber: Literal["thermotron", "julabo", "espec"] = Field(
         "thermotron", description="Protocol of the climate chamber at `chamber`."
     )
+    chamber_line: Literal["tcp", "serial"] = Field(
+        "tcp", description="A TCP port, or a serial port, whose path is then the address."
+    )
     chamber_port: Port = Field(0, description="TCP port of the chamber.")
+    chamber_baud: int = Field(
+        9600, ge=300, le=115_200, description="Of its serial port, ten bits a byte (8N1, and a Julabo's 7E1)."
+    )
     lake_shore: Literal["224", "211", "none"] = Field("224", description="Model of the temperature monitor.")
     lake_shore_port: Port = Field(0, description="TCP port of the temperature monitor.")
     freezer_pins_port: Port = Field(0, description="TCP port of the pins that press the freezer's keys.")
