@@ -8,7 +8,7 @@ from typing import Final
 
 from sim.kernel import FaultSpec, Server
 from sim.lab import freezer, modules, wire_pairs
-from sim.lab.instruments import scpi_parts
+from sim.lab.instruments import scpi_parts, serial_parts
 from sim.lab.laser import LASER_FAULTS
 from sim.lab.module_shown import shown_of
 from sim.lab.site import Site
@@ -57,6 +57,7 @@ def _module_servers(site: Site, table: LabTable) -> Mapping[str, Server]:
 FAMILIES: Final[Sequence[Family]] = (
     Family(lambda _: scpi_parts.FAULTS, lambda site, table: scpi_parts.servers(site, table.scpi)),
     Family(lambda _: {"laser": LASER_FAULTS}, lambda _site, _table: {}),
+    Family(lambda _: serial_parts.FAULTS, lambda site, table: serial_parts.servers(site, table.serial)),
     Family(_freezer_parts, lambda site, table: freezer.servers(site, table.freezer)),
     Family(_module_parts, _module_servers),
 )

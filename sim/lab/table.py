@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self, TypeVar
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from sim.lab.figures import LabFigures
 from sim.lab.freezer import FreezerTable
 from sim.lab.instruments.scpi_parts import ScpiTable
+from sim.lab.instruments.serial_parts import SerialTable
 from sim.lab.modules import ModulesTable
 from sim.lab.wire_pairs import WirePairTable
-
-T = TypeVar("T", bound=BaseModel)
 
 
 class LabTable(BaseModel):
@@ -25,22 +24,16 @@ class LabTable(BaseModel):
     wire_pairs: WirePairTable = WirePairTable()
     scpi: ScpiTable = ScpiTable()
     """Function generator, laser supply, GPIB box."""
+    serial: SerialTable = SerialTable()
+    """Filter wheels, thermometer, humidity sensors."""
     freezer: FreezerTable = FreezerTable()
     nominal_ports: bool = False
-    """Listen where the hardware does (1234, 5025, 5000 and on, 6000 and on, 10007), unless a port is given; by default
-    on free ports."""
+    """Listen where the hardware does (1234, 5025, 5000 and on, 6000 and on, 10007) where the table says no port; by
+    default on free ports. The function generator gets 5026: the real one has an address of its own."""
     page_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Port of the live page; 0 = a free one."""
     figures: LabFigures = LabFigures()
     """What nobody published; `stellwerk sim doc` lists all of them."""
-
-    @model_validator(mode="after")
-    def _serials_fit(self) -> Self:
-        numbers = list(self.serial_numbers.values())
-        twice = sorted({number for number in numbers if numbers.count(number) > 1})
-        if twice:
-            raise ValueError(f"modules.serials: {twice[0]} stands for two modules")
-        return self
 
     @property
     def serial_numbers(self) -> dict[int, str]:
@@ -52,15 +45,12 @@ class LabTable(BaseModel):
         if not self.nominal_ports:
             return self
         scpi = {"function_generator_port": 5026, "gpib_port": 1234, "power_supply_port": 5025}
-        modules = {"first_port": 5000, "tabletop_port": 10007}
+        given = {key: port for key, port in scpi.items() if not getattr(self.scpi, key)}
+        as_hardware = {"nominal_ports": True}
         return self.model_copy(
             update={
-                "scpi": _filled(self.scpi, scpi),
-                "modules": _filled(self.modules, modules),
-                "wire_pairs": self.wire_pairs.model_copy(update={"nominal_ports": True}),
+                "scpi": self.scpi.model_copy(update=given),
+                "modules": self.modules.model_copy(update=as_hardware),
+                "wire_pairs": self.wire_pairs.model_copy(update=as_hardware),
             }
         )
-
-
-def _filled(table: T, ports: dict[str, int]) -> T:
-    return table.model_copy(update={key: port for key, port in ports.items() if not getattr(table, key)})

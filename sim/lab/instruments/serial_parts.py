@@ -81,6 +81,7 @@ def _wheel(site: Site, number: int, table: FilterWheelTable) -> PtyLine:
         lambda now, strength: light.set_strength(now, number, strength),
         lambda baud: line.set_baud(baud),
     )
+    site.shown[site.full_name(name)] = lambda _: {"position": wheel.position}
     line = PtyLine(
         name, wheel, site.clock, faults, site.transcript, at=site.folder / "dev" / name, baud=BAUD[1]
     )
