@@ -25,15 +25,18 @@ def part(name: str) -> Any:
     figures = LabFigures()
     world = World(figures, [])
     boards = {part: FaultBoard(part, faults) for part, faults in FAULTS.items()}
-    generator = Afg3101C(figures.scpi, world, boards["function_generator"])
-    supply = E3631A(figures.scpi, world, boards["power_supply"])
-    bus = {10: OnBus(generator, boards["function_generator"]), 5: OnBus(supply, boards["power_supply"])}
-    return {
-        "AFG3101C": generator,
-        "33220A": Agilent33220A(figures.scpi, world, boards["function_generator"]),
-        "E3631A": supply,
-        "box": PrologixBox(bus, boards["gpib"]),
-    }[name]
+    make = {
+        "AFG3101C": lambda: Afg3101C(figures.scpi, world, boards["function_generator"]),
+        "33220A": lambda: Agilent33220A(figures.scpi, world, boards["function_generator"]),
+        "E3631A": lambda: E3631A(figures.scpi, world, boards["power_supply"]),
+    }
+    if name != "box":
+        return make[name]()
+    bus = {
+        10: OnBus(make["AFG3101C"](), boards["function_generator"]),
+        5: OnBus(make["E3631A"](), boards["power_supply"]),
+    }
+    return PrologixBox(bus, boards["gpib"])
 
 
 UNITS = [

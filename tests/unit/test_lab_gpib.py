@@ -13,7 +13,7 @@ from sim.lab.instruments.function_generator import Afg3101C
 from sim.lab.instruments.power_supply import E3631A
 from sim.lab.instruments.prologix import OnBus, PrologixBox
 from sim.lab.instruments.scpi_parts import FAULTS
-from sim.lab.world import World
+from sim.lab.world import Generator, World
 
 NOW = SimTime(0)
 AFG = "TEKTRONIX,AFG3101C,C010101,SCPI:99.0 FV:3.2.2\n"
@@ -31,9 +31,9 @@ class Rig:
 
     def __post_init__(self) -> None:
         figures = LabFigures()
-        world = World(figures, [])
-        self.generator = Afg3101C(figures.scpi, world, self.boards["function_generator"])
-        self.supply = E3631A(figures.scpi, world, self.boards["power_supply"])
+        self.world = World(figures, [])
+        self.generator = Afg3101C(figures.scpi, self.world, self.boards["function_generator"])
+        self.supply = E3631A(figures.scpi, self.world, self.boards["power_supply"])
         bus = {
             10: OnBus(self.generator, self.boards["function_generator"]),
             5: OnBus(self.supply, self.boards["power_supply"]),
@@ -60,6 +60,19 @@ def test_answers_come_after_a_read_only(rig: Rig) -> None:
     assert rig.say("++read eoi") == [AFG]
     assert rig.say("++read eoi") == [], "there is nothing more to say"
     assert rig.say("SYST:ERR?;*ESR?", "++read") == ['-420,"Query UNTERMINATED";4\n']
+
+
+def test_the_laboratorys_own_program_starts_the_laser(rig: Rig) -> None:
+    """It asks for identity and status without ever reading an answer (reference, start-up seen from its code)."""
+    rig.say(*PUBLIC_CLIENT, "*IDN?", "output1:state off", "STATus:OPERation:CONDition?")
+    for shape, hertz, volts in (("SIN", 1000000.0, 1), ("SQU", 1000.0, 3)):
+        rig.say(f"source1:function:shape {shape}", f"source1:frequency {hertz}", "source1:voltage:unit VPP")
+        rig.say(f"source1:voltage:amplitude {volts}VPP", "source1:voltage:offset 0")
+    assert rig.say("output1:state on", "source1:frequency 100", "system:beep") == []
+    assert rig.world.light.generator == Generator(True, 100.0, 3.0)
+    assert rig.say("source1:frequency 50e6", "source1:BURSt:STATe ON", "source1:BURSt:NCYCles 2") == []
+    # The timer's interval after reset is 1 ms.
+    assert rig.world.light.generator == Generator(True, 1000.0, 3.0, 2, 20.0)
 
 
 def test_with_auto_a_query_is_read_at_once_and_a_command_is_not(rig: Rig) -> None:

@@ -191,6 +191,7 @@ def test_exchange(which: tuple[str, str]) -> None:
     [
         ("FOO?", '-113,"Undefined header"', 32),
         ("FREQ:FOO 1", '-113,"Undefined header"', 32),
+        ("FREQ2 1", '-113,"Undefined header"', 32),
         ("*FOO", '-113,"Undefined header"', 32),
         ("SOURCE2:FREQ?", '-114,"Header suffix out of range"', 32),
         ("FREQ$ 1", '-101,"Invalid character"', 32),

@@ -19,7 +19,7 @@ SUPPLY_FAULTS: Final = (
     FaultSpec(
         "trip_output",
         "The outputs switch themselves off, and do so again whenever they are switched on; error -300 is noted.",
-        "no light and no sync; OUTP? answers 0 and MEAS:VOLT? nothing",
+        "no light and no sync; OUTP? and MEAS:VOLT? answer 0",
     ),
     FaultSpec(
         "sag_output",

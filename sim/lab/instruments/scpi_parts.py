@@ -147,7 +147,7 @@ def servers(site: Site, table: ScpiTable) -> dict[str, Server]:
             site.clock,
             site.faults(part),
             site.transcript,
-            at=site.folder / part,
+            at=site.folder / "dev" / part,
             baud=table.power_supply_baud,
             bits=11,  # 8N2
         ),
