@@ -31,6 +31,8 @@ RAMP_S: Final = 0.02
 """While the high voltage ramps, gain is renewed this often: 1 V."""
 RESTLESS_S: Final = 0.1
 STANDARD_PE: Final = 0.25
+WALK_NS: Final = 1.2
+"""Spread of the moment at which single photoelectrons of all charges pass 0.25 pe: follows from pulse and spectrum."""
 SYNC_BASELINE: Final = 8000.0
 SYNC_NOISE: Final = 2.5
 DAC_NOMINAL: Final = 30_000
@@ -65,9 +67,9 @@ class Channel(DigitiserChannel):
             truth.late_fraction,
             figures.late_mean_ns,
         )
-        self._each_ns = math.sqrt(
-            truth.sigma_tt_spe_ns**2 - truth.sigma_tt_mpe_ns**2 + figures.laser_width_ns**2
-        )
+        # What is measured at single photoelectrons contains the walk of a threshold of 0.25 pe; the rest is theirs.
+        alone = truth.sigma_tt_spe_ns**2 - truth.sigma_tt_mpe_ns**2 - WALK_NS**2
+        self._each_ns = math.sqrt(max(0.0, alone) + figures.laser_width_ns**2)
         self._led: tuple[int, int] = (0, 0)
         self._segments = 0
 

@@ -164,7 +164,7 @@ def _pmt(seed: int, serial: str, channel: int, number: int) -> PmtTruth:
         p2=p2,
         sigma_tt_mpe_ns=sigma_mpe,
         sigma_tt_spe_ns=max(2.4, sigma_mpe + float(draw.uniform(0.2, 0.4))),
-        transit_ns=float(draw.normal(65.0, 5.0 / CUT_SIGMA)),
+        transit_ns=65.0 + 5.0 / CUT_SIGMA * _cut_normal(draw),
         late_fraction=0.05,
         hv_offset_volts=5.0 * _cut_normal(draw),
         baseline_counts=8000.0 + 20.0 * _cut_normal(draw),

@@ -157,7 +157,7 @@ class Acquisition:
             least = None
             if self._record[layout.MODE] == layout.BY_LEVEL:
                 least = self.trigger.threshold_counts - analogue.baseline
-            segment.fill(self._p, self._clock, self._base, least)
+            segment.fill(self._p, self._clock, self._base, least, analogue.noise)
             self._p[k.UNTIL] = max(self._p[k.UNTIL], self._state[k.FILLED] + 1.0)
             if not self._schedule(calibration):
                 break

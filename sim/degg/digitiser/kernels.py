@@ -129,12 +129,12 @@ def _too_low(until: Any, least: Any, times: Any, amplitudes: Any, counts: Any) -
 
 
 @njit(cache=True, nogil=True)
-def _first_sample(times: Any, counts: Any, s: Any) -> Any:
-    """Where a pulse that waits first shows, not before the trigger is live."""
+def _first_sample(times: Any, counts: Any, live: Any) -> Any:
+    """Where a pulse that waits first shows, not before a trigger may come."""
     at = times[0]
     for n in range(1, counts[PENDING]):
         at = min(at, times[n])
-    return max(math.floor(at) - SHAPE_BEFORE, int(s[LIVE]))
+    return max(math.floor(at) - SHAPE_BEFORE, int(live))
 
 
 @njit(cache=True, nogil=True)
@@ -198,7 +198,7 @@ def acquire(
                 fill(at + 1.0, p, sources, s, counts, rng, normal, times, amplitudes, children)
                 forget(s[LIVE], times, amplitudes, counts)
                 continue
-            k0 = _first_sample(times, counts, s)
+            k0 = _first_sample(times, counts, s[LIVE] + pre)
             length = SCAN + samples
         if k0 > s[LIMIT]:
             return done, TOO_LATE
@@ -211,12 +211,12 @@ def acquire(
                 return done, SEGMENT_ENDS
             fill(horizon, p, sources, s, counts, rng, normal, times, amplitudes, children)
             if length > samples:
-                k0 = min(k0, _first_sample(times, counts, s))
+                k0 = min(k0, _first_sample(times, counts, s[LIVE] + pre))
                 start = k0 - pre
         if length == samples:
             forget(np.float64(start), times, amplitudes, counts)
         elif _too_low(k0 + SCAN, least, times, amplitudes, counts):
-            s[LIVE] = k0 + SCAN
+            s[LIVE] = k0 + SCAN - pre
             forget(s[LIVE], times, amplitudes, counts)
             continue
         _digitise(start, length, p, counts, rng, normal, shape, saturation, times, amplitudes, signal, adc)
@@ -224,7 +224,7 @@ def acquire(
         if length > samples:
             crossed = _crossing(pre, pre + SCAN, p, r, taps, adc)
             if crossed < 0:
-                s[LIVE] = k0 + SCAN
+                s[LIVE] = k0 + SCAN - pre
                 forget(s[LIVE], times, amplitudes, counts)
                 continue
             at_sample = crossed - pre

@@ -66,7 +66,7 @@ class Scaler:
         while state[k.FILLED] < end:
             segment = self._surroundings.segment(at)
             least = None if trigger.filtered else threshold
-            segment.fill(p, self._clock, base, least)
+            segment.fill(p, self._clock, base, least, analogue.noise)
             # A pulse of noise is known by the height that it reaches: it counts whatever smears other pulses.
             p[k.NOISE_LEAST] = threshold / factor + 5 * smear
             sources = segment.sources(self._clock, base, float(state[k.FILLED]))

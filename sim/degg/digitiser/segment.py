@@ -103,11 +103,14 @@ class Segment:
     noise_at_counts: float = 0.0
     noise_scale_counts: float = 1.0
 
-    def fill(self, p: NDArray[np.float64], clock: DomClock, base: int, least: float | None) -> None:
+    def fill(
+        self, p: NDArray[np.float64], clock: DomClock, base: int, least: float | None, noise_counts: float
+    ) -> None:
         """Write the kernel's parameters.
 
         base   the tick that is the kernel's 0
         least  height over the baseline from which electronic noise triggers, counts; None: it does not
+        noise_counts  noise of the converter
         """
         self.spectrum.fill(p)
         p[k.UNTIL] = float(clock.exact(self.until) - base)
@@ -120,7 +123,8 @@ class Segment:
                 min(20.0, (self.noise_at_counts - least) / self.noise_scale_counts)
             )
             p[k.NOISE_GAP] = max(k.SHAPE_LENGTH, TICKS_PER_S / rate) if rate > 1e-9 else NEVER
-            p[k.NOISE_LEAST], p[k.NOISE_SCALE] = max(0.0, least), self.noise_scale_counts
+            # Heights beyond the threshold: what the converter adds to them must not undo that they trigger.
+            p[k.NOISE_LEAST], p[k.NOISE_SCALE] = max(0.0, least + 2.0 * noise_counts), self.noise_scale_counts
 
     def sources(self, clock: DomClock, base: int, after: float) -> NDArray[np.float64]:
         """The kernel's rows of light, from flashes not before *after*."""

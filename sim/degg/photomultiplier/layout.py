@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# The channel's state, float64, ticks
+# The channel's state, float64, ticks: everything before FILLED is made; a record may begin at LIVE
 FILLED, LIVE, NEXT_DARK, NEXT_NOISE, LIMIT = range(5)
 STATE: Final = 5
 # The channel's state, int64: how many photoelectrons and correlated pulses wait; the next trigger by time

@@ -30,6 +30,7 @@ DECAY_NS: Final = 9.7
 PHASES: Final = 64
 """Positions of a pulse between two samples that the digitiser tells apart (65 ps)."""
 BEFORE: Final = 4
+GATE: Final = 16
 LENGTH: Final = 24
 """Samples of a pulse: 4 before its peak, 19 after."""
 
@@ -59,11 +60,12 @@ def shape_at(since_peak_ns: NDArray[np.float64]) -> NDArray[np.float64]:
 def shape_table() -> NDArray[np.float32]:
     """(PHASES, LENGTH): samples of a pulse whose peak lies *phase* / PHASES after sample BEFORE.
 
-    Each row has the area of a whole pulse, so that a charge does not depend on where between two samples it came.
+    Each row has the same area in the 16 samples that the analysis integrates (4 before the peak to 11 after), that of
+    one photoelectron: a charge does not depend on where between two samples a pulse came.
     """
     phase = np.arange(PHASES)[:, None] / PHASES
     at_ns = (np.arange(LENGTH)[None, :] - BEFORE - phase) * TICK_NS
     table = shape_at(at_ns)
     area = AREA_VS / PEAK_VOLTS / (TICK_NS * 1e-9)
-    table *= area / table.sum(axis=1, keepdims=True)
+    table *= area / table[:, :GATE].sum(axis=1, keepdims=True)
     return np.ascontiguousarray(table, np.float32)
