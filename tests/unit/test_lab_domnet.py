@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import zmq
 
-from sim.domnet import Group, DomnetRefused, lines, settings
+from sim.domnet import DomnetRefused, Group, lines, settings
 
 COMMAND = [sys.executable, "-c", "from sim.commands import app; app()", "domnet", "/dev/ttyUSB3"]
 
