@@ -168,7 +168,7 @@ async def test_a_dropped_client_may_come_again() -> None:
         again[1].close()
 
 
-async def test_a_refusal_cuts_keeps_the_port_and_ends() -> None:
+async def test_a_refusal_cuts_and_ends() -> None:
     async with line() as (port, board, _):
         client = await connect(port)
         assert await ask(client, b"one") == b"ONE\n"
@@ -176,10 +176,7 @@ async def test_a_refusal_cuts_keeps_the_port_and_ends() -> None:
         assert await cut(client)
         with pytest.raises(ConnectionRefusedError):
             await connect(port)
-        with socket.socket() as other, pytest.raises(OSError, match="in use"):
-            other.bind(("127.0.0.1", port))
         board.switch_off("refuse_connection")
-        await asyncio.sleep(0)
         again = await until_connected(port)
         assert await ask(again, b"two") == b"TWO\n"
         client[1].close()
@@ -210,6 +207,14 @@ async def test_a_refusal_switched_to_and_fro_ends_as_it_was_switched_last() -> N
         assert await cut(again)
         with pytest.raises(ConnectionRefusedError):
             await connect(port)
+        for steps in range(4):
+            board.switch_off("refuse_connection")
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            board.switch_on("refuse_connection")
+            await asyncio.sleep(0.01)
+            with pytest.raises(ConnectionRefusedError):
+                await connect(port)
         client[1].close()
         again[1].close()
 
@@ -226,13 +231,17 @@ async def test_a_refusal_for_one_time_cuts_once() -> None:
         again[1].close()
 
 
-async def test_a_line_that_refuses_from_the_beginning_listens_when_the_fault_is_off() -> None:
+async def test_a_line_that_refuses_from_the_beginning_keeps_its_port_and_listens_when_the_fault_is_off() -> (
+    None
+):
     board = FaultBoard("telling", LINK_FAULTS)
     early = TcpLine("telling", Telling(), manual_clock(), board, Transcript(None, lambda: 0))
     board.switch_on("refuse_connection")
     port = int((await early.start()).rsplit(":", 1)[1])
     with pytest.raises(ConnectionRefusedError):
         await connect(port)
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
     board.switch_off("refuse_connection")
     client = await until_connected(port)
     assert await ask(client, b"one") == b"ONE\n"
@@ -264,7 +273,9 @@ async def test_stop_does_not_wait_for_work_or_for_those_at_the_door() -> None:
         client = await connect(port)
         client[1].write(b"one\n")
         second = await connect(port)
-        await asyncio.sleep(0)
+        while len(asyncio.all_tasks()) < 3:
+            await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     assert await cut(client)
     assert await cut(second)
     client[1].close()

@@ -8,6 +8,9 @@ from typing import Final
 SLICE_S: Final = 0.005
 """Bytes travel in pieces of about this length: shorter ones would only wake us more often."""
 
+LARGEST_PIECE: Final = 256
+"""Of a fast line; what holds bytes holds several of these."""
+
 
 class Wire:
     """One direction of a serial line. Times are those of any monotonic clock, seconds.
@@ -20,8 +23,8 @@ class Wire:
         self._free_at = 0.0
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Cut bytes into pieces that are through the wire in about SLICE_S."""
-        step = max(1, int(SLICE_S / self._byte_s))
+        """Cut bytes into pieces that are through the wire in about SLICE_S at most."""
+        step = min(LARGEST_PIECE, max(1, int(SLICE_S / self._byte_s)))
         return (data[start : start + step] for start in range(0, len(data), step))
 
     def through(self, size: int, now: float) -> float:

@@ -28,7 +28,8 @@ from sim.lab.lines.pace import Wire
 from sim.lab.lines.talk import Instrument, Speaker, Talker
 
 HELD_BYTES: Final = 1024
-"""Bytes under way to an instrument at most; there is no handshake, so further ones are lost."""
+"""Bytes under way to an instrument at most. There is no handshake: of more the oldest are lost, so that the command
+that a flood ends with, or the next client's, is still heard."""
 UNREAD_BYTES: Final = 2048
 """Answers that nobody reads: more of them are thrown away, the oldest first. Less than the terminal holds (4095)."""
 READ_BYTES: Final = 4096
@@ -146,9 +147,11 @@ class PtyLine:
             self._replug()
             return
         now = time.monotonic()
-        for piece in self._to_us.pieces(data[: max(0, HELD_BYTES - self._held)]):
-            self._coming.append((self._to_us.through(len(piece), now), piece))
+        for piece in self._to_us.pieces(data):
+            self._coming.append((now, piece))
             self._held += len(piece)
+        while self._held > HELD_BYTES and len(self._coming) > 1:
+            self._held -= len(self._coming.popleft()[1])
         self._came.set()
 
     async def _take(self) -> None:
@@ -157,11 +160,11 @@ class PtyLine:
             while not self._coming:
                 self._came.clear()
                 await self._came.wait()
-            at, plugged = self._coming[0][0], self._plugged
-            await asyncio.sleep(max(0.0, at - time.monotonic()))
-            if self._coming and plugged == self._plugged:
-                _, piece = self._coming.popleft()
-                self._held -= len(piece)
+            sent_at, piece = self._coming.popleft()
+            self._held -= len(piece)
+            plugged, here_at = self._plugged, self._to_us.through(len(piece), sent_at)
+            await asyncio.sleep(max(0.0, here_at - time.monotonic()))
+            if plugged == self._plugged:
                 await self._handle(piece)
 
     async def _handle(self, piece: bytes) -> None:
@@ -184,6 +187,10 @@ class PtyLine:
                 await self._link.utter(speaker, partial(self._send, self._plugged))
             except LineCut:
                 self._replug()
+            except SimError:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                self._complain(error)
 
     def _replug(self) -> None:
         self._hang_up()
@@ -192,7 +199,7 @@ class PtyLine:
 
     def _complain(self, error: Exception) -> None:
         if len(self._problems) < MAX_PROBLEMS:
-            text = f"a command made the instrument fail: {type(error).__name__}: {error}"
+            text = f"the instrument failed: {type(error).__name__}: {error}"
             self._problems.append(Problem(self._name, self._clock.now, text))
 
     async def _send(self, plugged: int, data: bytes) -> None:
