@@ -608,6 +608,12 @@ def test_flasher_needs_the_lid_interlock_power_and_trigger(bench: Bench) -> None
     assert bench.ask("1000 enableCalibrationTrigger") == ""
     for channel in bench.channels:
         assert channel.told[-1] == ("flash", 4, 0x5000, 1000.0)
+    bench.ask("disableCalibrationPower")
+    assert bench.channels[0].told[-1][3] is None
+    told = len(bench.channels[0].told)
+    bench.ask("0x004 setFlasherMask 1000 enableCalibrationTrigger")  # without power
+    assert len(bench.channels[0].told) == told
+    bench.ask("enableCalibrationPower")
     bench.board.interlocks.lid = False
     bench.board.interlocks.changed(SimTime(bench.now))
     assert bench.channels[0].told[-1][3] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import socket
 import statistics
 import struct
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import zmq
 from pydantic import ValidationError
 
 from sim.degg.board_figures import BoardFigures
@@ -24,6 +26,9 @@ from sim.kernel.clock import SimClock, manual_clock, wall_clock
 from sim.lab.figures import LabFigures
 from sim.lab.modules import FAULTS, TABLETOP_FAULTS, ModulesTable, boards, servers
 from sim.lab.site import Site
+from sim.lab.wire_pairs import FAULTS as WIRE_PAIR_FAULTS
+from sim.lab.wire_pairs import WirePairTable, part_of
+from sim.lab.wire_pairs import servers as wire_pair_servers
 from sim.lab.world import Generator, World
 
 PROMPT = b"\r\n> "
@@ -103,6 +108,7 @@ class Lab:
     world: World
     faults: dict[str, FaultBoard]
     modules: dict[int, Module]
+    site: Site
     addresses: dict[str, str]
     clients: list[PublicClient]
 
@@ -136,6 +142,7 @@ async def make_lab(tmp_path: Path) -> AsyncIterator[MakeLab]:
             f"degg.{port}": FaultBoard(f"degg.{port}", FAULTS if port < 10_000 else TABLETOP_FAULTS)
             for port in TABLE.all_ports()
         }
+        faults |= {part_of(port): FaultBoard(part_of(port), WIRE_PAIR_FAULTS) for port in TABLE.all_ports()}
         site = Site("lab", 11, tmp_path, clock, world, faults, Transcript(None, lambda: SimTime(0)), "")
         modules = boards(site, TABLE)
         consoles = servers(site, TABLE, modules)
@@ -143,7 +150,7 @@ async def make_lab(tmp_path: Path) -> AsyncIterator[MakeLab]:
         for name, server in consoles.items():
             addresses[name] = str(await server.start())
             started.append(server)
-        return Lab(clock, world, faults, modules, addresses, clients)
+        return Lab(clock, world, faults, modules, site, addresses, clients)
 
     yield make
     for client in clients:
@@ -275,6 +282,39 @@ async def test_high_voltage_ramps_trips_and_fluctuates(make_lab: MakeLab) -> Non
     lab.world.cold.open_door(clock.now, True)
     assert await asyncio.to_thread(client.number, "readLightSensorPmtHvEnable .s drop") == 0
     assert await asyncio.to_thread(client.volts, 0) < 10
+
+
+async def test_the_icm_closes_interlocks_and_switches_power(make_lab: MakeLab) -> None:
+    lab = await make_lab(manual_clock())
+    command_port = wire_pair_servers(lab.site, WirePairTable(), lab.modules)["icm.6000"]
+    address = str(await command_port.start())
+    client = await lab.client()
+    context = zmq.Context()
+    request = context.socket(zmq.REQ)
+    request.setsockopt(zmq.LINGER, 0)
+    request.setsockopt(zmq.RCVTIMEO, 10_000)
+    request.connect(address)
+
+    def icm(command: str) -> str:
+        request.send(json.dumps({"command": command, "device": "0"}).encode())
+        return str(json.loads(request.recv())["status"])
+
+    try:
+        assert await asyncio.to_thread(client.number, "readHVInterlock .s drop") == 0
+        assert await asyncio.to_thread(icm, "pmt_hv_enable") == "OK"
+        assert await asyncio.to_thread(client.number, "readHVInterlock .s drop") == 1
+        assert await asyncio.to_thread(client.cmd, "0 enableHV") == ""
+        assert await asyncio.to_thread(icm, "pmt_hv_disable") == "OK"
+        assert await asyncio.to_thread(client.number, "0 DEggHVEnabled .s drop") == 0
+        assert await asyncio.to_thread(icm, "mb_off") == "OK"
+        with pytest.raises(Silence):
+            await asyncio.to_thread(client.cmd, "boot", 0.1)
+        assert await asyncio.to_thread(icm, "mb_on") == "OK"
+        await asyncio.to_thread(client.start)
+    finally:
+        request.close()
+        context.term()
+        await command_port.stop()
 
 
 async def test_the_tabletop_board_times_the_laser_and_has_no_high_voltage(make_lab: MakeLab) -> None:
