@@ -29,11 +29,14 @@ class Line:
     def close(self) -> None:
         raise NotImplementedError
 
-    def ask(self, command: bytes, end: bytes = b"\n", timeout_s: float = PATIENCE_S) -> bytes:
-        """Send a command and read up to *end*; less when the time is over or the line ends."""
-        self.write(command)
+    def ask(
+        self, command: bytes, end: bytes = b"\n", timeout_s: float = PATIENCE_S, begin: bytes = b""
+    ) -> bytes:
+        """Send a command and read up to *end* behind *begin*; less when the time is over or the line ends."""
+        if command:
+            self.write(command)
         got, until = b"", time.monotonic() + timeout_s
-        while not got.endswith(end) and (left := until - time.monotonic()) > 0:
+        while not (begin in got and got.endswith(end)) and (left := until - time.monotonic()) > 0:
             more = self.read(left)
             if more is None:
                 break
