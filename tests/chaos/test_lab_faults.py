@@ -250,7 +250,8 @@ def test_a_line_obeys_the_faults_of_lines_and_works_afterwards(
     assert question.begins in ask()
 
     faults.on(part, "drop_connection", times=1)
-    assert ask(SILENCE_S) == b""
+    cut = ask(SILENCE_S)
+    assert cut == b"" or not question.asked  # what speaks by itself has said something before
     while not reaches(ask):  # a serial port that hung up is there again in a moment
         pass
     assert question.begins in ask()
