@@ -234,7 +234,8 @@ def test_a_line_obeys_the_faults_of_lines_and_works_afterwards(
 
     faults.on(part, "answer_late", delay_s=LATE_S)
     with make(address) as line:
-        assert line.ask(question.asked, question.ends, LATE_S / 3, question.begins) == b""
+        early = line.ask(question.asked, question.ends, LATE_S / 3, question.begins)
+        assert early == b"" or not question.asked  # what speaks by itself has said something before
         assert question.begins in line.ask(b"", question.ends, begin=question.begins)
     faults.off(part, "answer_late")
 
@@ -251,7 +252,7 @@ def test_a_line_obeys_the_faults_of_lines_and_works_afterwards(
 
     faults.on(part, "drop_connection", times=1)
     cut = ask(SILENCE_S)
-    assert cut == b"" or not question.asked  # what speaks by itself has said something before
+    assert cut == b"" or not question.asked
     while not reaches(ask):  # a serial port that hung up is there again in a moment
         pass
     assert question.begins in ask()
