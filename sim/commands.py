@@ -8,49 +8,17 @@ from typing import Annotated, Literal
 import typer
 
 from sim.conformance_command import conformance
+from sim.doc_command import doc
+from sim.domnet_command import domnet
 from sim.fault_command import fault
+from sim.kinds_command import kinds
+from sim.ls_command import ls
 from sim.rates_command import rates
 from sim.stream_commands import record, replay, replay_run
 
 app = typer.Typer(no_args_is_help=True, help="Simulators on their own, without a bench.")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
-
-
-@app.command()
-def kinds(json_output: JsonOption = False) -> None:
-    """List the kinds of devices that can be simulated, and the faults that each can make.
-
-    Example: stellwerk sim kinds
-    """
-    from sim.config import installed_kinds
-
-    installed = sorted(installed_kinds().values(), key=lambda kind: kind.name)
-    if json_output:
-        listed = {
-            kind.name: {
-                "about": kind.about,
-                "needs": list(kind.needs),
-                "faults": {
-                    fault.name: {
-                        "about": fault.about,
-                        "shown_by": fault.shown_by,
-                        "parameters": dict(fault.parameters),
-                    }
-                    for fault in kind.faults
-                },
-            }
-            for kind in installed
-        }
-        typer.echo(json.dumps(listed, indent=2))
-        return
-    for kind in installed:
-        typer.echo(f"{kind.name}: {kind.about}")
-        for made in kind.faults:
-            parameters = ", ".join(f"{name}={value!r}" for name, value in made.parameters.items())
-            typer.echo(f"  {made.name}({parameters})")
-            typer.echo(f"      {made.about}")
-            typer.echo(f"      shown by: {made.shown_by}")
 
 
 @app.command()
@@ -137,7 +105,11 @@ def xtdf(
 
 
 app.command()(conformance)
+app.command()(doc)
+app.command()(domnet)
 app.command()(fault)
+app.command()(kinds)
+app.command()(ls)
 app.command()(rates)
 app.command()(record)
 app.command()(replay)

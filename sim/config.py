@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from sim.kernel.device import DeviceKind
+from sim.scripted import mistakes_of
 
 
 class _Table(BaseModel):
@@ -92,3 +103,18 @@ class SimTable(_Table):
     devices: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Device] = {}
     """Devices by name; the name is the first part of their endpoint keys. A union by `kind`."""
     faults: list[FaultTable] = []
+
+    @model_validator(mode="after")
+    def _faults_can_be_made(self) -> Self:
+        """A fault by time must be known before the bench is up: nobody looks when its moment comes."""
+        if self.faults:
+            kinds = installed_kinds()
+            devices = {
+                name: (kinds[table.kind], table)
+                for name, table in self.devices.items()
+                if not isinstance(table, RealDevice)
+            }
+            mistakes = [*mistakes_of(self.faults, devices, self.devices.keys() - devices.keys())]
+            if mistakes:
+                raise ValidationError.from_exception_data("SimTable", mistakes)
+        return self

@@ -31,18 +31,22 @@ class RunningBench:
     control: str
     token: str
     endpoints: dict[str, Any]
+    kinds: dict[str, str]
+    """Kinds of the bench file's devices, by name."""
 
     @classmethod
     def of(cls, bench_file: Path) -> RunningBench:
         """The bench of a bench file. Raises BenchNotFound."""
         try:
-            table = tomllib.loads(bench_file.read_text(encoding="utf-8"))["bench"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            file = tomllib.loads(bench_file.read_text(encoding="utf-8"))
+            table, devices = file["bench"], file.get("sim", {}).get("devices", {})
+            kinds = {name: str(device.get("kind")) for name, device in devices.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BenchNotFound(bench_file, f"is no readable bench file ({error})") from None
         folder = Path(str(table.get("data_dir") or f"runs/{table.get('name', '')}"))
         try:
             state = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
-            return cls(state["endpoints"]["control"], state["token"], state["endpoints"])
+            return cls(state["endpoints"]["control"], state["token"], state["endpoints"], kinds)
         except (OSError, ValueError, KeyError, TypeError):
             raise BenchNotFound(folder, "holds no bench that is up") from None
 
@@ -60,6 +64,16 @@ class RunningBench:
         if not isinstance(address, str):
             raise SimError(f"this bench has no detector {name!r}")
         return self._ask("GET", f"{address}/")
+
+    def laboratories(self) -> list[str]:
+        """Names of the laboratories that this bench simulates."""
+        return [
+            name for name, kind in self.kinds.items() if kind == "lab" and f"{name}.page" in self.endpoints
+        ]
+
+    def laboratory(self, name: str) -> dict[str, Any]:
+        """What a laboratory's page says (docs/lab.md, State). Raises SimError."""
+        return self._ask("GET", f"{self.endpoints[f'{name}.page']}/state")
 
     def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {self.token}"}

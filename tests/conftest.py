@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -233,12 +234,36 @@ def record_run() -> Callable[..., RecordedRun]:
     return record
 
 
-@pytest.fixture(scope="session")
-def wire() -> Any:
-    """`dectris_wire`: messages of a control unit's streams, and a sender."""
-    spec = importlib.util.spec_from_file_location("dectris_wire", Path(__file__).with_name("dectris_wire.py"))
+def _beside(name: str) -> Any:
+    """A module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def wire() -> Any:
+    """`dectris_wire`: messages of a control unit's streams, and a sender."""
+    return _beside("dectris_wire")
+
+
+@pytest.fixture(scope="session")
+def lab_lines() -> Any:
+    """`lab_lines`: clients of a laboratory's lines that know no protocol."""
+    return _beside("lab_lines")
+
+
+@pytest.fixture(scope="session")
+def degg() -> Any:
+    """`degg_room`: a room with light and cold that a test sets, channels in it, and readers of their bytes."""
+    return _beside("degg_room")
+
+
+@pytest.fixture(scope="session")
+def freezer() -> Any:
+    """`freezer_lab`: a laboratory with a freezer alone, in the test's own process."""
+    return _beside("freezer_lab")

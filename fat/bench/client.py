@@ -29,9 +29,12 @@ class ClockClient:
     def __init__(self, clock_url: str, participant: str) -> None:
         url = f"{clock_url.replace('http', 'ws', 1)}/participate?name={quote(participant)}"
         try:
-            self._socket = connect(
+            connection = connect(
                 url, open_timeout=JOIN_TIMEOUT_S, ping_interval=None, compression=None, proxy=None
             )
+            # Entered here and left in `close`: newer releases of websockets connect in a `with` only.
+            self._leaving = contextlib.ExitStack()
+            self._socket = self._leaving.enter_context(connection)
         except (OSError, TimeoutError) as error:
             raise BenchNotUp(
                 f"the bench's clock at {clock_url}", f"is the bench running? ({error})"
@@ -90,7 +93,7 @@ class ClockClient:
 
     def close(self) -> None:
         """Leave the clock."""
-        self._socket.close()
+        self._leaving.close()
         self._reader.join()
 
     def __enter__(self) -> ClockClient:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 BenchArgument = Annotated[
     Path, typer.Argument(metavar="BENCH.toml", help="The bench file.", show_default=False)
 ]
+SHOWN_OF_A_FAMILY: Final = 3
+"""More addresses than two of numbered keys are told in one line; all stand in the endpoints file."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 
 
@@ -128,12 +131,37 @@ def check(bench: BenchArgument, json_output: JsonOption = False) -> None:
 
 def show_endpoints(bench: Bench) -> None:
     """Print a bench's addresses and its token."""
-    width = max(len(key) for key in bench.endpoints)
-    for key, address in sorted(bench.endpoints.items()):
-        typer.echo(f"  {key:<{width}}  {_in_a_line(address)}")
-    typer.echo(f"  {'token':<{width}}  {bench.token}   (changes through control, pipeline and web need it)")
+    shown = {**_in_short(bench.endpoints), "token": bench.token}
+    width = max(len(key) for key in shown)
+    for key, address in shown.items():
+        said = "   (changes through control, pipeline and web need it)" if key == "token" else ""
+        typer.echo(f"  {key:<{width}}  {address}{said}")
     for note in bench.notes:
         typer.echo(f"  {note}")
+
+
+def _in_short(endpoints: Mapping[str, str | list[str]]) -> dict[str, str]:
+    """Addresses by key, in order; families of numbered keys, such as `degg.5000`, in one line each."""
+    families: dict[str, list[str]] = {}
+    for key in sorted(endpoints, key=_natural):
+        stem, dot, number = key.rpartition(".")
+        families.setdefault(stem if dot and number.isdigit() else key, []).append(key)
+    shown = {}
+    for members in families.values():
+        first, last = members[0], members[-1]
+        if len(members) < SHOWN_OF_A_FAMILY:
+            shown |= {key: _in_a_line(endpoints[key]) for key in members}
+        else:
+            number = last.rpartition(".")[2]
+            shown[f"{first} … {number}"] = (
+                f"{len(members)} addresses, {_in_a_line(endpoints[first])} … {_in_a_line(endpoints[last])}"
+            )
+    return shown
+
+
+def _natural(key: str) -> tuple[str, int, str]:
+    stem, dot, number = key.rpartition(".")
+    return (stem, int(number), "") if dot and number.isdigit() else (key, 0, key)
 
 
 def _in_a_line(address: str | list[str]) -> str:
@@ -143,14 +171,24 @@ def _in_a_line(address: str | list[str]) -> str:
 
 
 def _show_status(found: dict[str, Any]) -> None:
-    clock = found["clock"]
+    clock, devices = found["clock"], found["devices"]
     typer.echo(f"{found['bench']} is up; clock {clock['mode']}, {clock['now_ns'] / 1e9:.3f} s")
     for name, pid in found["processes"].items():
-        device = found["devices"].get(name, {})
+        device = devices.get(name, {})
         faults = ", ".join(device.get("faults", {})) or "none"
-        problems = device.get("problems", [])
         typer.echo(f"  {name:<12} process {pid}" + (f"  faults on: {faults}" if device else ""))
-        for problem in problems[-5:]:
-            typer.echo(f"      ! {problem['at'] / 1e9:.3f} s  {problem['text']}")
-    for key, address in sorted(found["endpoints"].items()):
-        typer.echo(f"  {key:<18} {_in_a_line(address)}")
+        _show_problems(device)
+    # A laboratory has dozens of parts: a person wants those with which something is the matter.
+    for name, part in devices.items():
+        if name not in found["processes"] and (part.get("faults") or part.get("problems")):
+            typer.echo(f"  {name:<12} faults on: {', '.join(part['faults']) or 'none'}")
+            _show_problems(part)
+    shown = _in_short(found["endpoints"])
+    width = max(18, *(len(key) for key in shown))
+    for key, address in shown.items():
+        typer.echo(f"  {key:<{width}} {address}")
+
+
+def _show_problems(device: Mapping[str, Any]) -> None:
+    for problem in device.get("problems", [])[-5:]:
+        typer.echo(f"      ! {problem['at'] / 1e9:.3f} s  {problem['text']}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +132,39 @@ class Caldb:
         """Folder of the constants files."""
         self.remotes = tuple(remotes)
         """ZeroMQ addresses of the remotes."""
+
+
+class Lab:
+    """A simulated laboratory: instruments and optical modules, by address only."""
+
+    def __init__(self, endpoints: Mapping[str, Any], token: str, truth: Path) -> None:
+        self._endpoints, self._truth = endpoints, truth
+        self.token = token
+        """What a change at the laboratory's page needs."""
+
+    def __getitem__(self, part: str) -> str:
+        """Where a part is reached: `lab["filter_wheel_0"]`, `lab["degg.5000"]`, `lab["icm.6000"]`. Raises KeyError."""
+        return str(self._endpoints[part if part in self._endpoints else f"lab.{part}"])
+
+    def host_and_port(self, part: str) -> tuple[str, int]:
+        """The same, as `socket.create_connection` takes it; for parts at a TCP port."""
+        found = urlsplit(self[part])
+        assert found.hostname is not None
+        assert found.port is not None
+        return found.hostname, found.port
+
+    def state(self) -> dict[str, Any]:
+        """What its live page shows: `light`, `cold`, `power`, `modules`, `parts` (docs/lab.md)."""
+        with JsonPeer("the laboratory's page", self["page"]) as peer:
+            answer = peer.request("GET", "/state")
+        assert isinstance(answer, dict)
+        return answer
+
+    def truth(self, port: int) -> dict[str, Any]:
+        """What the module at a nominal port is made from, such as `channels[0].v0_volts`; instruments never tell."""
+        path = self._truth / f"degg_{port}.json"
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
 
 
 class Slack:

@@ -1,6 +1,6 @@
 """The pytest plugin `stellwerk`: simulators as fixtures, ready when yielded, gone afterwards.
 
-A test asks for the simulators it wants (`agipd_module`, `dcu`, `caldb`, `slack`). They run as processes on free
+A test asks for the simulators it wants (`agipd_module`, `dcu`, `caldb`, `lab`, `slack`). They run as processes on free
 ports and share one clock: wall time, or with `manual_clock` the test's own. `faults` breaks things on purpose.
 `bench` brings up a whole bench file: mark the test with `@pytest.mark.bench_file("my.toml")`, or take the miniature
 that comes with Stellwerk. When a test fails, what went over the wires stands in its report.
@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from fat.bench.client import ControlClient
     from fat.bench.owned import OwnedBench
-    from fat.testing.handles import AgipdModule, Caldb, Dcu, Faults, ManualClock, Slack
+    from fat.testing.handles import AgipdModule, Caldb, Dcu, Faults, Lab, ManualClock, Slack
 
 TRANSCRIPT_LINES: Final = 40
 _DATA_DIR: Final = pytest.StashKey[Path]()
@@ -26,6 +26,7 @@ _DATA_DIR: Final = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     """Say what the plugin's markers mean."""
     config.addinivalue_line("markers", "bench_file(path): the bench file that the fixture `bench` brings up")
+    config.addinivalue_line("markers", "lab_table(toml): lines of the table of the laboratory `lab`")
     config.addinivalue_line("markers", "dcu_table(toml): lines of the table of the control unit `dcu`")
 
 
@@ -66,7 +67,7 @@ def stellwerk_small_bench(
     from fat.testing.small_bench import write_bench_file
 
     names = request.fixturenames
-    dcu_table = request.node.get_closest_marker("dcu_table")
+    tables = {name: request.node.get_closest_marker(name) for name in ("dcu_table", "lab_table")}
     receiver = receiver_socket() if "agipd_module" in names else None
     try:
         path = write_bench_file(
@@ -76,7 +77,7 @@ def stellwerk_small_bench(
             receiver_port=None if receiver is None else receiver.getsockname()[1],
             # A test suite of ours names another database for the catalogue by a fixture of this name.
             caldb_database=request.getfixturevalue("caldb_database") if "caldb_database" in names else "",
-            dcu_table="" if dcu_table is None else dcu_table.args[0],
+            **{name: marker.args[0] for name, marker in tables.items() if marker is not None},
         )
         data_dir = tmp_path / "data"
         request.node.stash[_DATA_DIR] = data_dir
@@ -171,6 +172,18 @@ def caldb(stellwerk_small_bench: tuple[OwnedBench, Any]) -> Caldb:
 
     endpoints = stellwerk_small_bench[0].endpoints
     return Caldb(endpoints["caldb.rest"], Path(endpoints["caldb.store"]), endpoints["caldb.remotes"])
+
+
+@pytest.fixture
+def lab(stellwerk_small_bench: tuple[OwnedBench, Any], tmp_path: Path) -> Lab:
+    """A simulated laboratory with two optical modules: `lab["chamber"]`, `lab["degg.5000"]`, `lab.truth(5000)`.
+
+    What is in it: `@pytest.mark.lab_table("modules = 16")`.
+    """
+    from fat.testing.handles import Lab
+
+    bench = stellwerk_small_bench[0]
+    return Lab(bench.endpoints, bench.token, tmp_path / "data" / "lab" / "truth")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -25,12 +26,19 @@ kind = "dcu"
 kind = "caldb"
 detectors = [{ identifier = "SPB_DET_AGIPD1M-1", type = "AGIPD-Type", modules = 1 }]
 """,
+    "lab": """
+[sim.devices.lab]
+kind = "lab"
+""",
     "slack": """
 [sim.devices.slack]
 kind = "slack"
 """,
 }
 """Table of the bench file for each simulator fixture."""
+
+LAB_MODULES: Final = 2
+"""Few, so that the laboratory starts fast."""
 
 HEAD: Final = """
 [bench]
@@ -59,11 +67,13 @@ def write_bench_file(
     extra: str = "",
     caldb_database: str = "",
     dcu_table: str = "",
+    lab_table: str = "",
 ) -> Path:
     """Write the bench file for a set of fixtures; returns its path.
 
     caldb_database  URL of the database that the catalogue uses; empty: a file of its own
     dcu_table       lines for the control unit's table
+    lab_table       lines for the laboratory's table
     """
     text = HEAD.format(mode=mode)
     if receiver_port is not None:
@@ -74,6 +84,9 @@ def write_bench_file(
             text += f"database = {json.dumps(caldb_database)}\n"
         if name == "dcu":
             text += f"{dcu_table}\n"
+        if name == "lab":
+            few = "" if "modules" in tomllib.loads(lab_table) else f"modules = {{ count = {LAB_MODULES} }}\n"
+            text += f"{few}{lab_table}\n"
     text += extra
     path = folder / "bench.toml"
     path.write_text(text, encoding="utf-8")

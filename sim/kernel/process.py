@@ -172,6 +172,8 @@ class Host:
             elif request.get("op") == "stop":
                 return
             else:
+                if request.get("op") == "fault":
+                    await self._clock.catch_up()
                 self.tell(self.answer(request))
 
     async def ended(self) -> None:

@@ -70,6 +70,22 @@ def test_a_good_file_is_read() -> None:
         ),
         ('device = "slack"\n', "", "b.toml:13: key 'sim.faults.0.device' is missing"),
         ('name = "b"', 'name = "B b"', "b.toml:2: bench.name: String should match pattern"),
+        (
+            'device = "slack"',
+            'device = "slak"',
+            "b.toml:15: sim.faults.0.device: no simulated device or part of this bench; did you mean 'slack'?",
+        ),
+        (
+            '"server_error"',
+            '"server_eror"',
+            "b.toml:16: sim.faults.0.fault: slack has no such fault; did you mean 'server_error'?",
+        ),
+        (
+            'fault = "server_error"',
+            'fault = "slow_answer"\nparameters = { delay = 2 }',
+            "b.toml:17: sim.faults.0.parameters: slack: fault 'slow_answer' has no parameter 'delay'; "
+            "it has: delay_s",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line(old: str, new: str, said: str) -> None:
@@ -88,11 +104,14 @@ def test_an_unknown_kind_names_those_that_there_are() -> None:
     assert "b.toml:9" in told[0] or "b.toml:10" in told[0]
 
 
-def test_a_device_with_an_address_is_not_simulated() -> None:
-    file = parse(
-        GOOD.replace('kind = "slack"\nport = 0', 'kind = "slack"\naddress = "http://x/api/"'), Path("b.toml")
+def test_a_device_with_an_address_is_not_simulated_and_cannot_be_broken() -> None:
+    real = GOOD.replace('kind = "slack"\nport = 0', 'kind = "slack"\naddress = "http://x/api/"')
+    told = sentences(real)
+    assert told[0].startswith(
+        "b.toml:15: sim.faults.0.device: has an address: only what is simulated can be broken"
     )
-    assert file.sim.devices["slack"].address == "http://x/api/"
+    entry = real[real.index("[[sim.faults]]") : real.index("[fat.dark]")]
+    assert parse(real.replace(entry, ""), Path("b.toml")).sim.devices["slack"].address == "http://x/api/"
 
 
 def test_no_toml_and_no_file_are_sentences(tmp_path: Path) -> None:

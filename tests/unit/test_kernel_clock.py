@@ -65,6 +65,19 @@ async def test_on_wall_time_a_poke_sees_the_present() -> None:
     await clock.stop()
 
 
+async def test_who_cannot_wait_sees_the_present_once_the_clock_has_caught_up() -> None:
+    clock = wall_clock()
+    await clock.start()
+    try:
+        before = await clock.read()
+        assert await clock.catch_up() >= before
+        assert clock.now >= before
+    finally:
+        await clock.stop()
+    stopped_at = clock.now
+    assert await clock.catch_up() == stopped_at
+
+
 async def test_on_wall_time_a_wake_comes() -> None:
     clock, device = wall_clock(), Ticker(2 * NS_PER_MS)
     await clock.start()

@@ -9,7 +9,7 @@ from typing import Final
 
 from sim.kernel import FaultBoard, FaultSpec, SimTime, Transcript
 from sim.kernel.clock import SimClock
-from sim.lab.lines.talk import Answer, Talker
+from sim.lab.lines.talk import Answer, Speaker, Talker
 
 LINK_FAULTS: Final = (
     FaultSpec("stay_silent", "Takes commands and answers nothing.", "the client's time-out"),
@@ -20,12 +20,22 @@ LINK_FAULTS: Final = (
         "answer_garbage", "Answers other bytes, as many as are due.", "the client cannot read the answer"
     ),
     FaultSpec("answer_half", "Answers the first half of what is due.", "the client's time-out"),
-    FaultSpec("drop_connection", "Cuts the line at the next command.", "the client finds its line closed"),
     FaultSpec(
-        "refuse_connection", "Nobody listens; lines that are open are cut.", "the client cannot connect"
+        "drop_connection",
+        "Cuts the line at the next command, which is lost, or at the next word of an instrument that sends by itself. "
+        "A serial port hangs up and is there again at once, under the same path.",
+        "the client finds its line closed",
+    ),
+    FaultSpec(
+        "refuse_connection",
+        "Nobody listens; lines that are open are cut. A serial port hangs up and its path is gone until the fault is "
+        "off.",
+        "the client cannot connect; there is no such file",
     ),
 )
 """Faults that every line has, whatever speaks over it."""
+
+LONGEST_DELAY_S: Final = 3600.0
 
 
 class LineCut(Exception):
@@ -46,23 +56,32 @@ class Link:
         send: Callable[[bytes], Awaitable[None]],
         *,
         to: SimTime | None = None,
+        coming: asyncio.Future[bytes] | None = None,
     ) -> None:
         """Hand bytes over and send what they cause. Raises LineCut, and what *send* raises.
 
-        to  the moment at which the bytes arrived; by default now
+        to      the moment at which the bytes arrived; by default now
+        coming  what the client sends next: some waits end with it
         """
         self._transcript.received(self._channel, data)
-        now = await self._clock.read() if to is None else to
-        answers = talker.receive(data, now)
         if self._faults.strike("drop_connection") is not None:
             raise LineCut
-        await self.answer(answers, send)
+        now = await self._clock.read() if to is None else to
+        await self.answer(talker.receive(data, now), send, coming)
 
-    async def answer(self, answers: Sequence[Answer], send: Callable[[bytes], Awaitable[None]]) -> None:
+    async def answer(
+        self,
+        answers: Sequence[Answer],
+        send: Callable[[bytes], Awaitable[None]],
+        coming: asyncio.Future[bytes] | None = None,
+    ) -> None:
         """Send answers, as the faults of the line let them through."""
         for answer in answers:
-            if answer.after_s > 0 and self._clock.follows_wall:
-                await asyncio.sleep(answer.after_s)
+            works = answer.after_s > 0 and (self._clock.follows_wall or answer.by_wall)
+            if works and not await _worked(answer, coming):
+                continue
+            if answer.then is not None:
+                answer.then(await self._clock.read())
             if not answer.data:
                 continue
             data = await self._let_through(answer.data)
@@ -70,9 +89,27 @@ class Link:
                 self._transcript.sent(self._channel, data)
                 await send(data)
 
+    async def utter(self, speaker: Speaker, send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send what an instrument says by itself. Raises LineCut, and what *send* raises.
+
+        Not noted in the transcript: an instrument that speaks twice a second would fill it.
+        """
+        if self._faults.strike("drop_connection") is not None:
+            raise LineCut
+        data = speaker.speak(await self._clock.read())
+        if data and (shown := await self._let_through(data)):
+            await send(shown)
+
+    def unasked(self, data: bytes) -> bytes:
+        """What is left of bytes that a talker says by itself."""
+        if self._faults.strike("stay_silent") is not None:
+            return b""
+        self._transcript.sent(self._channel, data)
+        return data
+
     async def _let_through(self, data: bytes) -> bytes:
         if (late := self._faults.strike("answer_late")) is not None:
-            await asyncio.sleep(max(0.0, min(3600.0, float(late.parameters["delay_s"]))))
+            await asyncio.sleep(max(0.0, min(LONGEST_DELAY_S, float(late.parameters["delay_s"]))))
         if self._faults.strike("stay_silent") is not None:
             return b""
         if self._faults.strike("answer_garbage") is not None:
@@ -82,3 +119,12 @@ class Link:
         if self._faults.strike("answer_half") is not None:
             return data[: len(data) // 2]
         return data
+
+
+async def _worked(answer: Answer, coming: asyncio.Future[bytes] | None) -> bool:
+    """Let the instrument be at work; whether it came to an end of it."""
+    if coming is None or not answer.until_input:
+        await asyncio.sleep(answer.after_s)
+        return True
+    done, _ = await asyncio.wait({coming}, timeout=answer.after_s)
+    return not done

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sim.kernel import SimTime
 
@@ -19,6 +19,13 @@ class Answer:
 
     On a clock that follows the wall this takes wall time; on others it takes none, because the client that waits for
     the answer holds the clock."""
+    then: Callable[[SimTime], None] | None = None
+    """Called with the time when the work is done, just before the bytes leave: a motor has arrived. On a serial port
+    it is called also when the line was cut meanwhile; a TCP connection that ends takes its work along."""
+    by_wall: bool = False
+    """The work takes wall time on every clock."""
+    until_input: bool = False
+    """The wait ends when the client sends something meanwhile, and then the bytes are not sent. TCP only."""
 
 
 class Talker(Protocol):
@@ -34,4 +41,30 @@ class Instrument(Protocol):
 
     def connect(self) -> Talker:
         """A new connection."""
+        ...
+
+
+@runtime_checkable
+class Unasked(Protocol):
+    """A talker that also says something by itself. TCP only."""
+
+    def attach(self, push: Callable[[bytes], None], /) -> None:
+        """The connection is made: call *push* with what is to be said, now or later, from the line's own loop."""
+        ...
+
+    def detach(self) -> None:
+        """The connection has ended: call it no more."""
+        ...
+
+
+class Speaker(Protocol):
+    """An instrument that sends by itself, asked or not."""
+
+    @property
+    def period_s(self) -> float:
+        """Seconds of wall time from one message to the next, on every clock."""
+        ...
+
+    def speak(self, now: SimTime, /) -> bytes:
+        """What it sends now; may be empty."""
         ...

@@ -53,30 +53,28 @@ class ColdPath:
 
     def glass(self, at: SimTime) -> float:
         """Of the vessels, which follow the air."""
-        hours, a, b = self._hours(at), self._air_lag(), self._figures.glass_lag_h
         target = self._target()
-        air, glass = self._start.air - target, self._start.glass - target
-        if math.isclose(a, b, rel_tol=1e-6):
-            return target + (glass + air * hours / b) * math.exp(-hours / b)
-        pull = air * a / (a - b)
-        return target + pull * math.exp(-hours / a) + (glass - pull) * math.exp(-hours / b)
+        pull = self._start.air - target
+        return _followed(
+            self._start.glass, target, pull, self._air_lag(), self._figures.glass_lag_h, self._hours(at)
+        )
 
     def humidity(self, at: SimTime) -> float:
         """Relative humidity of the air in the box, per cent."""
-        lag = self._figures.humidity_lag_h
-        target = self._dry_at(self.air(at))
-        value = target + (self._start.humidity - target) * math.exp(-self._hours(at) / lag)
+        f = self._figures
+        steepness = 0.0 if self.open else f.humidity_per_c
+        settled = (
+            f.humidity_open if self.open else f.humidity_closed + steepness * (self._target() - f.room_c)
+        )
+        pull = steepness * (self._start.air - self._target())
+        value = _followed(
+            self._start.humidity, settled, pull, self._air_lag(), f.humidity_lag_h, self._hours(at)
+        )
         return min(100.0, max(0.0, value))
 
     def outside(self) -> float:
         """Of the laboratory."""
         return self._figures.room_c
-
-    def _dry_at(self, air: float) -> float:
-        f = self._figures
-        if self.open:
-            return f.humidity_open
-        return f.humidity_closed + f.humidity_per_c * (air - f.room_c)
 
     def _target(self) -> float:
         return self.set_point if self.running and not self.open else self._figures.room_c
@@ -89,3 +87,12 @@ class ColdPath:
 
     def _restart(self, now: SimTime) -> None:
         self._start = _Start(now, self.air(now), self.glass(now), self.humidity(now))
+
+
+def _followed(start: float, settled: float, pull: float, pull_lag: float, lag: float, hours: float) -> float:
+    """What follows `settled + pull * exp(-hours / pull_lag)` with a lag of its own, from *start* on."""
+    own, left = math.exp(-hours / lag), start - settled
+    if math.isclose(pull_lag, lag, rel_tol=1e-6):
+        return settled + (left + pull * hours / lag) * own
+    share = pull * pull_lag / (pull_lag - lag)
+    return settled + share * math.exp(-hours / pull_lag) + (left - share) * own

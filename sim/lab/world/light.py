@@ -71,9 +71,27 @@ class LightPath:
     @property
     def fires(self) -> bool:
         """Whether the laser gives light: supply inside its window, generator on and large enough."""
-        f = self._figures
-        supplied = self.supply_on and f.supply_min_v <= self.supply_volts <= f.supply_max_v
-        return supplied and self.generator.on and self.generator.amplitude_vpp >= f.trigger_min_vpp
+        return self._stopped_by() is None
+
+    def why_dark(self) -> str | None:
+        """What keeps light from the fibres, in words for an operator; None: they are lit."""
+        stopped = self._stopped_by()
+        if stopped is not None:
+            return stopped
+        between = [wheel for wheel, strength in enumerate(self.strengths) if strength == 0]
+        return f"filter wheel {between[0]} lets nothing through" if between else None
+
+    def _stopped_by(self) -> str | None:
+        f, g = self._figures, self.generator
+        if not self.supply_on:
+            return "the laser's supply is off"
+        if not f.supply_min_v <= self.supply_volts <= f.supply_max_v:
+            return f"the laser's supply gives {self.supply_volts:.2f} V, not {f.supply_min_v}..{f.supply_max_v} V"
+        if not g.on:
+            return "the function generator is off"
+        if g.amplitude_vpp < f.trigger_min_vpp:
+            return f"the trigger has {g.amplitude_vpp:.2f} Vpp, less than {f.trigger_min_vpp} Vpp"
+        return None
 
     @property
     def strength(self) -> float:

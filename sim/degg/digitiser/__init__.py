@@ -1,0 +1,1 @@
+"""The mainboard's digitiser: triggers, records of waveforms, charge stamps, scalers."""

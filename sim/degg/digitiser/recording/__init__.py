@@ -1,0 +1,1 @@
+"""The bytes of a record, made while it is digitised."""

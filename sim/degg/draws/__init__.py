@@ -1,0 +1,1 @@
+"""Random numbers for the kernels of modules."""

@@ -1,0 +1,246 @@
+"""What the digitiser's channels send together: charge stamps and waveforms of whichever are armed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from sim.degg.clock import DomClock
+from sim.degg.digitiser.block import Block
+from sim.degg.digitiser.trigger import DEFAULT_COEFFICIENTS, Trigger, TriggerKind, pre_samples_of
+from sim.degg.parts import ReadoutChannel
+from sim.degg.refusal import Refused
+from sim.kernel import SimTime
+
+STAMP_BYTES: Final = 14
+BATCH: Final = 16
+"""Stamps that are asked of a channel at once when two are merged, at least."""
+MAX_BLOCK: Final = 4 << 20
+"""Bytes of a block: 300 000 charge stamps."""
+STREAM_BYTES: Final = 4096
+"""The public client takes 2048 words of a streamed record at once."""
+HIT_BUFFER: Final = 64
+"""Added to a stream's number when channels are chosen by a mask and thresholds were set before."""
+_KINDS: Final[dict[int, TriggerKind]] = {0: "threshold", 1: "software", 2: "external", 4: "fir"}
+_DUAL: Final[dict[int, TriggerKind]] = {3: "dual", 5: "dual_fir"}
+
+Stamps = Callable[[ReadoutChannel, int], Block]
+
+
+@dataclass(slots=True)
+class _Setting:
+    """What one channel was told."""
+
+    pre_samples: int = 16
+    samples: int = 128
+    thresholds: dict[str, int] = field(default_factory=lambda: {"threshold": 16383, "fir": 1 << 20})
+    coefficients: tuple[int, ...] = DEFAULT_COEFFICIENTS
+    armed: Trigger | None = None
+    left: bytearray = field(default_factory=bytearray)
+    """Stamps that were made and not sent yet."""
+    record: Block | None = None
+    """A record of the stream that waits for its turn."""
+
+
+class Readout:
+    """Triggers and streams of a board's two channels. Methods raise Refused."""
+
+    def __init__(self, channels: Sequence[ReadoutChannel], clock: DomClock) -> None:
+        self._channels, self._clock = channels, clock
+        self._settings = [_Setting() for _ in channels]
+        self._record: bytes = b""
+
+    @property
+    def armed(self) -> list[int]:
+        """Channels with an acquisition."""
+        return [ch for ch, setting in enumerate(self._settings) if setting.armed is not None]
+
+    def reset(self) -> None:
+        """Forget everything; the channels are reset by whoever calls this."""
+        self._settings = [_Setting() for _ in self._channels]
+        self._record = b""
+
+    def restart(self, now: SimTime) -> None:
+        """Begin the running acquisitions anew: somebody gave up waiting for them."""
+        for ch in self.armed:
+            trigger = self._settings[ch].armed
+            if trigger is not None:
+                self._arm(ch, trigger, now)
+
+    def set_shape(self, ch: int, pre_config: int, samples: int) -> None:
+        """Shape of the records of the next acquisition."""
+        setting = self._settings[ch]
+        pre = pre_samples_of(pre_config)
+        Trigger("threshold", samples=samples, pre_samples=pre)  # refuses what cannot be
+        setting.pre_samples, setting.samples = pre, samples
+
+    def set_threshold(self, ch: int, kind: TriggerKind, threshold: int, now: SimTime) -> None:
+        """Threshold of one kind of trigger, at once if it is in use; without any in use, what the scaler counts."""
+        setting = self._settings[ch]
+        setting.thresholds[kind] = threshold
+        if setting.armed is None:
+            self._channels[ch].set_discriminator(self._trigger(ch, kind))
+        elif setting.armed.kind == kind:
+            self._arm(ch, self._trigger(ch, kind), now)
+
+    def set_coefficients(self, ch: int, coefficients: Sequence[int], now: SimTime) -> None:
+        """Coefficients of the filter."""
+        setting = self._settings[ch]
+        Trigger("fir", coefficients=tuple(coefficients))
+        setting.coefficients = tuple(coefficients)
+        if setting.armed is not None and setting.armed.filtered:
+            self._arm(ch, self._trigger(ch, setting.armed.kind, setting.armed.threshold_counts), now)
+
+    def coefficients(self, ch: int) -> tuple[int, ...]:
+        """Those of the filter."""
+        return self._settings[ch].coefficients
+
+    def enable(self, ch: int, kind: TriggerKind, now: SimTime) -> None:
+        """Arm one channel with a threshold that was set before."""
+        self._arm(ch, self._trigger(ch, kind), now)
+
+    def disable(self, ch: int, now: SimTime) -> None:
+        """End a channel's acquisition; its scaler counts nothing then."""
+        self._settings[ch].armed = None
+        self._settings[ch].left.clear()
+        self._channels[ch].disarm(now)
+        self._channels[ch].set_discriminator(None)
+
+    def start_stream(self, first: int, second: int, number: int, now: SimTime) -> None:
+        """`startDEggWfmStream`: what the two numbers mean depends on the third. Other acquisitions end."""
+        triggers = self._stream(first, second, number)
+        for ch in self.armed:
+            if ch not in triggers:
+                self.disable(ch, now)
+        for ch, trigger in triggers.items():
+            self._arm(ch, trigger, now)
+
+    def _stream(self, first: int, second: int, number: int) -> dict[int, Trigger]:
+        if number in _DUAL:
+            kind = _DUAL[number]
+            return {ch: self._trigger(ch, kind, (first, second)[ch]) for ch in range(len(self._channels))}
+        kind_number = number - HIT_BUFFER if number >= HIT_BUFFER else number
+        if kind_number not in _KINDS:
+            raise Refused(f"no stream {number}")
+        kind = _KINDS[kind_number]
+        if number >= HIT_BUFFER:
+            chosen = [ch for ch in range(len(self._channels)) if first >> ch & 1]
+            return {ch: self._trigger(ch, kind) for ch in chosen}
+        if not 0 <= first < len(self._channels):
+            raise Refused(f"Bad channel {first}")
+        if kind == "software":
+            setting = self._settings[first]
+            return {first: Trigger(kind, 0, setting.samples, setting.pre_samples, float(second))}
+        return {first: self._trigger(first, kind, second)}
+
+    def _trigger(self, ch: int, kind: TriggerKind, threshold: int | None = None) -> Trigger:
+        setting = self._settings[ch]
+        if threshold is None:
+            threshold = setting.thresholds.get(kind, 0)
+        return Trigger(
+            kind, threshold, setting.samples, setting.pre_samples, coefficients=setting.coefficients
+        )
+
+    def _arm(self, ch: int, trigger: Trigger, now: SimTime) -> None:
+        self._record = b""
+        setting = self._settings[ch]
+        setting.left.clear()
+        setting.record = None
+        self._channels[ch].arm(trigger, now)
+        setting.armed = trigger
+
+    def charges(self, n_bytes: int, stamps: Stamps, now: SimTime) -> Block:
+        """Exactly *n_bytes* of charge stamps in the order of time, zeros where no whole stamp fits.
+
+        stamps  asks one channel for so many
+        """
+        count = _length(n_bytes) // STAMP_BYTES
+        armed = self.armed
+        if count == 0:
+            return Block(bytes(n_bytes), now)
+        if not armed:
+            return Block(b"", now, complete=False)
+        if len(armed) == 1:
+            block = stamps(self._channels[armed[0]], count)
+            return Block(block.data + bytes(n_bytes - len(block.data)), block.ready_at, block.complete)
+        data, complete = self._merged(armed, count, stamps)
+        ready_at = max(now, self._clock.at(_ticks(data, len(data) - STAMP_BYTES))) if data else now
+        return Block(data + bytes(n_bytes - len(data)), ready_at, complete)
+
+    def _merged(self, armed: Sequence[int], count: int, stamps: Stamps) -> tuple[bytes, bool]:
+        taken = bytearray()
+        taken_of, at = dict.fromkeys(armed, 0), dict.fromkeys(armed, 0)
+        ended: set[int] = set()
+        while len(taken) < count * STAMP_BYTES:
+            for ch in armed:
+                left = self._settings[ch].left
+                if at[ch] >= len(left) and ch not in ended:
+                    block = stamps(self._channels[ch], max(BATCH, taken_of[ch]))
+                    left += block.data
+                    if not block.complete:
+                        ended.add(ch)
+            heads = [
+                (_ticks(self._settings[ch].left, at[ch]), ch)
+                for ch in armed
+                if at[ch] < len(self._settings[ch].left)
+            ]
+            if not heads:
+                break
+            _, ch = min(heads)
+            taken += self._settings[ch].left[at[ch] : at[ch] + STAMP_BYTES]
+            at[ch] += STAMP_BYTES
+            taken_of[ch] += 1
+        for ch in armed:
+            del self._settings[ch].left[: at[ch]]
+        return bytes(taken), len(taken) == count * STAMP_BYTES
+
+    def waveforms(self, n_bytes: int, now: SimTime) -> Block:
+        """Exactly *n_bytes* of records; two channels get half of them each."""
+        armed = self.armed
+        if not armed:
+            return Block(b"", now, complete=False)
+        if len(armed) == 1:
+            return self._channels[armed[0]].waveform_block(_length(n_bytes), now)
+        blocks = [self._channels[ch].waveform_block(_length(n_bytes) // 4 * 2, now) for ch in armed]
+        data = b"".join(records_of(block.data) for block in blocks)
+        ready_at = max(block.ready_at for block in blocks)
+        return Block(data + bytes(n_bytes - len(data)), ready_at, any(block.complete for block in blocks))
+
+    def stream_part(self, now: SimTime) -> Block:
+        """`readDEggWfmStream`: by turns the word count of a record, and so many of its words as it takes at once."""
+        if self._record:
+            part, self._record = self._record[:STREAM_BYTES], self._record[STREAM_BYTES:]
+            return Block(part, now)
+        settings = [self._settings[ch] for ch in self.armed]
+        for ch, setting in zip(self.armed, settings, strict=True):
+            if setting.record is None:
+                setting.record = self._channels[ch].waveform_record(now)
+        waiting = [setting.record for setting in settings if setting.record is not None]
+        block = min(waiting, key=lambda record: (not record.complete, record.ready_at), default=None)
+        if block is None or not block.complete:
+            return Block(b"", now, complete=False)
+        for setting in settings:
+            if setting.record is block or (setting.record is not None and not setting.record.complete):
+                setting.record = None
+        self._record = block.data[4:]
+        return Block(block.data[:4], block.ready_at)
+
+
+def records_of(block: bytes) -> bytes:
+    """The records of a block of waveforms, without the zeros that fill it."""
+    end = 0
+    while end + 4 <= len(block) and (words := int.from_bytes(block[end : end + 4], "little")):
+        end += 4 + 2 * words
+    return block[:end]
+
+
+def _length(n_bytes: int) -> int:
+    if not 0 <= n_bytes <= MAX_BLOCK:
+        raise Refused(f"bad length {n_bytes}")
+    return n_bytes
+
+
+def _ticks(stamps: bytes | bytearray, at: int) -> int:
+    """Time of the charge stamp at an offset: 48 bits, and two more in its first byte."""
+    return int.from_bytes(stamps[at + 4 : at + 10], "little") | (stamps[at] >> 6) << 48
