@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from fat.errors import BenchError, ChildFailed
 
-READY_TIMEOUT_S: Final = 60.0
+READY_TIMEOUT_S: Final = 180.0
+"""A simulator may compile its kernels the first time: up to half a minute of a core, which others may use as well."""
 STOP_TIMEOUT_S: Final = 5.0
 ANSWER_TIMEOUT_S: Final = 10.0
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from fat.errors import BenchError, ChildFailed
 
-READY_TIMEOUT_S: Final = 90.0
+READY_TIMEOUT_S: Final = 240.0
 STOP_TIMEOUT_S: Final = 15.0
 
 
