@@ -141,7 +141,6 @@ LINES: dict[str, Question] = {
     "lab.power_supply_serial": Question(b"*IDN?\n", b"HEWLETT", b"\n"),
     "lab.filter_wheel_0": WHEEL,
     "lab.filter_wheel_1": WHEEL,
-    "lab.thermometer": Question(b"", b"\x024", b"\r"),
     "lab.chamber": Question(b"IDEN?\n", b"3800", b"\n"),
     "lab.lake_shore": Question(b"*IDN?\n", b"LSCI", b"\n"),
     "lab.freezer_pins": Question(b"C0?\n", b"C0 1", b"\n"),
@@ -150,6 +149,8 @@ LINES: dict[str, Question] = {
     "icm.6000": HUB,
     "icm.11000": HUB,
 }
+STREAMING = "lab.thermometer"
+"""Sends by itself, asked or not."""
 LATE_S = 0.3
 SILENCE_S = 0.15
 
@@ -173,7 +174,7 @@ def test_every_line_has_the_faults_of_lines_and_is_met_below() -> None:
         for name, specs in parts(table).items()
         if everywhere & {spec.name for spec in specs}
     }
-    assert with_lines == set(LINES)
+    assert with_lines == {*LINES, STREAMING}
     for name, specs in parts(table).items():
         own = everywhere & {spec.name for spec in specs}
         assert own in (set(), everywhere), name
@@ -227,15 +228,12 @@ def test_a_line_obeys_the_faults_of_lines_and_works_afterwards(
     assert question.begins in whole
 
     faults.on(part, "stay_silent")
-    while not question.asked and ask(SILENCE_S):
-        pass  # what was said before is still on its way
     assert ask(SILENCE_S) == b""
     faults.off(part, "stay_silent")
 
     faults.on(part, "answer_late", delay_s=LATE_S)
     with make(address) as line:
-        early = line.ask(question.asked, question.ends, LATE_S / 3, question.begins)
-        assert early == b"" or not question.asked  # what speaks by itself has said something before
+        assert line.ask(question.asked, question.ends, LATE_S / 3, question.begins) == b""
         assert question.begins in line.ask(b"", question.ends, begin=question.begins)
     faults.off(part, "answer_late")
 
@@ -251,8 +249,7 @@ def test_a_line_obeys_the_faults_of_lines_and_works_afterwards(
     assert question.begins in ask()
 
     faults.on(part, "drop_connection", times=1)
-    cut = ask(SILENCE_S)
-    assert cut == b"" or not question.asked
+    assert ask(SILENCE_S) == b""
     while not reaches(ask):  # a serial port that hung up is there again in a moment
         pass
     assert question.begins in ask()
@@ -263,6 +260,36 @@ def test_a_line_obeys_the_faults_of_lines_and_works_afterwards(
     while not reaches(ask):  # a port that is bound again
         pass
     assert set(faults.struck(part)) >= {spec.name for spec in LINK_FAULTS}
+
+
+def test_what_sends_by_itself_obeys_them_as_well(laboratory: Laboratory, lab_lines: Any) -> None:
+    word, faults = b"\x024", laboratory.faults
+
+    def listen() -> bytes:
+        try:
+            with lab_lines.line(laboratory.endpoints[STREAMING]) as line:
+                return bytes(line.ask(b"", b"\r", SILENCE_S, word))
+        except FileNotFoundError:
+            return b""
+
+    def until(holds: Callable[[bytes], bool]) -> None:
+        while not holds(listen()):
+            pass
+
+    until(lambda said: word in said)
+    for fault, shows in {
+        "stay_silent": lambda said: said == b"",
+        "answer_late": lambda said: said == b"",
+        "answer_half": lambda said: word in said and b"\r" not in said,
+        "answer_garbage": lambda said: said and word not in said,
+        "drop_connection": lambda said: said == b"",
+        "refuse_connection": lambda said: said == b"",
+    }.items():
+        faults.on(STREAMING, fault)
+        until(shows)
+        faults.off(STREAMING, fault)
+        until(lambda said: word in said and said.endswith(b"\r"))
+    assert set(faults.struck(STREAMING)) == {spec.name for spec in LINK_FAULTS}
 
 
 def reaches(ask: Callable[[float], bytes]) -> bool:
