@@ -22,9 +22,9 @@ SOURCE: Final = 10
 
 MOST_PENDING: Final = 1 << 16
 MOST_CHILDREN: Final = 64
-ONE_BY_ONE: Final = 512
+ONE_BY_ONE: Final = 128
 """Above so many photoelectrons of a pulse they come in GROUPS groups."""
-GROUPS: Final = 256
+GROUPS: Final = 128
 SHAPE_PHASES: Final = 64
 SHAPE_BEFORE: Final = 4
 SHAPE_LENGTH: Final = 24
