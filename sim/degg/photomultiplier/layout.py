@@ -1,4 +1,8 @@
-"""How the arrays that kernels share are laid out. Times are clock ticks (1 / 240 MHz) after the caller's origin."""
+"""How the arrays that kernels share are laid out. Times are clock ticks (1 / 240 MHz) after the caller's origin.
+
+These figures are built into compiled code, which is kept until its own file changes: whoever changes one here touches
+the modules called `kernels`.
+"""
 
 from __future__ import annotations
 
