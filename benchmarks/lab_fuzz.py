@@ -111,10 +111,7 @@ class Wire:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._socket is not None:
-            self._socket.close()
-        else:
-            os.close(self._fd)
+        self._socket.close() if self._socket is not None else os.close(self._fd)
 
     def send(self, data: bytes, *, read: bool, chunk: int) -> None:
         """Send all, until the far end closes, or stops taking bytes for a while."""
