@@ -376,7 +376,7 @@ async def test_a_client_that_loses_patience_can_go_on(make_lab: MakeLab) -> None
     def impatient() -> int:
         client.cmd("0 1000 1 startDEggWfmStream")  # a record each second
         with pytest.raises(Silence):
-            client.raw("8400 10 15 readDEggChargeBlock", 8400, 0.2)
+            client.raw("140 10 15 readDEggChargeBlock", 140, 0.2)
         return client.number("fpgaVersion .s drop")
 
     assert await asyncio.to_thread(impatient) == 272
