@@ -146,7 +146,7 @@ class Module:
 
     def interrupt(self, now: SimTime) -> None:
         """The client sends something: a block that it waited for is given up, and the acquisition begins anew."""
-        if self._abandoned or (self._waits and now < self._events_until):
+        if self._abandoned or (self._waits and now + NS_PER_MS < self._events_until):
             self._abandoned, self._events_until = False, now
             self.readout.restart(now)
 
