@@ -78,9 +78,17 @@ def test_a_lit_led_makes_one_blob() -> None:
     # Half maximum of a Gaussian of 55 pixels: radius 1.177 x 55
     assert bright.sum() == pytest.approx(math.pi * (1.177 * 55) ** 2, rel=0.1)
     assert np.hypot(rows - rows.mean(), columns - columns.mean()).max() < 80
-    assert not difference[: 993 - 977].max() > 50, "covered rows see no light"
     assert picture(camera(light=0.1), 0, 100).max() < lit.max()
     assert picture(camera(light=1.0), 300, 3700).max() == 4095
+
+
+def test_covered_pixels_see_no_light() -> None:
+    everywhere = CameraFigures(led_sigma_pixels=3000.0)
+    one = Camera(5, "DEgg2021-3-133", 1, room(), everywhere, light=lambda _: 1.0)
+    counts = picture(one, 0, 100).astype(float)
+    assert np.median(counts[16:, 3:]) > 1000
+    assert np.median(counts[:16]) == pytest.approx(one.pedestal, abs=1)
+    assert np.median(counts[:, :3]) == pytest.approx(one.pedestal, abs=1)
 
 
 def test_same_seed_same_pictures_whatever_the_time() -> None:

@@ -60,6 +60,7 @@ class WiredLab:
         *,
         base: int | None = None,
         waits: bool = False,
+        figures: WirePairFigures | None = None,
     ) -> None:
         self.now = SimTime(0)
         self.power = PowerPath(ports)
@@ -88,7 +89,7 @@ class WiredLab:
             self.power,
             self.faults,
             lambda now: EPOCH_UNIX_NS + now,
-            WirePairFigures(),
+            figures or WirePairFigures(),
             seed=11,
             waits=waits,
         )

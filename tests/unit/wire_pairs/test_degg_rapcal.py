@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim.degg.icm_figures import RapcalFigures, WirePairFigures
 from sim.kernel import NS_PER_S, SimTime
 
 ICM_HZ = 60_000_000
@@ -78,11 +79,12 @@ def test_errors_of_many_calibrations_have_no_bias(lab: Any) -> None:
     assert np.std(errors) < 0.2
 
 
-def test_the_cable_is_measured_and_stays_the_same(lab: Any) -> None:
+def test_the_cable_is_measured(make_lab: Any) -> None:
+    lab = make_lab(figures=WirePairFigures(rapcal=RapcalFigures(cable_min_ns=70.0, cable_max_ns=70.0)))
     delays = [calibrate(lab, 5002, i * NS_PER_S)[0] / 2 / ICM_HZ * 1e9 for i in range(20)]
     # The published reader takes eight cycles of 30 MHz off for the receivers' pipeline.
     cable_ns = np.mean(delays) - 8 / 30e6 * 1e9
-    assert 45 <= cable_ns <= 95
+    assert cable_ns == pytest.approx(70.0, abs=0.3)
     assert np.std(delays) < 0.5
 
 
