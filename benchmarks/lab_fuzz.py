@@ -88,7 +88,7 @@ PROTOCOLS = (
     Protocol("lake_shore", b"\n*IDN?\n", rb"LSCI", (b"CRDG? 1\n", b"KRDG? 0\r\n")),
     Protocol("freezer_pins", b"\nC0 1\n", rb"OK", (b"C1 1\n", b"C2 1\n", b"C2 0\n", b"C0?\n")),
     Protocol("page|freezer_camera", b"", rb"HTTP/1.1 200", HTTP),
-    Protocol(r"degg\..*", b"\r\nboot\r\ngetBoardType .s drop\r\n", rb"<1> 113", CONSOLE),
+    Protocol(r"degg\..*", b"\r\nboot\r\nsdrop getBoardType .s drop\r\n", rb"<1> 113", CONSOLE),
     Protocol(r"icm\..*", b'{"command": "version"}', rb'"status": "OK"', JSON),
 )
 
