@@ -140,3 +140,14 @@ def test_on_a_clock_that_follows_the_wall_a_block_waits_for_its_events(make_benc
     bench.now += NS_PER_S // 2
     _, block = bench.session.receive(b"1400 10 15 readDEggChargeBlock\r\n", SimTime(bench.now))
     assert block.after_s == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("command", ["0 8050 0", "8050 8050 3"])
+def test_a_block_that_is_further_away_than_five_minutes_is_given_up_early(bench: Any, command: str) -> None:
+    for channel in bench.channels:
+        channel.spacing_ns = 50 * NS_PER_S
+    bench.ask(f"{command} startDEggWfmStream")
+    line = b"4000000 10 15 readDEggChargeBlock\r\n"
+    assert bench.ask_raw(line) == line
+    asked = sum(told[1] for channel in bench.channels for told in channel.told if told[0] == "charges")
+    assert asked <= 64
