@@ -49,7 +49,9 @@ def test_a_block_goes_on_where_the_last_one_ended(degg: Any) -> None:
     blocks = [channel.charge_block(100, degg.at(60)) for _ in range(5)]
     times = np.concatenate([degg.stamps(block.data)[0] for block in blocks])
     assert np.diff(times) == pytest.approx(240_000, abs=10)
-    assert [block.ready_at / 1e9 for block in blocks] == pytest.approx([60.1, 60.2, 60.3, 60.4, 60.5], abs=2e-3)
+    assert [block.ready_at / 1e9 for block in blocks] == pytest.approx(
+        [60.1, 60.2, 60.3, 60.4, 60.5], abs=2e-3
+    )
 
 
 def test_a_block_is_ready_when_its_last_record_has_ended(degg: Any) -> None:
