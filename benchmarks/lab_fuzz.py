@@ -88,7 +88,7 @@ PROTOCOLS = (
     Protocol("lake_shore", b"\n*IDN?\n", rb"LSCI", (b"CRDG? 1\n", b"KRDG? 0\r\n")),
     Protocol("freezer_pins", b"\nC0 1\n", rb"OK", (b"C1 1\n", b"C2 1\n", b"C2 0\n", b"C0?\n")),
     Protocol("page|freezer_camera", b"", rb"HTTP/1.1 200", HTTP),
-    Protocol(r"degg\..*", b"\r\nboot\r\ngetBoardType .s drop\r\n", rb"<1> 113", CONSOLE),
+    Protocol(r"degg\..*", b"\r\nboot\r\nsdrop\r\ngetBoardType .s drop\r\n", rb"<1> 113", CONSOLE),
     Protocol(r"icm\..*", b'{"command": "version"}', rb'"status": "OK"', JSON),
 )
 
@@ -111,10 +111,7 @@ class Wire:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._socket is not None:
-            self._socket.close()
-        else:
-            os.close(self._fd)
+        self._socket.close() if self._socket is not None else os.close(self._fd)
 
     def send(self, data: bytes, *, read: bool, chunk: int) -> None:
         """Send all, until the far end closes, or stops taking bytes for a while."""
@@ -226,6 +223,11 @@ def targets(endpoints: dict[str, object], device: str) -> Iterator[tuple[str, st
             yield name, address, found[0]
 
 
+def chosen(endpoints: dict[str, object], pattern: str) -> dict[str, object]:
+    """The endpoints that somebody asked for."""
+    return {key: address for key, address in endpoints.items() if re.search(pattern, key)}
+
+
 def host_of(pid: int, device: str) -> psutil.Process:
     """The process that simulates, below a bench's."""
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
@@ -267,6 +269,7 @@ def main() -> None:
     parser.add_argument("--device", default="lab")
     parser.add_argument("--strings", type=int, default=100_000, help="for each port")
     parser.add_argument("--quick", action="store_true", help="500 strings for each port")
+    parser.add_argument("--ports", default=".*", help="pattern of the ports' names")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--endpoints", type=Path, help="of a laboratory that is up")
     parser.add_argument("--pid", type=int, help="of its bench, or of its process")
@@ -275,7 +278,7 @@ def main() -> None:
     if given.endpoints is not None:
         if given.pid is None:
             sys.exit("--endpoints needs --pid, to look at its memory")
-        endpoints = json.loads(given.endpoints.read_text())
+        endpoints = chosen(json.loads(given.endpoints.read_text()), given.ports)
         sys.exit(
             1 if run(endpoints, host_of(given.pid, given.device), per_port, given.seed, given.device) else 0
         )
@@ -287,7 +290,7 @@ def main() -> None:
         bench_file.write_text(re.sub(r'(?m)^mode = "wall".*$', 'mode = "skip"', text), encoding="utf-8")
         with OwnedBench(bench_file, data_dir=Path(folder) / "data", log=Path(folder) / "log") as bench:
             host = host_of(os.getpid(), given.device)
-            wrong = run(bench.endpoints, host, per_port, given.seed, given.device)
+            wrong = run(chosen(bench.endpoints, given.ports), host, per_port, given.seed, given.device)
     sys.exit(1 if wrong else 0)
 
 

@@ -80,7 +80,9 @@ def channel(
 
 def tabletop(room: Room, clock: DomClock | None = None) -> SyncChannel:
     """Channel 0 of a tabletop mainboard, whose clock runs 5 ppm too fast."""
-    return SyncChannel(0, room, 7, "tabletop", PhotomultiplierFigures(), clock or DomClock(17_000_000_123, 5.0))
+    return SyncChannel(
+        0, room, 7, "tabletop", PhotomultiplierFigures(), clock or DomClock(17_000_000_123, 5.0)
+    )
 
 
 def level(of: Channel | SyncChannel, counts: float, samples: int = 128) -> Trigger:
@@ -129,7 +131,9 @@ def charges_of(samples: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(over.sum(axis=1) * VOLTS_PER_COUNT * TICK_S / LOAD_OHM * 1e12)
 
 
-def gaussian_peak(values: NDArray[np.float64], low: float, high: float, bins: int = 40) -> tuple[float, float]:
+def gaussian_peak(
+    values: NDArray[np.float64], low: float, high: float, bins: int = 40
+) -> tuple[float, float]:
     """Mean and width of a Gaussian fitted to a histogram between two limits: a parabola in the logarithm."""
     counts, edges = np.histogram(values, bins=bins, range=(low, high))
     centre = 0.5 * (edges[1:] + edges[:-1])

@@ -146,7 +146,7 @@ def _in_short(endpoints: Mapping[str, str | list[str]]) -> dict[str, str]:
     for key in sorted(endpoints, key=_natural):
         stem, dot, number = key.rpartition(".")
         families.setdefault(stem if dot and number.isdigit() else key, []).append(key)
-    shown = {}
+    shown: dict[str, str] = {}
     for members in families.values():
         first, last = members[0], members[-1]
         if len(members) < SHOWN_OF_A_FAMILY:

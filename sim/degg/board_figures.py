@@ -20,7 +20,7 @@ class BoardFigures(Figures):
     sensor_s: float = figure(0.05, "How long a sensor takes to answer, wall time.", unit="s", ge=0, le=2.5)
     camera_start_s: float = figure(1.0, "How long `initCamera` takes, wall time.", unit="s", ge=0, le=9)
     block_patience_s: float = figure(
-        600.0, "A block whose last event would come later than this is never answered.", unit="s", gt=0
+        300.0, "A block whose last event would come later than this is never answered.", unit="s", gt=0
     )
     fpga_version: int = figure(
         0x110, "Version of the newest FPGA image in flash.", ge=0, lt=0xFFFF, origin="sourced"

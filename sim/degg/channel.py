@@ -123,7 +123,7 @@ class Channel(DigitiserChannel):
     def _flashes(self, light: Light | None) -> list[Flashes]:
         truth, figures = self._truth, self._figures
         found = []
-        if light is not None and not self._dark_fibre():
+        if light is not None and light.frequency_hz > 0 and not self._dark_fibre():
             found.append(
                 Flashes(
                     light.since,
@@ -194,7 +194,7 @@ class SyncChannel(DigitiserChannel):
         if changes is not None:
             until = min(until, max(changes, SimTime(at + 1)))
         flashes: tuple[Flashes, ...] = ()
-        if sync is not None and self.number == 0:
+        if sync is not None and sync.frequency_hz > 0 and self.number == 0:
             period = Fraction(NS_PER_S) / Fraction(sync.frequency_hz)
             jitter = self._figures.sync_jitter_ns
             plain = self._figures.sync_counts

@@ -16,7 +16,7 @@ class PhotomultiplierFigures(Figures):
     )
     # spectrum of single photoelectrons
     tail_scale: float = figure(
-        0.3, "Mean of the exponential part of the charge spectrum, cut at 1.", unit="pe", gt=0
+        0.22, "Mean of the exponential part of the charge spectrum, cut at 1.", unit="pe", gt=0
     )
     late_mean_ns: float = figure(12.0, "Mean delay of a late photoelectron.", unit="ns", gt=0)
     laser_width_ns: float = figure(0.05, "Length (sigma) of a laser pulse.", unit="ns", ge=0)

@@ -146,17 +146,20 @@ class Module:
 
     def interrupt(self, now: SimTime) -> None:
         """The client sends something: a block that it waited for is given up, and the acquisition begins anew."""
-        if self._abandoned or (self._waits and now < self._events_until):
+        if self._abandoned or (self._waits and now + NS_PER_MS < self._events_until):
             self._abandoned, self._events_until = False, now
             self.readout.restart(now)
 
+    def patience_ends(self, now: SimTime) -> SimTime:
+        """What happens later than this is not waited for."""
+        return SimTime(max(now, self._events_until) + int(self.figures.block_patience_s * NS_PER_S))
+
     def wait_for(self, block: Block, now: SimTime) -> float | None:
         """Seconds until a block may be sent; None: never, and the board stays silent."""
-        begun = max(now, self._events_until)
-        if not block.complete or block.ready_at - begun > self.figures.block_patience_s * NS_PER_S:
+        if not block.complete or block.ready_at > self.patience_ends(now):
             self._abandoned = True
             return None
-        self._events_until = max(begun, block.ready_at)
+        self._events_until = max(now, self._events_until, block.ready_at)
         return max(0, block.ready_at - now) / NS_PER_S
 
     def console_output(self, data: bytes) -> None:

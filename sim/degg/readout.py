@@ -14,8 +14,8 @@ from sim.degg.refusal import Refused
 from sim.kernel import SimTime
 
 STAMP_BYTES: Final = 14
-BATCH: Final = 16
-"""Stamps that are asked of a channel at once when two are merged, at least."""
+BATCH: Final = 32
+"""Stamps that are asked of a channel at first; then as many as there are already, so that rare events are noticed."""
 MAX_BLOCK: Final = 4 << 20
 """Bytes of a block: 300 000 charge stamps."""
 STREAM_BYTES: Final = 4096
@@ -150,10 +150,11 @@ class Readout:
         self._channels[ch].arm(trigger, now)
         setting.armed = trigger
 
-    def charges(self, n_bytes: int, stamps: Stamps, now: SimTime) -> Block:
+    def charges(self, n_bytes: int, stamps: Stamps, now: SimTime, until: SimTime) -> Block:
         """Exactly *n_bytes* of charge stamps in the order of time, zeros where no whole stamp fits.
 
         stamps  asks one channel for so many
+        until   what happens later is not waited for: the block is incomplete then
         """
         count = _length(n_bytes) // STAMP_BYTES
         armed = self.armed
@@ -162,14 +163,15 @@ class Readout:
         if not armed:
             return Block(b"", now, complete=False)
         if len(armed) == 1:
-            block = stamps(self._channels[armed[0]], count)
-            return Block(block.data + bytes(n_bytes - len(block.data)), block.ready_at, block.complete)
-        data, complete = self._merged(armed, count, stamps)
-        ready_at = max(now, self._clock.at(_ticks(data, len(data) - STAMP_BYTES))) if data else now
-        return Block(data + bytes(n_bytes - len(data)), ready_at, complete)
+            block = _gathered(self._channels[armed[0]], count, stamps, until)
+        else:
+            block = self._merged(armed, count, stamps, now, until)
+        return Block(block.data + bytes(n_bytes - len(block.data)), block.ready_at, block.complete)
 
-    def _merged(self, armed: Sequence[int], count: int, stamps: Stamps) -> tuple[bytes, bool]:
-        taken = bytearray()
+    def _merged(
+        self, armed: Sequence[int], count: int, stamps: Stamps, now: SimTime, until: SimTime
+    ) -> Block:
+        taken, last, too_late = bytearray(), 0, self._clock.ticks(until)
         taken_of, at = dict.fromkeys(armed, 0), dict.fromkeys(armed, 0)
         ended: set[int] = set()
         while len(taken) < count * STAMP_BYTES:
@@ -185,15 +187,16 @@ class Readout:
                 for ch in armed
                 if at[ch] < len(self._settings[ch].left)
             ]
-            if not heads:
+            if not heads or min(heads)[0] > too_late:
                 break
-            _, ch = min(heads)
+            last, ch = min(heads)
             taken += self._settings[ch].left[at[ch] : at[ch] + STAMP_BYTES]
             at[ch] += STAMP_BYTES
             taken_of[ch] += 1
         for ch in armed:
             del self._settings[ch].left[: at[ch]]
-        return bytes(taken), len(taken) == count * STAMP_BYTES
+        ready_at = max(now, self._clock.at(last)) if taken else now
+        return Block(bytes(taken), ready_at, len(taken) == count * STAMP_BYTES)
 
     def waveforms(self, n_bytes: int, now: SimTime) -> Block:
         """Exactly *n_bytes* of records; two channels get half of them each."""
@@ -225,6 +228,18 @@ class Readout:
                 setting.record = None
         self._record = block.data[4:]
         return Block(block.data[:4], block.ready_at)
+
+
+def _gathered(channel: ReadoutChannel, count: int, stamps: Stamps, until: SimTime) -> Block:
+    """So many stamps of one channel, in growing pieces."""
+    data = bytearray()
+    while True:
+        got = len(data) // STAMP_BYTES
+        block = stamps(channel, min(count - got, max(BATCH, got)))
+        data += block.data
+        done = len(data) >= count * STAMP_BYTES
+        if done or not block.complete or block.ready_at > until:
+            return Block(bytes(data), block.ready_at, done and block.complete and block.ready_at <= until)
 
 
 def records_of(block: bytes) -> bytes:

@@ -15,6 +15,7 @@ from sim.degg.faults import MODULE_FAULTS
 from sim.degg.module import Identity, Module, no_supplies
 from sim.degg.sensors import Sensors
 from sim.degg.truth import ModuleTruth, write_truth
+from sim.degg.warming import warm_up
 from sim.kernel import FaultSpec, Server, SimTime
 from sim.lab.lines import LINK_FAULTS, Answer, TcpLine
 from sim.lab.site import Site
@@ -85,6 +86,7 @@ class ModulesTable(BaseModel):
 
 def boards(site: Site, table: ModulesTable) -> dict[int, Module]:
     """Mainboards by nominal port, powered as the world says. Writes the truth of each into the laboratory's folder."""
+    warm_up()
     made = {port: _board(site, table.serial(port), port) for port in table.all_ports()}
 
     def switched(port: int, on: bool, now: SimTime) -> None:

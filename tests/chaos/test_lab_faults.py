@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,6 @@ LINES: dict[str, Question] = {
     "lab.power_supply_serial": Question(b"*IDN?\n", b"HEWLETT", b"\n"),
     "lab.filter_wheel_0": WHEEL,
     "lab.filter_wheel_1": WHEEL,
-    "lab.thermometer": Question(b"", b"\x024", b"\r"),
     "lab.chamber": Question(b"IDEN?\n", b"3800", b"\n"),
     "lab.lake_shore": Question(b"*IDN?\n", b"LSCI", b"\n"),
     "lab.freezer_pins": Question(b"C0?\n", b"C0 1", b"\n"),
@@ -150,6 +150,10 @@ LINES: dict[str, Question] = {
     "icm.6000": HUB,
     "icm.11000": HUB,
 }
+STREAMING = "lab.thermometer"
+"""Sends by itself, asked or not."""
+WORD = re.compile(rb"\x024\d{13}\r")
+"""Of the thermometer (peripherals.md)."""
 LATE_S = 0.3
 SILENCE_S = 0.15
 
@@ -173,7 +177,7 @@ def test_every_line_has_the_faults_of_lines_and_is_met_below() -> None:
         for name, specs in parts(table).items()
         if everywhere & {spec.name for spec in specs}
     }
-    assert with_lines == set(LINES)
+    assert with_lines == {*LINES, STREAMING}
     for name, specs in parts(table).items():
         own = everywhere & {spec.name for spec in specs}
         assert own in (set(), everywhere), name
@@ -227,15 +231,12 @@ def test_a_line_obeys_the_faults_of_lines_and_works_afterwards(
     assert question.begins in whole
 
     faults.on(part, "stay_silent")
-    while not question.asked and ask(SILENCE_S):
-        pass  # what was said before is still on its way
     assert ask(SILENCE_S) == b""
     faults.off(part, "stay_silent")
 
     faults.on(part, "answer_late", delay_s=LATE_S)
     with make(address) as line:
-        early = line.ask(question.asked, question.ends, LATE_S / 3, question.begins)
-        assert early == b"" or not question.asked  # what speaks by itself has said something before
+        assert line.ask(question.asked, question.ends, LATE_S / 3, question.begins) == b""
         assert question.begins in line.ask(b"", question.ends, begin=question.begins)
     faults.off(part, "answer_late")
 
@@ -251,8 +252,7 @@ def test_a_line_obeys_the_faults_of_lines_and_works_afterwards(
     assert question.begins in ask()
 
     faults.on(part, "drop_connection", times=1)
-    cut = ask(SILENCE_S)
-    assert cut == b"" or not question.asked
+    assert ask(SILENCE_S) == b""
     while not reaches(ask):  # a serial port that hung up is there again in a moment
         pass
     assert question.begins in ask()
@@ -263,6 +263,25 @@ def test_a_line_obeys_the_faults_of_lines_and_works_afterwards(
     while not reaches(ask):  # a port that is bound again
         pass
     assert set(faults.struck(part)) >= {spec.name for spec in LINK_FAULTS}
+
+
+def test_what_sends_by_itself_obeys_them_as_well(laboratory: Laboratory, lab_lines: Any) -> None:
+    faults = laboratory.faults
+
+    def a_whole_word() -> bool:
+        try:
+            with lab_lines.line(laboratory.endpoints[STREAMING]) as line:
+                return WORD.search(line.ask(b"", b"\r", SILENCE_S, b"\x024")) is not None
+        except FileNotFoundError:
+            return False
+
+    for spec in LINK_FAULTS:
+        while not a_whole_word():
+            pass
+        faults.on(STREAMING, spec.name, **({"delay_s": LATE_S} if "delay_s" in spec.parameters else {}))
+        while spec.name not in faults.struck(STREAMING) or a_whole_word():
+            pass
+        faults.off(STREAMING, spec.name)
 
 
 def reaches(ask: Callable[[float], bytes]) -> bool:

@@ -100,6 +100,44 @@ def test_slack_hears_and_refuses_on_demand(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1)
 
 
+def test_a_laboratory_answers_and_can_be_broken(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import os, socket
+
+        import pytest
+
+        def ask(lab, part, command):
+            with socket.create_connection(lab.host_and_port(part), 10) as line, line.makefile("rb") as answers:
+                line.sendall(command)
+                line.settimeout(0.5)
+                return answers.readline()
+
+        def test_instruments_and_two_modules_are_there(lab, faults, manual_clock):
+            assert list(lab.state()["modules"]) == ["5000", "5001"]
+            assert 1250 <= lab.truth(5000)["channels"][0]["v0_volts"] <= 1550
+            assert os.path.exists(lab["filter_wheel_0"])
+            assert lab["degg.5001"].startswith("tcp://127.0.0.1:")
+            assert ask(lab, "power_supply", b"*IDN?\\n").startswith(b"HEWLETT-PACKARD,E3631A")
+            ask(lab, "chamber", b"SETP1,-40\\nRUNM\\nIDEN?\\n")
+            assert manual_clock.advance(10 * 3600) == 36_000
+            assert lab.state()["cold"]["air_c"] < -35
+            faults.on("lab.power_supply", "stay_silent")
+            with pytest.raises(TimeoutError):
+                ask(lab, "power_supply", b"*IDN?\\n")
+            assert faults.struck("lab.power_supply") == {"stay_silent": 1}
+
+        @pytest.mark.lab_table('modules = { count = 0, tabletop = false }')
+        def test_what_is_in_it_is_the_tests_to_say(lab):
+            assert lab.state()["modules"] == {}
+            with pytest.raises(KeyError):
+                lab["degg.5000"]
+        """,
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_simulators_of_one_test_share_the_manual_clock(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

@@ -48,6 +48,8 @@ def test_without_enable_or_after_the_interlock_there_is_none(degg: Any, supply: 
     assert hv.true_volts(degg.at(150)) == 0
     assert hv.true_volts(degg.at(200)) == 0
     assert abs(hv.read_volts(degg.at(200))) < 2
+    hv.enable(True, degg.at(200))
+    assert hv.true_volts(degg.at(210)) == pytest.approx(500)
 
 
 def test_the_read_back_has_an_offset_and_noise_and_the_gain_does_not(degg: Any, supply: Any) -> None:

@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 PICOCOULOMB = 1.602
 
 
-def records(
-    degg: Any, channel: Any, counts: float, events: int, samples: int = 128
-) -> NDArray[np.int64]:
+def records(degg: Any, channel: Any, counts: float, events: int, samples: int = 128) -> NDArray[np.int64]:
     channel.arm(degg.level(channel, counts, samples), degg.at(60))
     size = 4 + 2 * (19 + samples)
     return np.asarray(degg.waveforms(channel.waveform_block(size * events, degg.at(60)).data)[1])

@@ -72,7 +72,7 @@ def test_a_block_of_waveforms_is_filled_with_records_then_zeros(degg: Any) -> No
     for n_bytes, fit in ((66_000, 221), (298, 1), (297, 0), (299, 1), (0, 0)):
         block = channel.waveform_block(n_bytes, degg.at(60))
         assert len(block.data) == n_bytes
-        times, samples = degg.waveforms(block.data)
+        times, _ = degg.waveforms(block.data)
         assert len(times) == fit
         assert not any(block.data[fit * size :])
     assert np.shape(degg.waveforms(channel.waveform_block(3000, degg.at(60)).data)[1]) == (10, 128)

@@ -37,6 +37,7 @@ def _charges(call: Call, n: int, backward: int, forward: int) -> None:
         n,
         lambda channel, count: channel.charge_block(count, call.now, backward=backward, forward=forward),
         call.now,
+        call.board.patience_ends(call.now),
     )
     _answer(call, block)
 
@@ -46,7 +47,10 @@ def _fixed_charges(call: Call, n: int, first: int, last: int) -> None:
     if last < first:
         raise Refused("the last bin comes before the first")
     block = call.board.readout.charges(
-        n, lambda channel, count: channel.charge_block_fixed(count, first, last, call.now), call.now
+        n,
+        lambda channel, count: channel.charge_block_fixed(count, first, last, call.now),
+        call.now,
+        call.board.patience_ends(call.now),
     )
     _answer(call, block)
 

@@ -78,6 +78,8 @@ class Acquisition:
         self._armed = now
         self._base = math.ceil(clock.exact(now))
         """The tick that is 0 to the kernels."""
+        self._cursor = 0.0
+        """Where the next block begins, ticks after it."""
         self._state = np.zeros(k.STATE)
         self._counts = np.zeros(k.COUNTS, np.int64)
         self._times, self._amplitudes = np.zeros(k.MOST_PENDING), np.zeros(k.MOST_PENDING, np.float32)
@@ -97,12 +99,11 @@ class Acquisition:
     def catch_up(self, now: SimTime, buffer_s: float) -> None:
         """Forget events that lie further back than the buffer keeps them."""
         oldest = float(self._clock.exact(now) - self._base) - buffer_s * TICKS_PER_S
-        cursor = max(self._state[k.LIVE], self._state[k.FILLED])
-        if cursor >= oldest:
+        if self._cursor >= oldest:
             return
         self.overflows += 1
-        self.lost_s += (oldest - cursor) / TICKS_PER_S
-        self._state[k.LIVE] = self._state[k.FILLED] = oldest
+        self.lost_s += (oldest - self._cursor) / TICKS_PER_S
+        self._cursor = self._state[k.LIVE] = self._state[k.FILLED] = oldest
         self._counts[:] = 0
 
     def take(
@@ -124,7 +125,7 @@ class Acquisition:
         calibration  the calibration trigger, for trigger kind external
         """
         self._shift(math.floor(self._state[k.LIVE]))
-        start = max(self._state[k.FILLED], float(self._clock.exact(now) - self._base))
+        start = max(self._cursor, float(self._clock.exact(now) - self._base))
         self._state[k.LIMIT] = start + wait_s * TICKS_PER_S
         self._p[k.PATIENCE] = 0.0 if waveforms else wait_s * TICKS_PER_S
         self._prepare(analogue, window)
@@ -134,11 +135,12 @@ class Acquisition:
         before = self._saved()
         done = self._run(ticks, charges, words, rng, analogue, calibration, start + LONGEST_S * TICKS_PER_S)
         full = done == most
-        end = self._state[k.LIVE] if full else max(self._state[k.LIMIT], self._state[k.FILLED])
-        end_tick = self._base + math.ceil(end)
-        if not full and not waveforms:
+        end = float(self._state[k.LIVE] if full else self._state[k.LIMIT])
+        if full or waveforms:
+            self._cursor = end
+        else:
             self._restore(before)  # what the board never sent is not lost
-        return Events(ticks[:done], charges[:done], words[:done], end_tick, full)
+        return Events(ticks[:done], charges[:done], words[:done], self._base + math.ceil(end), full)
 
     def _run(
         self,
@@ -202,6 +204,7 @@ class Acquisition:
     def _shift(self, ticks: int) -> None:
         """Move the kernels' 0, so that times stay small and exact."""
         self._base += ticks
+        self._cursor -= ticks
         self._state -= ticks
         self._times[: self._counts[k.PENDING]] -= ticks
         self._children[: self._counts[k.CHILDREN]] -= ticks

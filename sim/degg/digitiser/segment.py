@@ -64,7 +64,7 @@ class Spectrum:
     width: float = 0.33
     tail: float = 0.0
     two: float = 0.0
-    tail_scale: float = 0.3
+    tail_scale: float = 0.22
     correlated: float = 0.0
     child_median_us: float = 10.0
     child_sigma: float = 1.0

@@ -52,8 +52,6 @@ class HighVoltage:
         """Enable: the voltage ramps to the set value. Disable: it is gone at once."""
         self._restart(now)
         self._enabled = on
-        if not on:
-            self._volts = 0.0
 
     def set(self, volts: float, now: SimTime) -> None:
         """Set the voltage, 0..2000 V. Raises Refused."""
@@ -126,7 +124,8 @@ class HighVoltage:
         active = self._faults.active().get("trip_hv")
         if active is not None and active["channel"] == self._number and self._enabled:
             self._faults.strike("trip_hv")
-            self._enabled, self._volts = False, 0.0
+            self._enabled = False
 
     def _restart(self, now: SimTime) -> None:
+        """The ramp begins at the voltage that there is: none, if the supply was not enabled."""
         self._volts, self._since = self.true_volts(now), now

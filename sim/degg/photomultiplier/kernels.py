@@ -217,6 +217,16 @@ def forget(before: Any, times: Any, amplitudes: Any, counts: Any) -> None:
     counts[PENDING] = kept
 
 
+@njit(inline="always")
+def _first_child(counts: Any, children: Any) -> Any:
+    """When the next correlated pulse comes, and its place; infinity and -1: none waits."""
+    at, place = math.inf, -1
+    for child in range(counts[CHILDREN]):
+        if children[child] < at:
+            at, place = children[child], child
+    return at, place
+
+
 @njit(cache=True, nogil=True)
 def pass_small(
     reach: Any, least: Any, p: Any, sources: Any, s: Any, counts: Any, rng: Any, normal: Any, times: Any,
@@ -226,23 +236,25 @@ def pass_small(
 
     Nothing waits when this begins. The first pulse that matters is put with those that wait.
     """
-    at = s[NEXT_DARK]
     other = min(s[NEXT_NOISE], p[UNTIL])
-    for child in range(counts[CHILDREN]):
-        other = min(other, children[child])
     for row in range(sources.shape[0]):
         other = min(other, sources[row, FIRST] + sources[row, NEXT] * sources[row, PERIOD])
     other -= reach
-    while at < other:
-        amplitude = p[GAIN] * _dark_charge(rng, normal, p)
-        s[NEXT_DARK] = at - p[DARK_GAP] * math.log(uniform(rng))
+    first, child = _first_child(counts, children)
+    while min(s[NEXT_DARK], first) < other:
+        at = min(s[NEXT_DARK], first)
         s[FILLED] = at
-        before = counts[CHILDREN]
-        _child(at, rng, normal, p, counts, children)
-        if amplitude >= least or s[NEXT_DARK] < at + reach or counts[CHILDREN] > before:
+        if child >= 0 and first <= s[NEXT_DARK]:
+            counts[CHILDREN] -= 1
+            children[child] = children[counts[CHILDREN]]
+        else:
+            s[NEXT_DARK] = at - p[DARK_GAP] * math.log(uniform(rng))
+            _child(at, rng, normal, p, counts, children)
+        amplitude = p[GAIN] * _dark_charge(rng, normal, p)
+        first, child = _first_child(counts, children)
+        if amplitude >= least or min(s[NEXT_DARK], first) < at + reach:
             _push(at, amplitude, times, amplitudes, counts)
             return
-        at = s[NEXT_DARK]
 
 
 @njit(cache=True, nogil=True)

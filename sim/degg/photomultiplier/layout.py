@@ -1,4 +1,8 @@
-"""How the arrays that kernels share are laid out. Times are clock ticks (1 / 240 MHz) after the caller's origin."""
+"""How the arrays that kernels share are laid out. Times are clock ticks (1 / 240 MHz) after the caller's origin.
+
+These figures are built into compiled code, which is kept until its own file changes: whoever changes one here touches
+the modules called `kernels`.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,9 @@ SOURCE: Final = 10
 
 MOST_PENDING: Final = 1 << 16
 MOST_CHILDREN: Final = 64
-ONE_BY_ONE: Final = 512
+ONE_BY_ONE: Final = 128
 """Above so many photoelectrons of a pulse they come in GROUPS groups."""
-GROUPS: Final = 256
+GROUPS: Final = 128
 SHAPE_PHASES: Final = 64
 SHAPE_BEFORE: Final = 4
 SHAPE_LENGTH: Final = 24
