@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, insert, select, text
+from sqlalchemy import Connection, Engine, create_engine, insert, inspect, select, text
 
 from sim.caldb.conditions import create_condition, find_expected, find_possible
 from sim.caldb.config import DetectorTable
@@ -68,8 +68,49 @@ def version(constant_id: int, **change: Any) -> dict[str, Any]:
     return {**body, **ids, "begin_at": "2026-01-01T00:00:00Z", **change}
 
 
-def test_the_migrated_schema_is_the_one_that_the_code_knows(engine: Engine) -> None:
+def by_revisions(db: Connection, *, back_to: str) -> None:
+    """Take all steps back, and go them again."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = db
+    command.downgrade(config, back_to)
+    command.upgrade(config, "head")
+
+
+def schema(db: Connection) -> dict[str, Any]:
+    """All that the database knows of each table, in an order that does not depend on how it came about."""
+    found = inspect(db)
+
+    def plain(value: Any) -> Any:
+        return sorted((k, plain(v)) for k, v in value.items()) if isinstance(value, dict) else str(value)
+
+    def sorted_by_name(rows: Any) -> list[str]:
+        return sorted(repr(plain(row)) for row in rows)
+
+    return {
+        table: [
+            sorted_by_name(found.get_columns(table)),
+            found.get_pk_constraint(table),
+            sorted_by_name(found.get_indexes(table)),
+            sorted_by_name(found.get_unique_constraints(table)),
+            sorted_by_name(found.get_foreign_keys(table)),
+            sorted_by_name(found.get_check_constraints(table)),
+        ]
+        for table in found.get_table_names()
+    }
+
+
+def test_the_schema_is_the_one_that_the_code_knows(engine: Engine) -> None:
     with engine.connect() as db:
+        assert compare_metadata(MigrationContext.configure(db), METADATA) == []
+        assert revision(db) == HEAD
+
+
+def test_the_revisions_lead_to_what_a_new_store_is_made_with(engine: Engine) -> None:
+    with engine.begin() as db:
+        new = schema(db)
+        by_revisions(db, back_to="base")
+        assert schema(db) == new
         assert compare_metadata(MigrationContext.configure(db), METADATA) == []
         assert revision(db) == HEAD
 
