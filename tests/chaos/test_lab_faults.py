@@ -98,7 +98,7 @@ LINES: dict[str, Question] = {
     "icm.11000": HUB,
 }
 STREAMING = "lab.thermometer"
-"""Sends by itself, asked or not: its line is a serial port with a speaker (unit/test_lab_pty_line.py)."""
+"""Sends by itself, asked or not: it cannot be asked as the others. Its line is the same as the filter wheels'."""
 LATE_S = 0.3
 SILENCE_S = 0.15
 
@@ -116,7 +116,7 @@ def test_the_table_names_every_fault_and_leaves_none_out() -> None:
 
 def test_every_line_has_the_faults_of_lines_and_is_met_below() -> None:
     everywhere = {spec.name for spec in LINK_FAULTS}
-    table = "modules = { count = 1 }"
+    table = LabTable.model_validate({"modules": {"count": 1}})
     with_lines = {
         name if "." in name else f"lab.{name}"
         for name, specs in parts(table).items()
