@@ -1,4 +1,4 @@
-"""Compiled code is made ready before a laboratory is: afterwards nobody waits for it in the middle of an acquisition."""
+"""Compiled code is made ready before a laboratory is: nobody waits for it in the middle of an acquisition."""
 
 from __future__ import annotations
 
