@@ -141,7 +141,9 @@ async def opened(folder: Path, *, users: bool = True, **table: Any) -> AsyncIter
     office = servers["office"]
     assert isinstance(office, OfficeServer)
     try:
-        async with httpx.AsyncClient(base_url=addresses["rest"] + "/api/", trust_env=False, timeout=60) as http:
+        async with httpx.AsyncClient(
+            base_url=addresses["rest"] + "/api/", trust_env=False, timeout=60
+        ) as http:
             yield Opened(http, addresses["office"], Path(addresses["store"]), clock, list(office.notes()))
     finally:
         for server in reversed(servers.values()):
