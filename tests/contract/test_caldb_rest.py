@@ -102,7 +102,9 @@ def opener(tmp_path: Path, caldb_database: str) -> Opener:
         servers = KIND.build(around, KIND.config.model_validate(table))
         addresses = {name: await server.start() for name, server in servers.items()}
         try:
-            async with httpx.AsyncClient(base_url=addresses["rest"] + "/api/", trust_env=False) as http:
+            async with httpx.AsyncClient(
+                base_url=addresses["rest"] + "/api/", trust_env=False, timeout=60
+            ) as http:
                 yield Rest(http, clock, faults, Path(addresses["store"]), addresses["rest"])
         finally:
             for server in servers.values():
