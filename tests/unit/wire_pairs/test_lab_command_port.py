@@ -187,7 +187,7 @@ async def test_late_answer_comes_after_its_time(up: Lab) -> None:
     assert up.board.struck()["answer_late"] == 1
 
 
-async def test_a_cut_line_loses_the_answer_and_is_there_again(up: Lab) -> None:
+async def test_a_cut_line_loses_the_command_and_is_there_again(up: Lab) -> None:
     up.board.switch_on("drop_connection", times=1)
     with up.client(RCVTIMEO=300, REQ_RELAXED=1, REQ_CORRELATE=1) as client:
         await client.send_json({"command": "wp_off"})
@@ -195,7 +195,8 @@ async def test_a_cut_line_loses_the_answer_and_is_there_again(up: Lab) -> None:
             await client.recv()
         client.setsockopt(zmq.RCVTIMEO, 10_000)
         await client.send_json({"command": "wp_voltage"})
-        assert await client.recv_json() == {"status": "OK", "value": "0.000"}
+        # The command is lost with its line, never half done: the wire pair is still on.
+        assert float((await client.recv_json())["value"]) > 80.0
     assert up.board.struck()["drop_connection"] == 1
 
 
