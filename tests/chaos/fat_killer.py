@@ -1,6 +1,10 @@
 """Carry an acceptance run on, and be killed at the first journal write of a kind that nobody was killed at before.
 
-python fat_killer.py BENCH.toml KILLS     KILLS: a file with one line for each kill so far
+python fat_killer.py BENCH.toml KILLS SHARE SHARES
+
+KILLS         a file with one line for each kill so far
+SHARE SHARES  which of how many shares of the kinds to be killed at, 0 the first; all of them together are all kinds
+
 Before the write, in the middle of its bytes, or after it (durable by then), in turn.
 
 A kind is an event and what it tells of: tasks that call the same function, such as the three darks, are one kind; the
@@ -14,6 +18,7 @@ import json
 import os
 import signal
 import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +52,12 @@ class Kinds:
         return f"{event} {self._checked.index(task) % 3}"
 
 
-def be_killed_at_new_writes(kills: Path) -> None:
+def share_of(kind: str, shares: int) -> int:
+    """Which of so many shares a kind belongs to."""
+    return zlib.crc32(kind.encode()) % shares
+
+
+def be_killed_at_new_writes(kills: Path, share: int, shares: int) -> None:
     whole = Journal._write
 
     def deadly(self: Journal, line: bytes) -> None:
@@ -57,7 +67,7 @@ def be_killed_at_new_writes(kills: Path) -> None:
             kinds.of(known.event, known.data)
         record = json.loads(line)
         kind = kinds.of(record["event"], record["data"])
-        if kind in before:
+        if kind in before or share_of(kind, shares) != share:
             whole(self, line)
             return
         with kills.open("a") as file:
@@ -73,11 +83,11 @@ def be_killed_at_new_writes(kills: Path) -> None:
     Journal._write = deadly  # type: ignore[method-assign]
 
 
-def main(bench: Path, kills: Path) -> int:
-    be_killed_at_new_writes(kills)
+def main(bench: Path, kills: Path, share: int, shares: int) -> int:
+    be_killed_at_new_writes(kills, share, shares)
     runs = list_runs(load(bench).data_dir / "fat")
     return launch.resume(runs[-1]) if runs else launch.run_new(bench)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))

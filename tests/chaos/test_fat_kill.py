@@ -18,17 +18,20 @@ from scheduler import read_journal
 
 KILLER = Path(__file__).with_name("fat_killer.py")
 MOST_KILLS = 100
+SHARES = 2
+"""Of the kinds of writes: two processes of the suite can kill at the same time."""
 
 
-def kinds_of(run_dir: Path) -> set[str]:
-    """Every kind of write that a run made."""
+def kinds_of(run_dir: Path, share: int) -> set[str]:
+    """Every kind of write that a run made, as far as it belongs to a share."""
     spec = importlib.util.spec_from_file_location("fat_killer", KILLER)
     assert spec is not None
     assert spec.loader is not None
     killer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(killer)
     kinds = killer.Kinds()
-    return {kinds.of(record.event, record.data) for record in read_journal(run_dir)}
+    made = {kinds.of(record.event, record.data) for record in read_journal(run_dir)}
+    return {kind for kind in made if killer.share_of(kind, SHARES) == share}
 
 
 def record_of(folder: Path) -> dict[str, Any]:
@@ -36,7 +39,8 @@ def record_of(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(1800)
-def test_killed_at_every_journal_write_the_record_is_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", range(SHARES))
+def test_killed_at_every_journal_write_the_record_is_the_same(tmp_path: Path, share: int) -> None:
     bench = shipped_bench("mini")
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     undisturbed.mkdir()
@@ -50,12 +54,15 @@ def test_killed_at_every_journal_write_the_record_is_the_same(tmp_path: Path) ->
     kills.touch()
     for _ in range(MOST_KILLS):
         attempt = subprocess.run(
-            [sys.executable, KILLER, bench, kills], cwd=disturbed, capture_output=True, text=True
+            [sys.executable, KILLER, bench, kills, str(share), str(SHARES)],
+            cwd=disturbed,
+            capture_output=True,
+            text=True,
         )
         if attempt.returncode != -signal.SIGKILL:
             break
     assert attempt.returncode == 0, attempt.stdout + attempt.stderr
 
     # Every kind of write that the undisturbed run made was a place of death.
-    assert kinds_of(undisturbed / "runs/latest") <= set(kills.read_text().splitlines())
+    assert kinds_of(undisturbed / "runs/latest", share) <= set(kills.read_text().splitlines())
     assert record_of(disturbed) == record_of(undisturbed)
