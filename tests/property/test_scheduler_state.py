@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.backup.seen import superfluous
 from scheduler.decide import Action, Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide
 from scheduler.journal import JournalRecord
 from scheduler.plan import Plan, Task
@@ -29,19 +30,24 @@ class PureEngine:
     verdicts: list[Verdict]
     records: list[JournalRecord] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.state = fold(self.records)
+
     def write(self, event: str, **data: Any) -> None:
         seq = len(self.records) + 1
         self.records.append(JournalRecord(seq, float(seq), 0, event, data))
+        self.state = apply(self.state, self.records[-1])
 
     def create(self) -> None:
         self.write("run_created", run="00001", plan=self.plan.to_json(), parameters={})
 
     def take_up(self) -> None:
-        attempt = fold(self.records).attempt + 1
-        self.write("run_started", attempt=attempt, host="h", pid=1, version="1", resumed=attempt > 1)
+        attempt = self.state.attempt + 1
+        begun = {"attempt": attempt, "host": "h", "pid": 1, "version": "1", "resumed": attempt > 1}
+        self.write("run_started", **begun, backup_to=["near", "far"])
 
     def step(self) -> bool:
-        action = decide(fold(self.records))
+        action = decide(self.state)
         self.obey(action)
         return not isinstance(action, Leave)
 
@@ -53,13 +59,21 @@ class PureEngine:
                 self.write("run_finished", verdict=str(verdict))
             case SkipTask(task, reason):
                 self.write("task_skipped", task=task.task.id, reason=reason)
-            case MakeBackup(task):
-                self.write("backup_finished", task=task.task.id, file="f", sha256="s", files=1, verified=True)
+            case MakeBackup(task, to):
+                self.back_up(task.task.id, to)
             case RunCheck(check, before):
                 self.write("check_finished", check=check, before=before.task.id, ok=True, text="")
             case RunTask(task) if task.status is TaskStatus.PENDING:
                 self.write("task_started", task=task.task.id, attempt=task.attempt + 1)
                 self.end(task.task.id)
+
+    def back_up(self, task: str, to: str) -> None:
+        made = {"task": task, "to": to, "file": f"f{len(self.records)}", "sha256": "s", "files": 1}
+        self.write("backup_finished", **made, verified=True)
+        archives = self.state.archives
+        old = [archive.file for archive in superfluous(archives, to, keep_last=1, keep_days=None, now_s=0)]
+        if old:
+            self.write("backup_pruned", to=to, files=old, error="")
 
     def end(self, task: str) -> None:
         self.write("task_note", task=task, text="n")
@@ -99,6 +113,7 @@ def undisturbed(plan: Plan, verdicts: list[Verdict]) -> list[JournalRecord]:
     return engine.to_the_end()
 
 
+@settings(deadline=None)
 @given(plans, results)
 def test_every_beginning_of_a_journal_can_be_resumed_to_the_same_record(plan, verdicts):
     whole = undisturbed(plan, verdicts)
@@ -111,6 +126,7 @@ def test_every_beginning_of_a_journal_can_be_resumed_to_the_same_record(plan, ve
         assert comparable(as_record(fold(engine.records))) == expected
 
 
+@settings(deadline=None)
 @given(plans, results, st.lists(st.integers(0, 30), max_size=4))
 def test_interruptions_anywhere_change_nothing_in_the_end(plan, verdicts, steps):
     engine = PureEngine(plan, verdicts)
@@ -132,6 +148,7 @@ def test_interruptions_anywhere_change_nothing_in_the_end(plan, verdicts, steps)
     assert comparable(as_record(fold(engine.records))) == expected
 
 
+@settings(deadline=None)
 @given(plans, results)
 def test_a_finished_run_has_the_worst_verdict_and_nothing_left(plan, verdicts):
     state = fold(undisturbed(plan, verdicts))
@@ -139,9 +156,10 @@ def test_a_finished_run_has_the_worst_verdict_and_nothing_left(plan, verdicts):
     assert state.verdict == overall(task.verdict for task in state.tasks.values())
     assert not resumable(state) or state.verdict in (Verdict.ERROR, Verdict.ABORTED)
     assert state.misfits == 0
-    assert all(
-        task.backup for task in state.tasks.values() if task.task.backup and task.verdict in ("PASS", "FAIL")
-    )
+    flagged = [task for task in state.tasks.values() if task.task.backup and task.verdict in ("PASS", "FAIL")]
+    assert all(task.saved.seen.keys() == {"near", "far"} for task in flagged)
+    lying = {(archive.to, archive.file) for archive in state.archives}
+    assert all((to, seen.file) in lying for task in flagged for to, seen in task.saved.seen.items())
 
 
 odd_values = (
@@ -155,7 +173,7 @@ ODD_KEYS = tuple(
     re.findall(
         r"\w+",
         "task before check ok text verdict attempt outputs wall_s plan run by reason error traceback "
-        "file sha256 files verified host pid version",
+        "file sha256 files verified host pid version to backup_to",
     )
 )
 odd_data = st.dictionaries(
@@ -173,6 +191,7 @@ odd_records = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(plans, results, st.lists(odd_records, max_size=12))
 def test_fold_is_total_and_decide_answers(plan, verdicts, strange):
     engine = PureEngine(plan, verdicts)
