@@ -10,7 +10,9 @@ import os
 import shutil
 import sys
 import tarfile
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from scheduler.backup.restoring import Restored, restore
 from scheduler.backup.seen import Archive, superfluous
 from scheduler.backup.verifying import Finding, verify
 from scheduler.errors import BackupFailed, DestinationRejected, RunExists
+from scheduler.runs import unborn_run
 
 PLAN = Plan("p", (Task("a", "A", "m:f"), Task("b", "B", "m:f")))
 INCLUDE = ("*.json", "*.jsonl", "results/**/*")
@@ -115,6 +118,14 @@ def test_verify_tells_missing_damaged_and_what_no_journal_names(run_dir, tmp_pat
         (third.file, Finding.GOOD, True),
         (fourth.file, Finding.GOOD, False),
     ]
+    other = replace(third, sha256=third.sha256[:16] + "0" * 48)
+    assert verified(tmp_path / "there", other) is Finding.DAMAGED
+    assert verified(tmp_path / "there", third) is Finding.GOOD
+
+
+def verified(there: Path, archive: Archive) -> Finding:
+    found = {one.file: one.finding for one in verify(open_destination(str(there)), "00001", [archive])}
+    return found[archive.file]
 
 
 def flip(path: Path) -> None:
@@ -176,12 +187,26 @@ def test_a_missing_program_is_told(run_dir, tmp_path, far, monkeypatch, program)
         back_up(run_dir, "fat@storage:srv")
 
 
-def test_a_destination_that_never_answers_is_left_behind(run_dir, tmp_path, far, monkeypatch):
-    monkeypatch.setattr("scheduler.backup.making.LIMIT_S", 0.2)
-    monkeypatch.setattr("scheduler.backup.ssh.LIMIT_S", 0.4)
+def test_a_host_that_falls_silent_is_left_after_the_limit(run_dir, tmp_path, far, monkeypatch):
+    monkeypatch.setattr("scheduler.backup.ssh.LIMIT_S", 0.2)
     (tmp_path / "bin" / "ssh").write_text("#!/bin/sh\nexec sleep 60\n")
-    with pytest.raises(BackupFailed, match="took longer than 0 s"):
+    with pytest.raises(BackupFailed, match="took longer than 0 s and was stopped"):
         back_up(run_dir, "fat@storage:srv")
+
+
+def test_a_destination_that_never_answers_is_left_behind(run_dir, tmp_path, monkeypatch):
+    answer = threading.Event()
+
+    def never(self: Path, *_args: object, **_more: object) -> None:
+        answer.wait()
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scheduler.backup.making.LIMIT_S", 0.1)
+        patch.setattr("scheduler.backup.destination.Directory.put", never)
+        with pytest.raises(BackupFailed, match="took longer than 0 s and was left behind"):
+            back_up(run_dir, str(tmp_path / "there"))
+    answer.set()
 
 
 @pytest.mark.parametrize(
@@ -262,6 +287,8 @@ def test_restoring_never_writes_over_a_run(run_dir, tmp_path):
     destination = open_destination(str(tmp_path / "there"))
     with pytest.raises(RunExists, match="--beside"):
         bring_back(destination, run_dir.parent)
+    with pytest.raises(RunExists), unborn_run(run_dir.parent, "00001"):
+        pass
     assert bring_back(destination, run_dir.parent, beside=True).run_dir == run_dir.parent / "00002"
 
 
