@@ -251,7 +251,7 @@ def _looked_at(
         numbers = [] if run is None else [f"{int(run):05d}"]
         return [open_destination(place) for place in places], numbers, None
     state = open_run(run_dir)
-    told = [archive.to for archive in state.archives]
+    told = [archive.to for archive in state.archives if archive.to]  # older journals do not tell
     named = places or addresses([*state.backup_to, *told], run_dir)
     return [open_destination(place) for place in named], [run_dir.name], state
 
