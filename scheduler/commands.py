@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scheduler.backup_command import app as backup
 from scheduler.plan_command import plan
+from scheduler.telling import DataOption, JsonOption, RunArgument, refusals
 
 if TYPE_CHECKING:
     from scheduler.requests import RequestKind
@@ -21,20 +21,8 @@ EXIT_USAGE = 2
 
 app = typer.Typer(no_args_is_help=True, help="Look at acceptance runs, and steer the one that is running.")
 app.command()(plan)
+app.add_typer(backup, name="backup")
 
-RunArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[RUN]",
-        help="A run folder, or a number with --data. Default: the newest run.",
-        show_default=False,
-    ),
-]
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="The bench's data folder. Default: follow runs/latest."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; stands in the record.")]
 
 
@@ -43,20 +31,6 @@ class Form(StrEnum):
 
     JSON = "json"
     CSV = "csv"
-
-
-@contextmanager
-def _refusals(json_output: bool = False) -> Iterator[None]:
-    """Tell the scheduler's errors in one sentence."""
-    from scheduler.errors import SchedulerError
-
-    try:
-        yield
-    except SchedulerError as error:
-        if json_output:
-            typer.echo(json.dumps({"error": str(error)}))
-        typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from None
 
 
 @app.command()
@@ -81,7 +55,7 @@ def status(
     from scheduler.screen import headline, mark
     from scheduler.state import resumable
 
-    with _refusals(json_output):
+    with refusals(json_output):
         run_dir = find_run(None if latest else run, data)
         state = open_run(run_dir)
     alive = being_written(run_dir)
@@ -114,7 +88,7 @@ def watch(run: RunArgument = None, data: DataOption = None, json_output: JsonOpt
     """
     from scheduler.runs import find_run
 
-    with _refusals(json_output):
+    with refusals(json_output):
         run_dir = find_run(run, data)
         try:
             if sys.stdout.isatty() and not json_output:
@@ -178,7 +152,7 @@ def export(
     from scheduler.records import as_csv, record
     from scheduler.runs import find_run
 
-    with _refusals():
+    with refusals():
         body = record(find_run(run, data))
     text = as_csv(body) if form is Form.CSV else json.dumps(body, indent=2) + "\n"
     if output is None:
@@ -189,40 +163,6 @@ def export(
     except OSError as error:
         typer.echo(f"{output} cannot be written: {error.strerror}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
-
-
-@app.command()
-def backup(
-    run: RunArgument = None,
-    data: DataOption = None,
-    to: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Default: `backup` in the data folder.")
-    ] = None,
-    json_output: JsonOption = False,
-) -> None:
-    """Back the records of a run up now, and read the archive back.
-
-    Examples:
-
-      stellwerk sched backup
-
-      stellwerk sched backup 12 --data runs/demo --to /mnt/storage/fat
-    """
-    import time
-
-    from scheduler.backup import default_backup_dir, make_backup
-    from scheduler.config import SchedulerTable
-    from scheduler.runs import find_run
-
-    with _refusals(json_output):
-        run_dir = find_run(run, data)
-        name = f"by-hand-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-        include = SchedulerTable().backup_include
-        made = make_backup(run_dir, to or default_backup_dir(run_dir), name, include)
-    if json_output:
-        typer.echo(json.dumps({"file": str(made.file), "sha256": made.sha256, "files": made.files}))
-    else:
-        typer.echo(f"{made.file}: {made.files} files, read back and compared")
 
 
 @app.command()
@@ -293,7 +233,7 @@ def _ask(
     from scheduler.requests import Request, submit
     from scheduler.runs import find_run, open_run
 
-    with _refusals():
+    with refusals():
         run_dir = find_run(run, data)
         if task:
             why = wishes.refusal(open_run(run_dir), Request(kind, "", reason, task, before))

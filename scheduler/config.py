@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from scheduler.backup.destination import open_destination
+from scheduler.errors import DestinationRejected
 from scheduler.notify.config import SlackTable
+
+
+def _address(address: str) -> str:
+    try:
+        open_destination(address)
+    except DestinationRejected as error:
+        raise ValueError(str(error)) from error
+    return address
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class SchedulerTable(BaseModel):
@@ -15,8 +27,14 @@ class SchedulerTable(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    backup_dir: Annotated[Path | None, Field(strict=False)] = None
-    """Where backups go, a folder for each run; default: `backup` beside the folder of the runs."""
+    backup_to: Annotated[tuple[Address, ...], Field(strict=False)] = ()
+    """Where backups go, a folder for each run: a folder, `ssh://user@host/path`, `user@host:path`, or a URL of fsspec
+    such as `s3://bucket/path`; several are allowed. Default: `backup` beside the folder of the runs."""
+    backup_keep_last: Annotated[int | None, Field(ge=1)] = None
+    """How many backups of a run stay at each destination; with `backup_keep_days`, what either keeps stays.
+    Default: all. The newest always stays."""
+    backup_keep_days: Annotated[float | None, Field(gt=0)] = None
+    """How long backups of a run stay at each destination."""
     backup_include: Annotated[tuple[str, ...], Field(strict=False)] = (
         "*.json",
         "*.jsonl",

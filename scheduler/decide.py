@@ -28,6 +28,8 @@ class MakeBackup:
     """Back the records up after a task."""
 
     task: TaskState
+    to: str
+    """The destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,9 @@ def decide(state: RunState) -> Action:
     """The next thing to do. Each one, done and journalled, changes the state, so that this ends."""
     if state.plan is None or state.status is RunStatus.FINISHED:
         return Leave()
-    unsaved = next((task for task in state.tasks.values() if _lacks_backup(task)), None)
+    unsaved = next((task for task in state.tasks.values() if task.saved.owed), None)
     if unsaved is not None:
-        return MakeBackup(unsaved)
+        return MakeBackup(unsaved, unsaved.saved.owed[0])
     if state.stop is not None:
         return _clean_up(state)
     pending = next((task for task in state.tasks.values() if task.status is TaskStatus.PENDING), None)
@@ -83,15 +85,6 @@ def _clean_up(state: RunState) -> Action:
     if state.status is RunStatus.INTERRUPTED:
         return Leave()
     return Finish(judged(state))
-
-
-def _lacks_backup(task: TaskState) -> bool:
-    return (
-        task.task.backup
-        and task.backup is None
-        and not task.out_of_turn
-        and task.verdict in (Verdict.PASS, Verdict.FAIL)
-    )
 
 
 def _stops_plan(task: TaskState) -> bool:

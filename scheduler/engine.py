@@ -8,7 +8,7 @@ import select
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -16,7 +16,8 @@ from typing import Any, Final, Protocol
 import structlog
 
 from scheduler import requests, wishes
-from scheduler.backup import default_backup_dir, make_backup
+from scheduler.backup.making import addresses, make_backup, remove
+from scheduler.backup.seen import superfluous
 from scheduler.calling import calls_of
 from scheduler.channel import Job
 from scheduler.clock import Clock
@@ -164,6 +165,7 @@ class Engine:
             version=version("stellwerk"),
             resumed=self._state.attempt > 0,
             cut_bytes=self._journal.cut_bytes,
+            backup_to=addresses(self._settings.backup_to, self._run_dir),
         )
 
     def _carry_out(self) -> None:
@@ -179,8 +181,8 @@ class Engine:
                     self._write("run_finished", verdict=str(verdict))
                 case SkipTask(task, reason):
                     self._write("task_skipped", task=task.task.id, reason=reason)
-                case MakeBackup(task):
-                    self._back_up(task)
+                case MakeBackup(task, to):
+                    self._back_up(task, to)
                 case RunCheck(check, before):
                     self._run_check(check, before)
                 case RunTask(task):
@@ -221,23 +223,22 @@ class Engine:
             wall_s=ending.wall_s,
         )
 
-    def _back_up(self, task: TaskState) -> None:
-        target = self._settings.backup_dir or default_backup_dir(self._run_dir)
-        # The number of the next record makes the name new: an archive that was good is never written over.
-        name = f"{len(self._journal.records) + 1:06d}-{task.task.id}"
+    def _back_up(self, task: TaskState, to: str) -> None:
+        name, include = task.task.id, self._settings.backup_include
         try:
-            made = make_backup(self._run_dir, target, name, self._settings.backup_include)
+            made = make_backup(self._run_dir, to, include, seq=len(self._journal.records), label=name)
         except BackupFailed as error:
-            self._write("backup_failed", task=task.task.id, error=str(error))
+            self._write("backup_failed", task=name, to=to, error=str(error))
             return
-        self._write(
-            "backup_finished",
-            task=task.task.id,
-            file=str(made.file),
-            sha256=made.sha256,
-            files=made.files,
-            verified=True,
-        )
+        self._write("backup_finished", task=name, verified=True, **asdict(made))
+        self._prune(to)
+
+    def _prune(self, to: str) -> None:
+        last, days = self._settings.backup_keep_last, self._settings.backup_keep_days
+        old = superfluous(self._state.archives, to, keep_last=last, keep_days=days, now_s=time.time())
+        if old:
+            gone, kept_by = remove(old, to)
+            self._write("backup_pruned", to=to, files=gone, error=kept_by)
 
     def _job(self, kind: Any, call: str, task: TaskState, attempt: int) -> Job:
         plan = self._state.plan

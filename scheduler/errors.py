@@ -10,7 +10,9 @@ SchedulerError
 │   ├── JournalCorrupt  a record in it is damaged: restore it from a backup
 │   └── JournalUnwritable  the disk refuses: make room, then resume
 ├── LauncherLost        task processes cannot be started any more: resume
-├── BackupFailed        a backup could not be made or did not read back
+├── BackupFailed        a backup could not be made, does not read back, or cannot be reached
+├── DestinationRejected backups can never go to such an address: correct it
+├── RunExists           a run would be restored over another one: put it beside
 └── ClockLost           whoever keeps the time went away
 """
 
@@ -109,11 +111,31 @@ class LauncherLost(SchedulerError):
 
 
 class BackupFailed(SchedulerError):
-    """A backup could not be made, or what was written does not read back."""
+    """A backup could not be made, does not read back, or cannot be reached."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(f"backup {path}: {reason}")
+    def __init__(self, where: str, reason: str) -> None:
+        self.where, self.reason = where, reason
+        super().__init__(f"backup {where}: {reason}")
+
+
+class DestinationRejected(SchedulerError):
+    """No backup can ever go to such an address."""
+
+    exit_code = 2
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(f"backups cannot go to {address!r}: {reason}")
+
+
+class RunExists(SchedulerError):
+    """A run would be put where another one is."""
+
+    exit_code = 2
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        super().__init__(f"{run_dir} is there already; move it away, or put this one beside it with --beside")
 
 
 class ClockLost(SchedulerError):

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,7 +73,9 @@ def as_record(state: RunState) -> dict[str, Any]:
 
 def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
     """A record without wall times, attempt numbers and host: equal for runs that went the same way, killed or not."""
-    tasks = [{**_without(task, WALL_KEYS), "backup": _saved(task["backup"])} for task in body["tasks"]]
+    # Where archives lie and what they are called is of no matter.
+    keys = WALL_KEYS | {"backups"}
+    tasks = [{**_without(task, keys), "backup": _saved(task["backup"])} for task in body["tasks"]]
     return {**_without(body, WALL_KEYS), "tasks": tasks}
 
 
@@ -125,6 +128,7 @@ def _task(state: TaskState) -> dict[str, Any]:
             "files": backup.files,
             "error": backup.error,
         },
+        "backups": {to: asdict(seen) for to, seen in state.saved.seen.items()},
         "started_at": state.started_at,
         "finished_at": state.finished_at,
         "wall_s": state.wall_s,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from scheduler.errors import RunNotFound
+from scheduler.errors import RunExists, RunNotFound
 from scheduler.journal import JOURNAL_NAME, Journal, read_journal, sync_folder
 from scheduler.plan import Plan
 from scheduler.state import RunState, fold
@@ -27,18 +27,29 @@ def create_run(root: Path, plan: Plan, *, wall_s: Callable[[], float] = time.tim
 
     A folder with a number always holds a journal that begins: it gets its name when all in it is durable.
     """
+    with unborn_run(root) as (unborn, run_dir), Journal(unborn / JOURNAL_NAME, wall_s) as journal:
+        created = {"run": run_dir.name, "plan": plan.to_json(), "parameters": dict(plan.parameters)}
+        journal.append("run_created", created, 0)
+    return run_dir
+
+
+@contextlib.contextmanager
+def unborn_run(root: Path, name: str | None = None) -> Iterator[tuple[Path, Path]]:
+    """An empty folder to fill, and the run folder that it becomes when that has worked: *name*, or the next number.
+
+    Raises RunExists.
+    """
     root.mkdir(parents=True, exist_ok=True)
     with _alone(root):
         number = max((int(run.name) for run in list_runs(root)), default=0) + 1
-        unborn, run_dir = root / UNBORN, root / f"{number:05d}"
+        unborn, run_dir = root / UNBORN, root / (name or f"{number:05d}")
+        if run_dir.exists():
+            raise RunExists(run_dir)
         shutil.rmtree(unborn, ignore_errors=True)
         unborn.mkdir()
-        with Journal(unborn / JOURNAL_NAME, wall_s) as journal:
-            created = {"run": run_dir.name, "plan": plan.to_json(), "parameters": dict(plan.parameters)}
-            journal.append("run_created", created, 0)
+        yield unborn, run_dir
         unborn.rename(run_dir)
         sync_folder(root)
-    return run_dir
 
 
 def list_runs(root: Path) -> list[Path]:

@@ -86,6 +86,8 @@ def line(record: JournalRecord, state: RunState) -> str | None:
             return f"! {data['task']} ERROR: {data['error']}"
         case "backup_failed":
             return f"! no backup after {data['task']}: {data['error']}"
+        case "backup_pruned":
+            return f"! old backups stay: {data['error']}" if data["error"] else None
         case "task_moved":
             where = f"before {data['before']}" if data["before"] else "to the end"
             return f"  {data['task']} moved {where} by {data['by']}"

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from scheduler.backup.seen import UNSAVED, Archive, BackupSeen, Saved, repointed, without
 from scheduler.errors import PlanRejected
 from scheduler.journal import JournalRecord, read_journal
 from scheduler.plan import Plan, Task
@@ -44,17 +45,6 @@ class CheckSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class BackupSeen:
-    """What became of the backup after a task."""
-
-    verified: bool
-    file: str = ""
-    sha256: str = ""
-    files: int = 0
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class TaskState:
     """One task of a run."""
 
@@ -74,7 +64,8 @@ class TaskState:
     """Of the latest attempt."""
     checks: Mapping[str, CheckSeen] = field(default_factory=dict)
     """What each check found before it, the latest time."""
-    backup: BackupSeen | None = None
+    saved: Saved = UNSAVED
+    """What became of the backups after it."""
     started_at: float | None = None
     """Unix time, seconds; of the latest attempt."""
     finished_at: float | None = None
@@ -83,6 +74,11 @@ class TaskState:
     """The run's clock before the first check before the first attempt: where a restart goes back to."""
     started_sim_ns: int | None = None
     finished_sim_ns: int | None = None
+
+    @property
+    def backup(self) -> BackupSeen | None:
+        """The backups after it in one; None while none was tried."""
+        return self.saved.summary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +106,10 @@ class RunState:
     stop: Stop | None = None
     by: str = ""
     """Who paused it."""
+    backup_to: tuple[str, ...] = ()
+    """Where backups go, in this attempt."""
+    archives: tuple[Archive, ...] = ()
+    """All that were verified and not removed since, oldest first."""
     created_at: float | None = None
     started_at: float | None = None
     """When it was first taken up, Unix time, seconds."""
@@ -152,7 +152,7 @@ def apply(state: RunState, record: JournalRecord) -> RunState:
 
 def resumed(state: RunState) -> RunState:
     """The state as a new engine takes it up: what was cut short, failed on the bench or cleaned up is open again."""
-    tasks = {name: _reopened(task) for name, task in state.tasks.items()}
+    tasks = {name: _reopened(task, state.backup_to) for name, task in state.tasks.items()}
     return replace(
         state, tasks=tasks, status=RunStatus.RUNNING, verdict=Verdict.UNSET, stop=None, checked=(), by=""
     )
@@ -193,12 +193,15 @@ def judged(state: RunState) -> Verdict:
     return overall([*verdicts, state.stop.verdict] if state.stop else verdicts)
 
 
-def _reopened(task: TaskState) -> TaskState:
+def _reopened(task: TaskState, backup_to: tuple[str, ...]) -> TaskState:
     final = task.verdict not in (Verdict.ERROR, Verdict.ABORTED)
     if task.status is TaskStatus.DONE and final and not task.out_of_turn:
-        failed_backup = task.backup is not None and not task.backup.verified
-        return replace(task, backup=None) if failed_backup else task
+        return replace(task, saved=task.saved.promised_again(backup_to)) if _to_be_saved(task) else task
     return replace(task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False)
+
+
+def _to_be_saved(task: TaskState) -> bool:
+    return task.task.backup and not task.out_of_turn and task.verdict in (Verdict.PASS, Verdict.FAIL)
 
 
 def _with_task(state: RunState, task: TaskState, **changes: Any) -> RunState:
@@ -224,7 +227,7 @@ def _run_created(state: RunState, record: JournalRecord) -> RunState:
 def _run_started(state: RunState, record: JournalRecord) -> RunState:
     data = record.data
     return replace(
-        resumed(state),
+        resumed(replace(state, backup_to=tuple(data.get("backup_to", ())))),
         attempt=data["attempt"],
         host=data["host"],
         pid=data["pid"],
@@ -283,6 +286,8 @@ def _task_finished(state: RunState, record: JournalRecord) -> RunState:
         wall_s=data["wall_s"],
         finished_sim_ns=record.sim_ns,
     )
+    if _to_be_saved(task):
+        task = replace(task, saved=Saved(owed=state.backup_to))
     stop = state.stop
     if stop is None and verdict in (Verdict.ERROR, Verdict.ABORTED):
         stop = Stop(verdict, f"{task.task.id} ended with {verdict}")
@@ -322,13 +327,35 @@ def _request_refused(state: RunState, _record: JournalRecord) -> RunState:
 
 def _backup_finished(state: RunState, record: JournalRecord) -> RunState:
     data = record.data
+    to = data.get("to", "")
     seen = BackupSeen(data["verified"], data["file"], data["sha256"], data["files"])
-    return _with_task(state, replace(state.tasks[data["task"]], backup=seen))
+    archive = Archive(to, data["file"], data["sha256"], data["files"], record.at)
+    return replace(_seen_after(state, data["task"], to, seen), archives=(*state.archives, archive))
 
 
 def _backup_failed(state: RunState, record: JournalRecord) -> RunState:
-    seen = BackupSeen(False, error=record.data["error"])
-    return _with_task(state, replace(state.tasks[record.data["task"]], backup=seen))
+    data = record.data
+    return _seen_after(state, data["task"], data.get("to", ""), BackupSeen(False, error=data["error"]))
+
+
+def _seen_after(state: RunState, name: str, to: str, seen: BackupSeen) -> RunState:
+    """An archive holds all records so far: it makes up for every earlier one that is lacking there."""
+    tasks = {**state.tasks, name: state.tasks[name]}  # raises for a task that there is not
+    for other, task in state.tasks.items():
+        if other == name or task.saved.lacks(to):
+            tasks[other] = replace(task, saved=task.saved.after(to, seen))
+    return replace(state, tasks=tasks)
+
+
+def _backup_pruned(state: RunState, record: JournalRecord) -> RunState:
+    to, files = record.data["to"], record.data["files"]
+    left = without(state.archives, to, files)
+    *_, newest = (archive for archive in left if archive.to == to)  # ValueError if none is left
+    tasks = {
+        name: replace(task, saved=repointed(task.saved, to, files, newest))
+        for name, task in state.tasks.items()
+    }
+    return replace(state, archives=left, tasks=tasks)
 
 
 def _paused(state: RunState, record: JournalRecord) -> RunState:
@@ -374,6 +401,7 @@ HANDLERS: Final[Mapping[str, Callable[[RunState, JournalRecord], RunState]]] = {
     "request_refused": _request_refused,
     "backup_finished": _backup_finished,
     "backup_failed": _backup_failed,
+    "backup_pruned": _backup_pruned,
     "paused": _paused,
     "continued": _continued,
     "run_interrupted": _run_interrupted,

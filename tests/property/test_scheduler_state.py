@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.backup.seen import superfluous
 from scheduler.decide import Action, Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide
 from scheduler.journal import JournalRecord
 from scheduler.plan import Plan, Task
@@ -43,7 +44,8 @@ class PureEngine:
 
     def take_up(self) -> None:
         attempt = self.state.attempt + 1
-        self.write("run_started", attempt=attempt, host="h", pid=1, version="1", resumed=attempt > 1)
+        begun = {"attempt": attempt, "host": "h", "pid": 1, "version": "1", "resumed": attempt > 1}
+        self.write("run_started", **begun, backup_to=["near", "far"])
 
     def step(self) -> bool:
         action = decide(self.state)
@@ -58,13 +60,21 @@ class PureEngine:
                 self.write("run_finished", verdict=str(verdict))
             case SkipTask(task, reason):
                 self.write("task_skipped", task=task.task.id, reason=reason)
-            case MakeBackup(task):
-                self.write("backup_finished", task=task.task.id, file="f", sha256="s", files=1, verified=True)
+            case MakeBackup(task, to):
+                self.back_up(task.task.id, to)
             case RunCheck(check, before):
                 self.write("check_finished", check=check, before=before.task.id, ok=True, text="")
             case RunTask(task) if task.status is TaskStatus.PENDING:
                 self.write("task_started", task=task.task.id, attempt=task.attempt + 1)
                 self.end(task.task.id)
+
+    def back_up(self, task: str, to: str) -> None:
+        made = {"task": task, "to": to, "file": f"f{len(self.records)}", "sha256": "s", "files": 1}
+        self.write("backup_finished", **made, verified=True)
+        archives = self.state.archives
+        old = [archive.file for archive in superfluous(archives, to, keep_last=1, keep_days=None, now_s=0)]
+        if old:
+            self.write("backup_pruned", to=to, files=old, error="")
 
     def end(self, task: str) -> None:
         self.write("task_note", task=task, text="n")
@@ -144,9 +154,10 @@ def test_a_finished_run_has_the_worst_verdict_and_nothing_left(plan, verdicts):
     assert state.verdict == overall(task.verdict for task in state.tasks.values())
     assert not resumable(state) or state.verdict in (Verdict.ERROR, Verdict.ABORTED)
     assert state.misfits == 0
-    assert all(
-        task.backup for task in state.tasks.values() if task.task.backup and task.verdict in ("PASS", "FAIL")
-    )
+    flagged = [task for task in state.tasks.values() if task.task.backup and task.verdict in ("PASS", "FAIL")]
+    assert all(task.saved.seen.keys() == {"near", "far"} for task in flagged)
+    lying = {(archive.to, archive.file) for archive in state.archives}
+    assert all((to, seen.file) in lying for task in flagged for to, seen in task.saved.seen.items())
 
 
 odd_values = (
@@ -160,7 +171,7 @@ ODD_KEYS = tuple(
     re.findall(
         r"\w+",
         "task before check ok text verdict attempt outputs wall_s plan run by reason error traceback "
-        "file sha256 files verified host pid version",
+        "file sha256 files verified host pid version to backup_to",
     )
 )
 odd_data = st.dictionaries(

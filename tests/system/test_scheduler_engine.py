@@ -113,7 +113,7 @@ def test_tasks_run_in_order_and_pass(tmp_path):
     assert [r.data["text"] for r in read_journal(run_dir) if r.event == "task_note"] == ["a ran", "b ran"]
     backup = open_run(run_dir).tasks["b"].backup
     assert backup is not None
-    assert Path(backup.file).parent == tmp_path / "backup" / "00001"
+    assert (tmp_path / "backup" / backup.file).parent == tmp_path / "backup" / "00001"
     assert not (run_dir / "live.json").exists()
     assert not being_written(run_dir)
 

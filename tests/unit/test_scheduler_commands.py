@@ -89,7 +89,7 @@ def test_export_and_backup(data, tmp_path):
     assert target.read_text().splitlines()[1].startswith("t00,Task 0,PASS,1.5,")
     assert json.loads(call("export", "--data", str(data)).stdout)["plan"] == "demo"
     made = json.loads(call("backup", "--data", str(data), "--json").stdout)
-    assert Path(made["file"]).parent == data / "backup" / "00001"
+    assert (made["to"], Path(made["file"]).parent) == (str(data / "backup"), Path("00001"))
 
 
 def test_steering_reaches_the_spool_of_a_running_engine(data):

@@ -1,4 +1,4 @@
-"""The journal's file, folders of runs, backups, requests, records."""
+"""The journal's file, folders of runs, requests, records."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import errno
 import io
 import json
 import os
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from scheduler import Plan, Task, create_run, list_runs, open_run, point_latest, read_journal, record
-from scheduler.backup import default_backup_dir, make_backup
 from scheduler.errors import (
-    BackupFailed,
     JournalBusy,
     JournalCorrupt,
     JournalUnwritable,
@@ -132,41 +129,6 @@ def test_a_run_that_is_not_there_is_told(tmp_path, monkeypatch, which, data):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RunNotFound, match="give a run folder"):
         find_run(which, None if data is None else Path(data))
-
-
-def test_a_backup_holds_the_records_and_reads_back(run_dir):
-    (run_dir / "live.json").write_text("{}")
-    (run_dir / "results" / "deep").mkdir(parents=True)
-    (run_dir / "results" / "deep" / "noise.json").write_text("[1]")
-    (run_dir / "pixels.h5").write_bytes(b"large")
-    made = make_backup(run_dir, default_backup_dir(run_dir), "1-a", ("*.json", "*.jsonl", "results/**/*"))
-    assert made.file == run_dir.parent.parent / "backup" / "00001" / "1-a.tar.gz"
-    with tarfile.open(made.file) as archive:
-        assert sorted(archive.getnames()) == ["journal.jsonl", "results/deep/noise.json"]
-        member = archive.extractfile("journal.jsonl")
-        assert member is not None
-        assert member.read() == journal_of(run_dir).read_bytes()
-    assert made.files == 2
-
-
-def test_a_backup_that_does_not_read_back_is_no_backup(run_dir, tmp_path, monkeypatch):
-    rename = Path.rename
-
-    def damaging(self: Path, target: Path) -> Path:
-        content = bytearray(self.read_bytes())
-        content[len(content) // 2] ^= 0x55
-        self.write_bytes(content)
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", damaging)
-    with pytest.raises(BackupFailed):
-        make_backup(run_dir, tmp_path / "b", "1-a", ("*.jsonl",))
-
-
-def test_a_backup_refuses_detector_data(run_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr("scheduler.backup.MAX_BYTES", 10)
-    with pytest.raises(BackupFailed, match="take data out of backup_include"):
-        make_backup(run_dir, tmp_path / "b", "1-a", ("*.jsonl",))
 
 
 def test_requests_need_a_running_engine(run_dir):

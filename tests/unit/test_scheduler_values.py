@@ -96,9 +96,9 @@ def test_every_verdict_has_an_exit_code_and_only_pass_has_zero():
 
 def test_the_table_takes_what_toml_gives_and_nothing_else():
     table = SchedulerTable.model_validate(
-        {"backup_dir": "b", "backup_include": ["*.json"], "stop_grace_s": 2}
+        {"backup_to": ["b", "ssh://fat@storage/srv"], "backup_include": ["*.json"], "stop_grace_s": 2}
     )
-    assert table.backup_include == ("*.json",)
+    assert (table.backup_include, table.backup_to) == (("*.json",), ("b", "ssh://fat@storage/srv"))
     with pytest.raises(ValidationError, match="backup_folder"):
         SchedulerTable.model_validate({"backup_folder": "b"})
 
