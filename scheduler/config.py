@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scheduler.notify.config import SlackTable
+from scheduler.notify.config import EmailTable, SlackTable, WebhookTable
 
 
 class SchedulerTable(BaseModel):
@@ -22,6 +22,7 @@ class SchedulerTable(BaseModel):
         "*.jsonl",
         "report.html",
         "results/**/*",
+        "pictures/*",
     )
     """Which files of the run folder go into a backup: glob patterns relative to it. Not for detector data."""
     stop_grace_s: Annotated[float, Field(gt=0, le=600)] = 5.0
@@ -30,3 +31,7 @@ class SchedulerTable(BaseModel):
     """How long a check between tasks may take."""
     slack: SlackTable = SlackTable()
     """Whom to tell on Slack, and where."""
+    email: EmailTable = EmailTable()
+    """Whom to write letters."""
+    webhook: WebhookTable = WebhookTable()
+    """Which program to tell."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 
 from fat.acceptance.display import Display
 from fat.acceptance.finish import finish, finish_if_missed
-from fat.acceptance.slack import slack_listener
+from fat.acceptance.notify import notifiers
 from fat.bench.client import ClockClient, running_bench
 from fat.bench.file import BenchFile, load, parse
 from fat.bench.owned import OwnedBench
@@ -81,6 +81,7 @@ def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = 
     state = open_run(run_dir)
     if not resumable(run_dir):
         finish_if_missed(run_dir)
+        _deliver_left(run_dir, state, json_output=json_output)
         text = f"run {run_dir.name} has ended with {state.verdict}; nothing is left to do"
         typer.echo(json.dumps({"run": run_dir.name, "nothing_left": True}) if json_output else text)
         return 0
@@ -88,6 +89,16 @@ def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = 
     return _carry_out(
         file, run_dir, endpoints=endpoints, json_output=json_output, start_ns=resume_time_ns(run_dir)
     )
+
+
+def _deliver_left(run_dir: Path, state: RunState, *, json_output: bool) -> None:
+    """Send what could not be told while the run was carried out. The bench, and a Slack of its own, is down."""
+    people = notifiers(_file_of(run_dir, state), run_dir, {})
+    if not people.waiting:
+        return
+    for sentence in (*people.silent, *people.waiting, *people.deliver_left(run_dir)):
+        if not json_output:
+            typer.echo(sentence)
 
 
 def _schedule(file: BenchFile, source: str | None) -> Schedule:
@@ -168,17 +179,18 @@ def _running(file: BenchFile, endpoints: Path) -> Place:
 def _run_engine(file: BenchFile, run_dir: Path, place: Place, display: Display) -> Outcome:
     display.say(f"   live page  {place.endpoints['web']}/runs/{run_dir.name}")
     environment = {"endpoints": dict(place.endpoints), "token": place.token}
-    close_slack: Callable[[], str | None]
-    slack, close_slack = slack_listener(file, run_dir, place.endpoints)
-    listeners: list[Listener] = [display, *slack]
+    people = notifiers(file, run_dir, place.endpoints)
+    for sentence in (*people.silent, *people.waiting):
+        display.say(f"   {sentence}")
+    listeners: list[Listener] = [display, *people.listeners]
     with ClockClient(place.endpoints["clock"], "acceptance") as clock:
         engine = Engine(run_dir, None, clock, environment, file.scheduler, listeners, PRELOAD)
         try:
             outcome = engine.run()
         finally:
-            left = close_slack()
-    if left:
-        display.say(f"   {left}")
+            left = people.close()
+    for sentence in left:
+        display.say(f"   {sentence}")
     return outcome
 
 
