@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 import typer
 
 from fat.acceptance.display import Display
@@ -60,6 +62,7 @@ def run_new(
 
     schedule  where the tasks come from instead of the bench file's plan
     """
+    _log_beside_the_output()
     file = load(bench_path)
     planned = _schedule(file, schedule)
     if schedule is not None:
@@ -78,6 +81,7 @@ def planned(bench_path: Path, schedule: str | None = None) -> tuple[Schedule, Pa
 
 def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = False) -> int:
     """Go on with an acceptance run where its journal ends. Returns the exit code; 0 when nothing is left."""
+    _log_beside_the_output()
     state = open_run(run_dir)
     if not resumable(run_dir):
         finish_if_missed(run_dir)
@@ -89,6 +93,11 @@ def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = 
     return _carry_out(
         file, run_dir, endpoints=endpoints, json_output=json_output, start_ns=resume_time_ns(run_dir)
     )
+
+
+def _log_beside_the_output() -> None:
+    """Let what the engine and the notifiers log go to standard error: standard output may be read by programs."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def _deliver_left(run_dir: Path, state: RunState, *, json_output: bool) -> None:
