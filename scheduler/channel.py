@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | → first | `{"job": {...}}` | what to run (`Job`) |
 | ← | `{"note": text}` | for the journal |
+| ← | `{"notify": {"severity", "text", "picture", "title"}}` | for people |
 | ← | `{"progress": [done, total, text]}` | for the display |
 | ← | `{"id": n, "wait": t_ns}` | wait for me; `null` asks the time only |
 | → | `{"id": n, "now": t_ns}` or `{"id": n, "lost": sentence}` | the answer |
@@ -21,6 +22,8 @@ MAX_LINE: Final = 8 << 20
 """Bytes of one message. Outputs are held to an eighth of it."""
 MAX_OUTPUTS: Final = 1 << 20
 MAX_NOTE: Final = 4096
+MAX_NOTICES: Final = 100
+"""What one process may have told people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from scheduler.backup.destination import open_destination
 from scheduler.errors import DestinationRejected
-from scheduler.notify.config import SlackTable
+from scheduler.notify.config import EmailTable, SlackTable, WebhookTable
 
 
 def _address(address: str) -> str:
@@ -40,6 +40,7 @@ class SchedulerTable(BaseModel):
         "*.jsonl",
         "report.html",
         "results/**/*",
+        "pictures/*",
     )
     """Which files of the run folder go into a backup: glob patterns relative to it. Not for detector data."""
     stop_grace_s: Annotated[float, Field(gt=0, le=600)] = 5.0
@@ -48,3 +49,7 @@ class SchedulerTable(BaseModel):
     """How long a check between tasks may take."""
     slack: SlackTable = SlackTable()
     """Whom to tell on Slack, and where."""
+    email: EmailTable = EmailTable()
+    """Whom to write letters."""
+    webhook: WebhookTable = WebhookTable()
+    """Which program to tell."""

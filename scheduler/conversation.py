@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scheduler.channel import Job, Lines, pack
 from scheduler.errors import ClockLost
+from scheduler.notify.notice import Notice, Severity
 
 if TYPE_CHECKING:
     from scheduler.runner import Runner
@@ -27,6 +28,10 @@ class Observer(Protocol):
 
     def note(self, text: str) -> None:
         """The task wrote a sentence for the journal."""
+        ...
+
+    def notify(self, notice: Notice) -> None:
+        """The task has something to tell people."""
         ...
 
     def progress(self, done: float, total: float, text: str) -> None:
@@ -141,6 +146,12 @@ class Conversation:
         if "note" in message:
             if not self._stopped:
                 self._observer.note(str(message["note"]))
+        elif "notify" in message:
+            body = message["notify"]  # also while it is being stopped: cleaning up may have the worst to tell
+            severity = Severity(body["severity"])
+            self._observer.notify(
+                Notice(severity, str(body["text"]), picture=str(body["picture"]), title=str(body["title"]))
+            )
         elif "progress" in message:
             done, total, text = message["progress"]
             self._observer.progress(float(done), float(total), str(text))

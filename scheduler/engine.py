@@ -27,6 +27,7 @@ from scheduler.decide import Finish, Leave, MakeBackup, RunCheck, RunTask, SkipT
 from scheduler.errors import BackupFailed, ClockLost, PlanRejected, RunNotFound
 from scheduler.journal import JOURNAL_NAME, Journal, JournalRecord
 from scheduler.live import LiveFile, Progress, remaining_s
+from scheduler.notify.notice import Notice
 from scheduler.plan import Plan
 from scheduler.runner import Runner
 from scheduler.state import RunState, RunStatus, TaskState, apply, fold, resumable
@@ -190,7 +191,8 @@ class Engine:
 
     def _run_check(self, check: str, before: TaskState) -> None:
         job = self._job("check", check, before, before.attempt + 1)
-        ending = self._runner.run(job, _Watch(self, None), self._settings.check_timeout_s)
+        watch = _Watch(self, None, f"check {check} before {before.task.id}")
+        ending = self._runner.run(job, watch, self._settings.check_timeout_s)
         if ending.stopped:
             return
         found = ending.result or {"ok": False, "text": ending.error}
@@ -199,7 +201,7 @@ class Engine:
     def _run_task(self, task: TaskState) -> None:
         name, attempt = task.task.id, task.attempt + 1
         self._write("task_started", task=name, attempt=attempt)
-        watch = _Watch(self, self._state.tasks[name])
+        watch = _Watch(self, self._state.tasks[name], name)
         watch.progress(0.0, 0.0, "")
         ending = self._runner.run(
             self._job("task", task.task.call, task, attempt), watch, task.task.timeout_s
@@ -316,6 +318,11 @@ class Engine:
         """Journal what a task noted."""
         self._write("task_note", task=task.task.id, text=text)
 
+    def notify(self, by: str, notice: Notice) -> None:
+        """Journal what a task or a check has to tell people; who tells them are listeners."""
+        told = {"text": notice.text, "picture": notice.picture, "title": notice.title}
+        self._write("notification", by=by, severity=str(notice.severity), **told)
+
     def show(self, progress: Progress, *, at_once: bool) -> None:
         """Show progress to all who look."""
         self._live.show(progress, at_once=at_once)
@@ -349,16 +356,20 @@ class Engine:
 
 
 class _Watch:
-    """The engine's ear at a task process. *task* is None for checks, whose words are not kept."""
+    """The engine's ear at a task process. *task* is None for checks, whose notes are not kept; *name* is for people."""
 
-    def __init__(self, engine: Engine, task: TaskState | None) -> None:
-        self._engine, self._task = engine, task
+    def __init__(self, engine: Engine, task: TaskState | None, name: str = "") -> None:
+        self._engine, self._task, self._name = engine, task, name
         self._started_s = time.monotonic()
 
     def note(self, text: str) -> None:
         """To the journal."""
         if self._task is not None:
             self._engine.note(self._task, text)
+
+    def notify(self, notice: Notice) -> None:
+        """To the journal, and from there to people."""
+        self._engine.notify(self._name, notice)
 
     def progress(self, done: float, total: float, text: str) -> None:
         """To the displays."""

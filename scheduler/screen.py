@@ -77,6 +77,9 @@ def line(record: JournalRecord, state: RunState) -> str | None:
             return f"▶ {data['task']}: {state.tasks[data['task']].task.title}"
         case "task_note":
             return f"  {data['task']}: {data['text']}"
+        case "notification":
+            shape = "!" if data["severity"] in ("warning", "critical") else " "
+            return f"{shape} {data['by']}: {data['text']}"
         case "task_finished" | "task_skipped":
             task = state.tasks[data["task"]]
             shape, word, _ = mark(task)

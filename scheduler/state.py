@@ -321,7 +321,8 @@ def _task_moved(state: RunState, record: JournalRecord) -> RunState:
     return moved(state, record.data["task"], record.data["before"])
 
 
-def _request_refused(state: RunState, _record: JournalRecord) -> RunState:
+def _told_only(state: RunState, _record: JournalRecord) -> RunState:
+    """For people; nothing has changed."""
     return state
 
 
@@ -398,7 +399,8 @@ HANDLERS: Final[Mapping[str, Callable[[RunState, JournalRecord], RunState]]] = {
     "task_failed": _task_failed,
     "task_skipped": _task_skipped,
     "task_moved": _task_moved,
-    "request_refused": _request_refused,
+    "request_refused": _told_only,
+    "notification": _told_only,
     "backup_finished": _backup_finished,
     "backup_failed": _backup_failed,
     "backup_pruned": _backup_pruned,

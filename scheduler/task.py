@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from scheduler.notify.notice import Notice, Severity
 from scheduler.verdict import Verdict
 
 
@@ -61,6 +62,10 @@ class Reporter(Protocol):
         """Write a sentence into the journal."""
         ...
 
+    def notify(self, notice: Notice) -> None:
+        """Tell people."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
@@ -89,3 +94,24 @@ class TaskContext:
     def note(self, text: str) -> None:
         """Write a sentence into the journal. It is durable when the engine has read it."""
         self.reporter.note(text)
+
+    def notify(
+        self,
+        text: str,
+        *,
+        severity: Severity | str = Severity.MESSAGE,
+        picture: Path | str | None = None,
+        title: str = "",
+    ) -> None:
+        """Tell people. It goes to the journal first, so it is delivered even if the network or this process dies.
+
+        severity  `message`, `warning`, `critical` or `monitoring`: who gets it (docs/scheduler.md)
+        picture   a file, copied at once to `pictures/` below the run folder
+        title     of the picture; default: its name
+
+        A picture that cannot be read, or is too large, is named in the text instead: telling never breaks a task.
+        After 100 notices of one process the rest is left out. Raises ValueError for a severity that there is not.
+        """
+        self.reporter.notify(
+            Notice(Severity(severity), text, picture="" if picture is None else str(picture), title=title)
+        )

@@ -19,9 +19,11 @@ from types import FrameType
 from typing import Any, Final
 
 from scheduler.calling import call_with, uncallable
-from scheduler.channel import MAX_NOTE, MAX_OUTPUTS, Job, Lines, pack
+from scheduler.channel import MAX_NOTE, MAX_NOTICES, MAX_OUTPUTS, Job, Lines, pack
 from scheduler.errors import ClockLost
 from scheduler.journal import canonical
+from scheduler.notify.notice import Notice
+from scheduler.pictures import keep_picture
 from scheduler.task import CheckResult, TaskContext, TaskResult
 
 PROGRESS_PERIOD_S: Final = 0.1
@@ -100,10 +102,13 @@ class EngineClock:
 
 
 class ChannelReporter:
-    """Sends progress, thinned, and notes."""
+    """Sends progress, thinned, notes, and notices with their pictures."""
 
-    def __init__(self, channel: Channel, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        self._channel = channel
+    def __init__(
+        self, channel: Channel, run_dir: Path, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._channel, self._run_dir = channel, run_dir
+        self._notices = 0
         self._monotonic_s = monotonic_s
         self._next_s = 0.0
 
@@ -117,7 +122,33 @@ class ChannelReporter:
 
     def note(self, text: str) -> None:
         """Send it, cut to MAX_NOTE characters."""
-        self._channel.say({"note": text if len(text) <= MAX_NOTE else f"{text[: MAX_NOTE - 1]}…"})
+        self._channel.say({"note": _cut(text)})
+
+    def notify(self, notice: Notice) -> None:
+        """Send it, its picture kept below the run folder; nothing beyond MAX_NOTICES."""
+        self._notices += 1
+        if self._notices > MAX_NOTICES:
+            return
+        text, picture = notice.text, ""
+        if notice.picture:
+            try:
+                picture = keep_picture(self._run_dir, Path(notice.picture))
+            except (OSError, ValueError) as error:
+                text += f" (its picture {notice.picture} is missing: {error})"
+        if self._notices == MAX_NOTICES:
+            text += f" (the last of {MAX_NOTICES}: more is not told)"
+        title = notice.title or Path(notice.picture).name
+        body = {
+            "severity": str(notice.severity),
+            "text": _cut(text),
+            "picture": picture,
+            "title": _cut(title),
+        }
+        self._channel.say({"notify": body})
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_NOTE else f"{text[: MAX_NOTE - 1]}…"
 
 
 def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
@@ -135,7 +166,7 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
             results=job.results,
             environment=job.environment,
             clock=EngineClock(channel),
-            reporter=ChannelReporter(channel),
+            reporter=ChannelReporter(channel, Path(job.run_dir)),
         )
         returned = call_with(context, job.call, job.positional)
         return {"result": _check(job, returned) if job.kind == "check" else _result(job, returned)}

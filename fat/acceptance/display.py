@@ -74,6 +74,8 @@ class Display:
             self._end(str(data["task"]), "SKIPPED", state, str(data["reason"]))
         elif record.event == "check_finished" and not data["ok"]:
             self.say(_line("ERROR", f"check before {data['before']}: {data['text']}", ""))
+        elif record.event == "notification" and data["severity"] in ("warning", "critical"):
+            self.say(Text(f" ! {data['severity']:<8}{data['by']}: {data['text']}", style="bold magenta"))
         elif record.event == "run_interrupted":
             self.say(_line("ABORTED", f"stopped: {data['reason']}", ""))
 

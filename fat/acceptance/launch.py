@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 import typer
 
 from fat.acceptance.display import Display
 from fat.acceptance.finish import finish, finish_if_missed
-from fat.acceptance.slack import slack_listener
+from fat.acceptance.notify import notifiers
 from fat.bench.client import ClockClient, running_bench
 from fat.bench.file import BenchFile, load, parse
 from fat.bench.owned import OwnedBench
@@ -60,6 +62,7 @@ def run_new(
 
     schedule  where the tasks come from instead of the bench file's plan
     """
+    _log_beside_the_output()
     file = load(bench_path)
     planned = _schedule(file, schedule)
     if schedule is not None:
@@ -78,9 +81,11 @@ def planned(bench_path: Path, schedule: str | None = None) -> tuple[Schedule, Pa
 
 def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = False) -> int:
     """Go on with an acceptance run where its journal ends. Returns the exit code; 0 when nothing is left."""
+    _log_beside_the_output()
     state = open_run(run_dir)
     if not resumable(run_dir):
         finish_if_missed(run_dir)
+        _deliver_left(run_dir, state, json_output=json_output)
         text = f"run {run_dir.name} has ended with {state.verdict}; nothing is left to do"
         typer.echo(json.dumps({"run": run_dir.name, "nothing_left": True}) if json_output else text)
         return 0
@@ -88,6 +93,21 @@ def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = 
     return _carry_out(
         file, run_dir, endpoints=endpoints, json_output=json_output, start_ns=resume_time_ns(run_dir)
     )
+
+
+def _log_beside_the_output() -> None:
+    """Let what the engine and the notifiers log go to standard error: standard output may be read by programs."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
+def _deliver_left(run_dir: Path, state: RunState, *, json_output: bool) -> None:
+    """Send what could not be told while the run was carried out. The bench, and a Slack of its own, is down."""
+    people = notifiers(_file_of(run_dir, state), run_dir, {})
+    if not people.waiting:
+        return
+    for sentence in (*people.silent, *people.waiting, *people.deliver_left(run_dir)):
+        if not json_output:
+            typer.echo(sentence)
 
 
 def _schedule(file: BenchFile, source: str | None) -> Schedule:
@@ -168,17 +188,18 @@ def _running(file: BenchFile, endpoints: Path) -> Place:
 def _run_engine(file: BenchFile, run_dir: Path, place: Place, display: Display) -> Outcome:
     display.say(f"   live page  {place.endpoints['web']}/runs/{run_dir.name}")
     environment = {"endpoints": dict(place.endpoints), "token": place.token}
-    close_slack: Callable[[], str | None]
-    slack, close_slack = slack_listener(file, run_dir, place.endpoints)
-    listeners: list[Listener] = [display, *slack]
+    people = notifiers(file, run_dir, place.endpoints)
+    for sentence in (*people.silent, *people.waiting):
+        display.say(f"   {sentence}")
+    listeners: list[Listener] = [display, *people.listeners]
     with ClockClient(place.endpoints["clock"], "acceptance") as clock:
         engine = Engine(run_dir, None, clock, environment, file.scheduler, listeners, PRELOAD)
         try:
             outcome = engine.run()
         finally:
-            left = close_slack()
-    if left:
-        display.say(f"   {left}")
+            left = people.close()
+    for sentence in left:
+        display.say(f"   {sentence}")
     return outcome
 
 

@@ -1,7 +1,8 @@
-"""The outbox: messages that must not be lost, in a file beside the journal.
+"""The outbox: which messages of a run were delivered, in a file beside the journal.
 
-One JSON object a line, appended and flushed to the disk: a message when it is written, a mark when it was delivered or
-given up. What has no mark goes out, perhaps a second time, when the run is taken up again: at least once.
+The messages themselves are not kept: the journal's records make them again, the same each time. The file holds a mark
+for each that was delivered or refused, one JSON object a line, appended and synchronised to the disk as soon as the
+receiver's server has answered. What has no mark goes out.
 """
 
 from __future__ import annotations
@@ -10,88 +11,91 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any
 
-OUTBOX_NAME: Final = "outbox.jsonl"
-Severity = Literal["message", "warning"]
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingMessage:
-    """One text for one receiver."""
-
-    id: str
-    """The journal record that it tells of, and a number: the same record makes the same message again."""
-    severity: Severity
-    receiver: str
-    text: str
+from scheduler.notify.notice import OutgoingMessage
 
 
 class Outbox:
-    """Messages of one run. Raises nothing for a file that is damaged: a line that cannot be read is left out."""
+    """Messages of one run through one messenger.
 
-    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
-        self._path, self._changed = path, changed
+    A mark that cannot be read is left out: its message goes out again. Where the disk takes no mark, memory keeps it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock = threading.Lock()
         self._waiting: dict[str, OutgoingMessage] = {}
-        self._known: set[str] = set()
-        self.given_up = 0
+        self._settled: set[str] = set()
+        self._roots: dict[str, Mapping[str, str]] = {}
+        self._torn = False
+        self.refused = 0
         self._load()
 
     def _load(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(ValueError, TypeError, KeyError):
+        with contextlib.suppress(OSError):  # better told twice than a run that does not begin
+            content = self.path.read_bytes()
+            self._torn = bool(content) and not content.endswith(b"\n")
+            for line in content.split(b"\n"):
+                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
                     self._apply(json.loads(line))
 
-    def _apply(self, entry: dict[str, Any]) -> None:
-        if "text" in entry:
-            message = OutgoingMessage(**entry)
-            self._known.add(message.id)
-            self._waiting[message.id] = message
-            return
-        self._waiting.pop(entry["done"], None)
-        self.given_up += "why" in entry
+    def _apply(self, mark: dict[str, Any]) -> None:
+        self._settled.add(mark["done"])
+        self.refused += "refused" in mark
+        if "root" in mark:
+            self._roots.setdefault(str(mark["receiver"]), dict(mark["root"]))
 
     def put(self, message: OutgoingMessage) -> None:
-        """Keep a message for delivery, unless it is known already."""
+        """Let a message wait for delivery, unless it was settled or waits already."""
         with self._lock:
-            if message.id in self._known:
-                return
-            self._write(asdict(message))
-            self._known.add(message.id)
-            self._waiting[message.id] = message
-        self._changed()
+            if not self.settled(message):
+                self._waiting.setdefault(message.id, message)
 
-    def next(self) -> OutgoingMessage | None:
-        """The oldest message that waits."""
+    def settled(self, message: OutgoingMessage) -> bool:
+        """Whether it was delivered or refused."""
+        return message.id in self._settled
+
+    def next(self, resting: Container[str]) -> OutgoingMessage | None:
+        """The oldest message that waits, but for these receivers."""
         with self._lock:
-            return next(iter(self._waiting.values()), None)
+            return next((m for m in self._waiting.values() if m.receiver not in resting), None)
 
-    def delivered(self, message: OutgoingMessage) -> None:
+    def root(self, receiver: str) -> Mapping[str, str] | None:
+        """What the first message to this receiver returned, if it returned anything."""
+        return self._roots.get(receiver)
+
+    def delivered(self, message: OutgoingMessage, receipt: Mapping[str, str]) -> None:
         """Mark it; it does not go out again."""
-        self._mark(message, {"done": message.id})
+        mark: dict[str, Any] = {"done": message.id}
+        if receipt and message.receiver not in self._roots:
+            self._roots[message.receiver] = receipt
+            mark |= {"receiver": message.receiver, "root": dict(receipt)}
+        self._settle(message, mark)
 
-    def give_up(self, message: OutgoingMessage, why: str) -> None:
+    def refuse(self, message: OutgoingMessage, why: str) -> None:
         """Mark a message that the receiver's server will never take."""
-        self.given_up += 1
-        self._mark(message, {"done": message.id, "why": why})
-
-    def _mark(self, message: OutgoingMessage, entry: dict[str, Any]) -> None:
-        with self._lock:
-            self._write(entry)
-            self._waiting.pop(message.id, None)
+        self.refused += 1
+        self._settle(message, {"done": message.id, "refused": why, "text": message.notice.plain})
 
     def __len__(self) -> int:
         with self._lock:
             return len(self._waiting)
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        # A full disk must not stop the run: the message then lives in memory only.
-        with contextlib.suppress(OSError), self._path.open("ab") as file:
-            file.write(json.dumps(entry).encode() + b"\n")
-            file.flush()
+    def _settle(self, message: OutgoingMessage, mark: dict[str, Any]) -> None:
+        # Before the lock: whoever puts a message, the engine, must not wait for the disk.
+        with contextlib.suppress(OSError):
+            self._write(json.dumps(mark).encode() + b"\n")
+        with self._lock:
+            self._settled.add(message.id)
+            self._waiting.pop(message.id, None)
+
+    def _write(self, line: bytes) -> None:
+        with self.path.open("ab", buffering=0) as file:
+            # A half line of a writer that was killed must not swallow this one.
+            whole = b"\n" + line if self._torn else line
+            self._torn = True
+            self._torn = file.write(whole) != len(whole)
             os.fsync(file.fileno())

@@ -1,118 +1,107 @@
-"""Messages to Slack through slack_sdk, from a thread that never holds the run up."""
+"""Slack through slack_sdk."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.error import URLError
 
-import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from scheduler.journal import JournalRecord, read_journal
-from scheduler.live import Progress
 from scheduler.notify.config import SlackTable
-from scheduler.notify.outbox import OUTBOX_NAME, Outbox, OutgoingMessage
-from scheduler.notify.wording import say
-from scheduler.state import EMPTY, RunState, apply
+from scheduler.notify.notice import ANSWER_TIMEOUT_S, Later, Notice, OutgoingMessage, Refused, Severity
+from scheduler.notify.retry_after import retry_after_s
 
-FIRST_BACKOFF_S: Final = 0.5
-LONGEST_BACKOFF_S: Final = 30.0
-ANSWER_TIMEOUT_S: Final = 10
-log = structlog.get_logger("scheduler.slack")
+EVERYBODY: Final = "<!channel>"
+"""The form that notifies everybody through the Web API (api.slack.com, formatting text)."""
+NEVER: Final = frozenset(
+    {
+        "invalid_arguments",
+        "invalid_blocks",
+        "message_too_long",
+        "msg_too_long",
+        "no_text",
+        "too_many_attachments",
+    }
+)
+"""Errors of a message as such (api.slack.com, chat.postMessage)."""
+PASSING: Final = frozenset(
+    {"fatal_error", "internal_error", "ratelimited", "rate_limited", "request_timeout", "service_unavailable"}
+)
+"""Errors of Slack itself. All others (`channel_not_found`, `not_in_channel`, `invalid_auth` …) a person can mend."""
 
 
-class SlackNotifier:
-    """A listener of the engine that tells Slack.
+class SlackMessenger:
+    """Posts to one channel, in a thread for each run, and to persons directly."""
 
-    Messages are written to the run's outbox at once and delivered by a thread, in order; trouble is retried with
-    growing pauses. What is left at the end goes out when the run is taken up again.
-    """
+    name = "slack"
 
     def __init__(self, run_dir: Path, table: SlackTable, base_url: str, token: str) -> None:
         self._run_dir, self._table = run_dir, table
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._outbox = Outbox(run_dir / OUTBOX_NAME, self._wake.set)
         # Our own retries: the SDK's would block without a word, and know nothing of an outbox.
-        self._client = WebClient(token, base_url=base_url, timeout=ANSWER_TIMEOUT_S, retry_handlers=[])
-        self._thread = threading.Thread(target=self._deliver, name="slack", daemon=True)
-        self.counters: Counter[str] = Counter()
-        self._catch_up()
-        self._thread.start()
+        self._client = WebClient(token, base_url=base_url, timeout=int(ANSWER_TIMEOUT_S), retry_handlers=[])
 
-    def event(self, record: JournalRecord, state: RunState) -> None:
-        """Put what is to be said of a record into the outbox."""
-        for number, (severity, text) in enumerate(say(record, state)):
-            receivers = (self._table.channel, *(self._table.persons if severity == "warning" else ()))
-            for receiver in receivers:
-                identity = f"{record.seq}.{number}.{receiver}"
-                self._outbox.put(OutgoingMessage(identity, severity, receiver, text))
+    def receivers(self, severity: Severity) -> tuple[str, ...]:
+        """The channel, then persons."""
+        return (self._table.channel, *self._table.persons(severity))
 
-    def progress(self, progress: Progress) -> None:
-        """Progress is for the live page."""
-
-    def _catch_up(self) -> None:
-        """Say what a killed engine wrote into the journal and could not say."""
-        state = EMPTY
-        for record in read_journal(self._run_dir):
-            state = apply(state, record)
-            self.event(record, state)
-
-    def close(self) -> str | None:
-        """Deliver for a while longer, then stop. Returns a sentence when something is left or was refused."""
-        deadline = time.monotonic() + self._table.drain_s
-        while len(self._outbox) and self._thread.is_alive() and time.monotonic() < deadline:
-            self._closing.wait(0.02)
-        self._closing.set()
-        self._wake.set()
-        self._thread.join(ANSWER_TIMEOUT_S + 1)
-        left, refused = len(self._outbox), self._outbox.given_up
-        if left:
-            return f"{left} Slack messages could not be delivered; they wait in {self._run_dir / OUTBOX_NAME}"
-        return f"Slack refused {refused} messages; see {self._run_dir / OUTBOX_NAME}" if refused else None
-
-    def _deliver(self) -> None:
-        pause_s = FIRST_BACKOFF_S
-        while not self._closing.is_set():
-            message = self._outbox.next()
-            if message is None:
-                self._wake.wait()
-                self._wake.clear()
-                continue
-            after_s = self._send(message)
-            if after_s is None:
-                pause_s = FIRST_BACKOFF_S
-                continue
-            self.counters["retries"] += 1
-            self._closing.wait(max(pause_s, after_s))
-            pause_s = min(2 * pause_s, LONGEST_BACKOFF_S)
-
-    def _send(self, message: OutgoingMessage) -> float | None:
-        """Try once. None when the message is settled, else the least pause before the next try, seconds."""
+    def send(self, message: OutgoingMessage, root: Mapping[str, str] | None) -> Mapping[str, str]:
+        """Post it, or upload its picture. Raises Later, Refused."""
         try:
-            self._client.chat_postMessage(channel=message.receiver, text=message.text)
+            return self._post(message, root)
         except SlackApiError as error:
-            return self._judge(message, error)
+            raise _judged(error) from error
         except (SlackClientError, URLError, OSError) as error:
-            log.warning("Slack cannot be reached", reason=str(error))
-            return 0.0
-        self._outbox.delivered(message)
-        self.counters["delivered"] += 1
-        return None
+            raise Later(f"Slack cannot be reached: {error}") from error
 
-    def _judge(self, message: OutgoingMessage, error: SlackApiError) -> float | None:
-        status = int(getattr(error.response, "status_code", 200))
-        if status == 429:
-            headers = error.response.headers or {}
-            return float(headers.get("Retry-After", headers.get("retry-after", 1)))
-        if status >= 500:
-            return 0.0
-        reason = str(error.response.get("error", error))
-        log.warning("Slack refused a message", reason=reason)
-        self._outbox.give_up(message, reason)
-        return None
+    def _post(self, message: OutgoingMessage, root: Mapping[str, str] | None) -> Mapping[str, str]:
+        notice, receiver = message.notice, message.receiver
+        in_channel = receiver == self._table.channel
+        # A mention in a thread does not notify: whoever must wake is called in the channel itself.
+        thread = root["ts"] if root is not None and in_channel and not notice.wake else None
+        text = _formatted(notice, call=in_channel)
+        if notice.picture:
+            picture = self._run_dir / notice.picture
+            if not picture.is_file():
+                text += f"\n(the picture {picture.name} is gone)"
+            elif in_channel:
+                self._client.files_upload_v2(
+                    # Uploads want the channel's id, which the first answer has told, not its name.
+                    channel=root["channel"] if root is not None else receiver,
+                    file=str(picture),
+                    filename=picture.name,
+                    title=notice.title or picture.name,
+                    initial_comment=text,
+                    thread_ts=thread,
+                )
+                return {}
+            else:
+                text += f"\n(a picture is in {self._table.channel})"
+        broadcast = thread is not None and notice.severity is Severity.WARNING and not notice.trace
+        answer = self._client.chat_postMessage(
+            channel=receiver, text=text, thread_ts=thread, reply_broadcast=broadcast or None
+        )
+        return {"ts": str(answer["ts"]), "channel": str(answer["channel"])}
+
+
+def _formatted(notice: Notice, *, call: bool) -> str:
+    """The text in Slack's markup; nothing in it can call anybody (api.slack.com, escaping text)."""
+    text = notice.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if notice.trace:
+        text = f"```{text.replace('```', chr(39) * 3)}```"
+    return f"{EVERYBODY} - {text}" if notice.wake and call else text
+
+
+def _judged(error: SlackApiError) -> Later | Refused:
+    status = int(getattr(error.response, "status_code", 200))
+    if status == 429:
+        headers = {str(key).lower(): value for key, value in (error.response.headers or {}).items()}
+        return Later("Slack asks for patience", retry_after_s(headers.get("retry-after")))
+    if status >= 500:
+        return Later(f"Slack answers HTTP {status}")
+    reason = str(error.response.get("error", error))
+    if reason in NEVER:
+        return Refused(reason)
+    return Later(f"Slack says {reason}", receiver_only=reason not in PASSING)

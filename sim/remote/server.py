@@ -192,7 +192,8 @@ class SlackServer:
             self._workspace.files[str(entry["id"])].title = str(entry.get("title", ""))
         channel = str(arguments.get("channel_id") or arguments.get("channel") or "")
         if channel:
-            await self._post(channel, str(arguments.get("initial_comment", "")), files=ids)
+            thread, comment = arguments.get("thread_ts"), str(arguments.get("initial_comment", ""))
+            await self._post(channel, comment, files=ids, thread_ts=thread)
         return {"ok": True, "files": [{"id": i, "title": self._workspace.files[i].title} for i in ids]}
 
     async def _upload(self, request: Request) -> Response:
