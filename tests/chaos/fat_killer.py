@@ -7,9 +7,9 @@ SHARE SHARES  which of how many shares of the kinds to be killed at, 0 the first
 
 Before the write, in the middle of its bytes, or after it (durable by then), in turn.
 
-A kind is an event and what it tells of: tasks that call the same function, such as the three darks, are one kind; the
-checks, the same before every task, are one kind for each of the three ways to die. With STELLWERK_EVERY_KILL=1 every
-task, and the checks before every task, are a kind of their own.
+A kind is an event and what it tells of. The end of a task, where what it did may be lost, is one kind for each function;
+everything else is the same code for every task, and one kind for each of the three ways to die. With
+STELLWERK_EVERY_KILL=1 every event of every task is a kind of its own.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Kinds:
 
     def __init__(self) -> None:
         self._calls: dict[str, str] = {}
-        self._checked: list[str] = []
+        self._seen: dict[str, list[str]] = {}
 
     def of(self, event: str, data: Mapping[str, Any]) -> str:
         """The kind of a write; the first is the one that makes the run."""
@@ -45,16 +45,17 @@ class Kinds:
         task = str(data.get("task", data.get("before", "")))
         if EVERY or not task:
             return f"{event} {task}".strip()
-        if event != "check_finished":
+        if event == "task_finished":
             return f"{event} {self._calls[task]}"
-        if task not in self._checked:
-            self._checked.append(task)
-        return f"{event} {self._checked.index(task) % 3}"
+        seen = self._seen.setdefault(event, [])
+        if task not in seen:
+            seen.append(task)
+        return f"{event} {seen.index(task) % 3}"
 
 
 def share_of(kind: str, shares: int) -> int:
     """Which of so many shares a kind belongs to."""
-    return zlib.crc32(kind.encode()) % shares
+    return zlib.adler32(kind.encode()) % shares
 
 
 def be_killed_at_new_writes(kills: Path, share: int, shares: int) -> None:
