@@ -7,8 +7,8 @@ SHARE SHARES  which of how many shares of the kinds to be killed at, 0 the first
 
 Before the write, in the middle of its bytes, or after it (durable by then), in turn.
 
-A kind is an event and what it tells of. The end of a task, where what it did may be lost, is one kind for each function;
-everything else is the same code for every task, and one kind for each of the three ways to die. With
+A kind is an event and what it tells of. The end of a task, where what it did may be lost, is one kind for each
+function; everything else is the same code for every task, and one kind for each of the three ways to die. With
 STELLWERK_EVERY_KILL=1 every event of every task is a kind of its own.
 """
 

@@ -414,7 +414,9 @@ def test_bombs_are_refused_before_they_fill_memory_or_disk(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no gzip", gzip.compress(b"no tar" * 200), gzip.compress(b"")[:-4]]
+    "content",
+    [b"", b"no gzip", gzip.compress(b"no tar" * 200), gzip.compress(b"")[:-4]],
+    ids=["nothing", "no gzip", "no tar", "cut"],
 )
 def test_rubbish_is_no_archive(tmp_path, content):
     (tmp_path / "x.tar.gz").write_bytes(content)
