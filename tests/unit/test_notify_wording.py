@@ -148,8 +148,11 @@ def test_every_event_can_be_told_or_not():
         **dict.fromkeys(("error", "traceback", "reason", "by", "text", "why", "request", "file"), "told"),
         **dict.fromkeys(("sha256", "picture", "title"), ""),
     }
+    saved = [("backup_finished", sample | {"to": "there", "file": file}) for file in ("old", "new")]
     for event in HANDLERS:
-        (notices,) = told(tasks, (event, sample))
+        # Only what is there can be pruned.
+        before, files = (saved, ["old"]) if event == "backup_pruned" else ([], 1)
+        *_, notices = told(tasks, *before, (event, sample | {"to": "there", "files": files}))
         assert all(notice.text for notice in notices)
 
 
