@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scheduler.clock import Clock, WallClock
     from scheduler.config import SchedulerTable
-    from scheduler.engine import Engine, Listener, Outcome
+    from scheduler.engine import Engine, Outcome
     from scheduler.errors import SchedulerError
+    from scheduler.folding import resume_time_ns
     from scheduler.journal import JournalRecord, read_journal
+    from scheduler.listening import Listener
     from scheduler.live import Progress, read_live
     from scheduler.plan import Plan, Task
     from scheduler.records import comparable, record
     from scheduler.runs import create_run, list_runs, open_run, point_latest, resumable
-    from scheduler.state import RunState, resume_time_ns
+    from scheduler.state import RunState
     from scheduler.task import CheckResult, TaskContext, TaskResult
     from scheduler.verdict import EXIT_CODES, Verdict, overall
 
@@ -57,14 +59,16 @@ __all__ = [
 _ROOMS = {
     "scheduler.clock": ("Clock", "WallClock"),
     "scheduler.config": ("SchedulerTable",),
-    "scheduler.engine": ("Engine", "Listener", "Outcome"),
+    "scheduler.engine": ("Engine", "Outcome"),
+    "scheduler.listening": ("Listener",),
     "scheduler.errors": ("SchedulerError",),
     "scheduler.journal": ("JournalRecord", "read_journal"),
     "scheduler.live": ("Progress", "read_live"),
     "scheduler.plan": ("Plan", "Task"),
     "scheduler.records": ("comparable", "record"),
     "scheduler.runs": ("create_run", "list_runs", "open_run", "point_latest", "resumable"),
-    "scheduler.state": ("RunState", "resume_time_ns"),
+    "scheduler.folding": ("resume_time_ns",),
+    "scheduler.state": ("RunState",),
     "scheduler.task": ("CheckResult", "TaskContext", "TaskResult"),
     "scheduler.verdict": ("EXIT_CODES", "Verdict", "overall"),
 }

@@ -11,9 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Protocol
-
-import structlog
+from typing import Any, Final
 
 from scheduler import requests, wishes
 from scheduler.backup.making import addresses, make_backup, remove
@@ -25,33 +23,19 @@ from scheduler.config import SchedulerTable
 from scheduler.conversation import POLL_S, Ending
 from scheduler.decide import Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide
 from scheduler.errors import BackupFailed, ClockLost, PlanRejected, RunNotFound
-from scheduler.journal import JOURNAL_NAME, Journal, JournalRecord
-from scheduler.live import LiveFile, Progress, remaining_s
+from scheduler.folding import apply, fold
+from scheduler.journal import JOURNAL_NAME, Journal
+from scheduler.listening import Listener, Listeners
+from scheduler.live import LiveFile, Progress
 from scheduler.notify.notice import Notice
 from scheduler.plan import Plan
 from scheduler.runner import Runner
-from scheduler.state import RunState, RunStatus, TaskState, apply, fold, resumable
+from scheduler.state import RunStatus, TaskState, resumable
 from scheduler.verdict import EXIT_CODES, EXIT_INTERRUPTED, Verdict
 from scheduler.wake import Wake
+from scheduler.watching import Watch
 
 RESOLVE_TIMEOUT_S: Final = 120.0
-log = structlog.get_logger("scheduler.engine")
-
-
-class Listener(Protocol):
-    """Hears what happens, after it is durable. One that raises is logged once and never stops a run.
-
-    Sequence numbers have no gaps: a listener that finds one was not told because of a crash, and may read it up in
-    the journal.
-    """
-
-    def event(self, record: JournalRecord, state: RunState) -> None:
-        """A record was written; *state* is the run after it."""
-        ...
-
-    def progress(self, progress: Progress) -> None:
-        """The running task told how far it is."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +76,7 @@ class Engine:
     ) -> None:
         self._run_dir, self._plan = run_dir, plan
         self._clock, self._environment, self._settings = clock, dict(environment), settings
-        self._listeners = list(listeners)
-        self._complained: set[int] = set()
+        self._listeners = Listeners(listeners)
         self._preload = preload
         self._live = LiveFile(run_dir)
         self._sim_ns = 0
@@ -149,7 +132,7 @@ class Engine:
         """Look every function up, in a child process: its modules are none of the engine's business."""
         calls = calls_of(plan)
         job = Job("resolve", "", str(self._run_dir), "", "", 1, calls, {}, {}, {})
-        ending = self._runner.run(job, _Watch(self, None), RESOLVE_TIMEOUT_S)
+        ending = self._runner.run(job, Watch(self, None), RESOLVE_TIMEOUT_S)
         if ending.stopped:
             return
         if ending.result is None:
@@ -191,7 +174,7 @@ class Engine:
 
     def _run_check(self, check: str, before: TaskState) -> None:
         job = self._job("check", check, before, before.attempt + 1)
-        watch = _Watch(self, None, f"check {check} before {before.task.id}")
+        watch = Watch(self, None, f"check {check} before {before.task.id}")
         ending = self._runner.run(job, watch, self._settings.check_timeout_s)
         if ending.stopped:
             return
@@ -201,7 +184,7 @@ class Engine:
     def _run_task(self, task: TaskState) -> None:
         name, attempt = task.task.id, task.attempt + 1
         self._write("task_started", task=name, attempt=attempt)
-        watch = _Watch(self, self._state.tasks[name], name)
+        watch = Watch(self, self._state.tasks[name], name)
         watch.progress(0.0, 0.0, "")
         ending = self._runner.run(
             self._job("task", task.task.call, task, attempt), watch, task.task.timeout_s
@@ -326,11 +309,7 @@ class Engine:
     def show(self, progress: Progress, *, at_once: bool) -> None:
         """Show progress to all who look."""
         self._live.show(progress, at_once=at_once)
-        for listener in self._listeners:
-            try:
-                listener.progress(progress)
-            except Exception:  # noqa: BLE001 - other people's code: a broken display must not stop a run of days
-                self._complain(listener)
+        self._listeners.show(progress)
 
     @property
     def sim_ns(self) -> int:
@@ -343,56 +322,4 @@ class Engine:
             self._sim_ns = self._clock.now_ns()
         record = self._journal.append(event, data, self._sim_ns)
         self._state = apply(self._state, record)
-        for listener in self._listeners:
-            try:
-                listener.event(record, self._state)
-            except Exception:  # noqa: BLE001 - other people's code: a broken display must not stop a run of days
-                self._complain(listener)
-
-    def _complain(self, listener: Listener) -> None:
-        if id(listener) not in self._complained:
-            self._complained.add(id(listener))
-            log.exception("a listener failed; the run goes on", listener=type(listener).__name__)
-
-
-class _Watch:
-    """The engine's ear at a task process. *task* is None for checks, whose notes are not kept; *name* is for people."""
-
-    def __init__(self, engine: Engine, task: TaskState | None, name: str = "") -> None:
-        self._engine, self._task, self._name = engine, task, name
-        self._started_s = time.monotonic()
-
-    def note(self, text: str) -> None:
-        """To the journal."""
-        if self._task is not None:
-            self._engine.note(self._task, text)
-
-    def notify(self, notice: Notice) -> None:
-        """To the journal, and from there to people."""
-        self._engine.notify(self._name, notice)
-
-    def progress(self, done: float, total: float, text: str) -> None:
-        """To the displays."""
-        if self._task is None:
-            return
-        elapsed_s = time.monotonic() - self._started_s
-        progress = Progress(
-            task=self._task.task.id,
-            attempt=self._task.attempt,
-            done=done,
-            total=total,
-            text=text,
-            elapsed_s=round(elapsed_s, 3),
-            remaining_s=remaining_s(done, total, elapsed_s),
-            at=time.time(),
-            sim_ns=self._engine.sim_ns,
-        )
-        self._engine.show(progress, at_once=total == 0)
-
-    def stop_wanted(self) -> bool:
-        """Ends the task when the run is interrupted."""
-        return self._engine.interruption()
-
-    def hurry(self) -> bool:
-        """A second signal."""
-        return self._engine.hurried()
+        self._listeners.tell(record, self._state)

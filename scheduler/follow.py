@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scheduler.folding import apply
 from scheduler.journal import JOURNAL_NAME, JournalRecord, being_written, read_journal
 from scheduler.live import Progress, read_live
-from scheduler.state import EMPTY, RunState, apply
+from scheduler.state import EMPTY, RunState
 
 PERIOD_S: Final = 0.25
 

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from scheduler.folding import fold
 from scheduler.journal import read_journal
-from scheduler.state import RunState, TaskState, fold
+from scheduler.state import RunState, TaskState
 
 WALL_KEYS: Final = frozenset(
     {

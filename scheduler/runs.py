@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from scheduler.errors import RunExists, RunNotFound
+from scheduler.folding import fold
 from scheduler.journal import JOURNAL_NAME, Journal, read_journal, sync_folder
 from scheduler.plan import Plan
-from scheduler.state import RunState, fold
+from scheduler.state import RunState
 from scheduler.state import resumable as state_resumable
 
 NUMBER: Final = re.compile(r"\d{5}")

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import structlog
 
+from scheduler.folding import apply
 from scheduler.journal import JournalRecord, read_journal
 from scheduler.live import Progress
 from scheduler.notify.delivery import Delivery
 from scheduler.notify.notice import ANSWER_TIMEOUT_S, Messenger, OutgoingMessage
 from scheduler.notify.outbox import Outbox
 from scheduler.notify.wording import say
-from scheduler.state import EMPTY, RunState, apply
+from scheduler.state import EMPTY, RunState
 
 log = structlog.get_logger("scheduler.notify")
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from scheduler.folding import fold
 from scheduler.journal import being_written, read_journal
 from scheduler.live import Progress, read_live
-from scheduler.state import RunState, RunStatus, TaskState, TaskStatus, fold
+from scheduler.state import RunState, RunStatus, TaskState, TaskStatus
 from scheduler.verdict import Verdict
 
 MARKS: Final = {

@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 
 from fat.testing.handles import Faults, Slack
 from scheduler import Plan, SchedulerTable, Task, create_run
+from scheduler.folding import apply, fold
 from scheduler.journal import Journal
 from scheduler.notify.build import Address, notifiers_of
 from scheduler.notify.config import SlackTable
@@ -22,7 +23,6 @@ from scheduler.notify.notice import Later, Notice, OutgoingMessage, Refused, Sev
 from scheduler.notify.notifier import Notifier
 from scheduler.notify.outbox import Outbox
 from scheduler.notify.slack import SlackMessenger
-from scheduler.state import apply, fold
 
 PNG = b"\x89PNG and so on"
 PEOPLE = SlackTable(shifter=("U1",), expert=("U2",), admin=("U1", "U3"), backup_shifter=("U4",))

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from scheduler.backup.seen import superfluous
 from scheduler.decide import Action, Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide
+from scheduler.folding import HANDLERS, apply, fold
 from scheduler.journal import JournalRecord
 from scheduler.plan import Plan, Task
 from scheduler.records import as_record, comparable
-from scheduler.state import HANDLERS, RunStatus, TaskStatus, apply, fold, resumable
+from scheduler.state import RunStatus, TaskStatus, resumable
 from scheduler.verdict import Verdict, overall
 
 TASKS = 4

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from scheduler import Plan, SchedulerTable, Task
+from scheduler.folding import HANDLERS, apply
 from scheduler.journal import JournalRecord
 from scheduler.notify.build import notifiers_of
 from scheduler.notify.config import EmailTable, SlackTable, WebhookTable
@@ -15,7 +16,7 @@ from scheduler.notify.notice import Notice, Severity
 from scheduler.notify.secret import read_secret
 from scheduler.notify.wording import MOST_CHARACTERS, say
 from scheduler.runs import create_run
-from scheduler.state import EMPTY, HANDLERS, apply
+from scheduler.state import EMPTY
 
 STARTED = {"attempt": 1, "host": "h", "pid": 1, "version": "0", "resumed": False, "cut_bytes": 0}
 

@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 from scheduler import JournalRecord, Plan, Progress, Task, create_run, open_run
 from scheduler.commands import app
+from scheduler.folding import fold
 from scheduler.journal import Journal
 from scheduler.requests import Request, take
 from scheduler.screen import duration, headline, screen
-from scheduler.state import RunState, fold
+from scheduler.state import RunState
 
 PLAN = Plan("demo", tuple(Task(f"t{n:02}", f"Task {n}", "m:f") for n in range(30)))
 

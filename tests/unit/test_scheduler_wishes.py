@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from scheduler import JournalRecord, Plan, Task
+from scheduler.folding import fold
 from scheduler.requests import Request
-from scheduler.state import RunState, fold
+from scheduler.state import RunState
 from scheduler.wishes import event, refusal
 
 PLAN = Plan(
