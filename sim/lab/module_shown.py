@@ -19,7 +19,9 @@ def shown_of(board: Module) -> Shown:
             "serial": board.serial,
             "board_c": round(board.true_temperature(now), 3),
             "started": not board.in_bootloader,
-            "channels": [_channel(channel, now) for channel in board.channels if isinstance(channel, Channel)],
+            "channels": [
+                _channel(channel, now) for channel in board.channels if isinstance(channel, Channel)
+            ],
         }
 
     return shown
