@@ -30,8 +30,10 @@ from pipeline.gathering import Gathered
 from pipeline.model import ModuleTrain, TrainClock
 
 # No test asserts on wall time, and a machine may be shared: an example may take as long as it takes.
-settings.register_profile("stellwerk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("stellwerk")
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=50, **PATIENT)
+settings.register_profile("thorough", max_examples=2000, **PATIENT)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 LONG = (
     "test_fat_kill.py",

@@ -7,8 +7,8 @@ SHARE SHARES  which of how many shares of the kinds to be killed at, 0 the first
 
 Before the write, in the middle of its bytes, or after it (durable by then), in turn.
 
-A kind is an event and what it tells of. The end of a task, where what it did may be lost, is one kind for each
-function; everything else is the same code for every task, and one kind for each of the three ways to die. With
+A kind is an event and what it tells of. The end of a task, where what it did may be lost, is one kind for each lengthy
+function and one for all others; its beginning and the backup after it are one for each of the three ways to die. With
 STELLWERK_EVERY_KILL=1 every event of every task is a kind of its own.
 """
 
@@ -29,6 +29,9 @@ from scheduler import list_runs
 from scheduler.journal import Journal
 
 EVERY = os.environ.get("STELLWERK_EVERY_KILL") == "1"
+WAYS = 3
+BY_EVERY_WAY = ("task_started", "backup_finished")
+LENGTHY = ("record_dark", "inject", "record_and_correct", "acquire")
 
 
 class Kinds:
@@ -46,11 +49,13 @@ class Kinds:
         if EVERY or not task:
             return f"{event} {task}".strip()
         if event == "task_finished":
-            return f"{event} {self._calls[task]}"
+            # The lengthy ones each, which lose most; of the others the first.
+            function = self._calls[task].rpartition(":")[2]
+            return f"{event} {function if function in LENGTHY else 'other'}"
         seen = self._seen.setdefault(event, [])
         if task not in seen:
             seen.append(task)
-        return f"{event} {seen.index(task) % 3}"
+        return f"{event} {seen.index(task) % WAYS if event in BY_EVERY_WAY else 0}"
 
 
 def share_of(kind: str, shares: int) -> int:
