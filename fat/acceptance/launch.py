@@ -102,7 +102,10 @@ def _log_beside_the_output() -> None:
 
 def _deliver_left(run_dir: Path, state: RunState, *, json_output: bool) -> None:
     """Send what could not be told while the run was carried out. The bench, and a Slack of its own, is down."""
-    people = notifiers(_file_of(run_dir, state), run_dir, {})
+    try:
+        people = notifiers(_file_of(run_dir, state), run_dir, {})
+    except BenchFileRejected:
+        return  # of another version: a run that has ended needs its bench file for nothing else
     if not people.waiting:
         return
     for sentence in (*people.silent, *people.waiting, *people.deliver_left(run_dir)):

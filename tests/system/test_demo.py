@@ -110,7 +110,8 @@ def test_the_demonstration_passes_within_its_bounds(undisturbed: tuple[Path, int
 def test_the_demonstration_tells_slack(undisturbed: tuple[Path, int]) -> None:
     folder, _ = undisturbed
     told = (folder / "runs/demo/transcripts/slack.txt").read_text()
-    assert "Executing acceptance run" in told
+    assert "Executing demo - time is now: " in told
+    assert "-- Current run: 00001" in told
     assert "All tasks in schedule completed successfully" in told
 
 
