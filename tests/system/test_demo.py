@@ -119,9 +119,7 @@ def test_the_demonstration_leaves_nothing_behind(undisturbed: tuple[Path, int]) 
     assert_nothing_left(undisturbed[0])
 
 
-def test_killed_at_two_instants_the_record_is_the_same(
-    undisturbed: tuple[Path, int], tmp_path: Path
-) -> None:
+def test_killed_at_two_instants_the_record_is_the_same(undisturbed: tuple[Path, int], tmp_path: Path) -> None:
     command = DEMO
     for task, done in (("dark_medium", 5), ("light", 6)):
         with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as run:
