@@ -72,6 +72,7 @@ def _acquire(channel: DigitiserChannel) -> None:
         channel.charge_block(2, _AT)
         channel.charge_block_fixed(2, 10, 20, _AT)
         channel.waveform_record(_AT)
+        channel.waveform_block(2048, _AT)
     channel.arm(_KINDS[0], _AT)
     channel.enable_scaler(1000, 24, _AT)
     channel.scaler_count(SimTime(_AT + 10_000_000))

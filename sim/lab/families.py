@@ -13,7 +13,6 @@ from sim.lab.laser import LASER_FAULTS
 from sim.lab.module_shown import shown_of
 from sim.lab.site import Site
 from sim.lab.table import LabTable
-from sim.lab.warm import warm_up
 
 Parts = Mapping[str, Sequence[FaultSpec]]
 
@@ -47,8 +46,6 @@ def _module_parts(table: LabTable) -> Parts:
 
 def _module_servers(site: Site, table: LabTable) -> Mapping[str, Server]:
     boards = modules.boards(site, table.modules)
-    if boards:
-        warm_up(table.figures)
     for port, board in boards.items():
         site.shown[f"degg.{port}"] = shown_of(board)
     return {
