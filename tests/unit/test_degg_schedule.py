@@ -5,6 +5,7 @@ Origin of the counts: the published generator's output, as the reference of this
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -21,13 +22,23 @@ COUNTS = {
     "measure_hv": 37,
     "dummy_wrapper": 5,
     **dict.fromkeys(
-        "validate_gain stf_ana measure_stf measure_spe measure_scaler measure_gain disable_laser "
-        "analysis_wrapper".split(),
+        [
+            "validate_gain",
+            "stf_ana",
+            "measure_stf",
+            "measure_spe",
+            "measure_scaler",
+            "measure_gain",
+            "disable_laser",
+            "analysis_wrapper",
+        ],
         4,
     ),
-    **dict.fromkeys("run_timing measure_pulsed_waveform measure_linearity manual_input".split(), 3),
+    **dict.fromkeys(["run_timing", "measure_pulsed_waveform", "measure_linearity", "manual_input"], 3),
     "disable_all_lights": 2,
-    **dict.fromkeys("measure_pattern measure_camera measure_baseline_flasher camera_file_checker".split(), 1),
+    **dict.fromkeys(
+        ["measure_pattern", "measure_camera", "measure_baseline_flasher", "camera_file_checker"], 1
+    ),
 }
 
 
@@ -54,7 +65,7 @@ def test_titles_are_unique_and_count_each_kind(no_hv):
 def test_the_freezer_goes_where_it_was_left():
     steps = [section.step.arguments for section in sections() if section.step.task == "dummy_wrapper"]
     assert [step["fcurrent"] for step in steps] == [20, -40, -20, 20, -40]
-    assert all(a["fcurrent"] + a["fdelta"] == b["fcurrent"] for a, b in zip(steps, steps[1:], strict=False))
+    assert all(a["fcurrent"] + a["fdelta"] == b["fcurrent"] for a, b in itertools.pairwise(steps))
 
 
 def test_light_is_off_before_the_cameras_and_before_each_loop_of_a_moving_freezer():
