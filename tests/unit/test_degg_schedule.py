@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 from fat.degg.schedule.build import sections
+from fat.degg.schedule.short import short_sections
 
 COUNTS = {
     "trigger_remote_wrapper": 324,
@@ -86,3 +87,10 @@ def test_light_is_off_before_the_cameras_and_before_each_loop_of_a_moving_freeze
         ):
             seen.append((section.title, lit))
     assert [title for title, was in seen if was] == []
+
+
+def test_the_short_schedule_has_every_kind_of_task_that_asks_nobody():
+    made = short_sections()
+    kinds = {section.step.task for section in made}
+    assert set(COUNTS) - kinds == {"dummy_wrapper", "manual_input", "validate_gain"}
+    assert len({section.title for section in made}) == len(made) < 50
