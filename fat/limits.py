@@ -65,7 +65,9 @@ def load_limits(path: Path) -> dict[str, Limit]:
 
 
 def _limit(table: Mapping[str, Any]) -> Limit:
-    numbers: dict[str, Any] = {key: float(table[key]) for key in ("at_least", "at_most", "equals") if key in table}
+    numbers: dict[str, Any] = {
+        key: float(table[key]) for key in ("at_least", "at_most", "equals") if key in table
+    }
     return Limit(unit=table["unit"], reason=table["reason"], **numbers)
 
 
