@@ -1,0 +1,1 @@
+"""The final acceptance test of optical modules (D-Eggs)."""
