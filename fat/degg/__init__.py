@@ -1,1 +1,1 @@
-"""The final acceptance test of optical modules (D-Eggs)."""
+"""The acceptance test of optical modules (D-Egg): station, measurements, analyses, records."""
