@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fat.degg.analyses.dark_pulses import pulses_of
 from fat.degg.analyses.dark_rate import dark_rate, judged, limits_at
 from fat.degg.analyses.delta_t import by_chance, delta_t
 from fat.degg.analyses.gain_curve import GainPoint, gain_curve, next_volts
 from fat.degg.analyses.high_voltage import read_back, readings
 from fat.degg.analyses.monitoring import board_faults, peak_spread
-from fat.degg.analyses.dark_pulses import pulses_of
 from fat.degg.analyses.spe import height_volts, spe_peak, sure_charge_pc
 
 PEAK_PC = 1.602

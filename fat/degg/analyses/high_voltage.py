@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ON_VOLTS: Final = 1000.0
+LEAST_SET_VOLTS: Final = 500.0
+"""Nothing is set lower while spectra are taken."""
 MOST_VOLTS: Final = 2000.0
 FROM_NOMINAL_VOLTS: Final = 150.0
 MOST_SPREAD: Final = 0.02
