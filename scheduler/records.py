@@ -42,6 +42,8 @@ CSV_COLUMNS: Final = (
     "error",
     "reason",
 )
+CLOCK_KEYS: Final = frozenset({"started_sim_ns", "finished_sim_ns"})
+"""Of a task that takes no part in time: when it runs is a matter of the machine."""
 BACKUP_KEYS: Final = frozenset({"file", "files", "sha256"})
 """An archive holds the journal, whose wall times and attempts differ."""
 
@@ -79,7 +81,7 @@ def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
     keys = WALL_KEYS | {"backups"}
     tasks = [
         {
-            **_without(task, keys),
+            **_without(task, keys if task["timed"] else keys | CLOCK_KEYS),
             "backup": _saved(task["backup"]),
             "artefacts": task["artefacts"]["files"],
             "answers": [_without(answer, WALL_KEYS) for answer in task["answers"]],
@@ -120,6 +122,7 @@ def _task(state: TaskState) -> dict[str, Any]:
         "title": task.title,
         "call": task.call,
         "arguments": dict(task.arguments),
+        "timed": task.timed,
         "status": str(state.status),
         "verdict": str(state.verdict),
         "attempt": state.attempt,
