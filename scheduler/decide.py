@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from scheduler.order import earlier, ready
+from scheduler.plan import Task
 from scheduler.state import RunState, RunStatus, TaskState, TaskStatus, begins_not_before, judged
 from scheduler.verdict import Verdict
 
@@ -54,6 +56,8 @@ class Wait:
 
     until_ns: int | None = None
     """Or the run's clock comes there."""
+    stands: bool = False
+    """Simulated time must not move: a task that takes part in it waits for one that does not, and so takes no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +82,41 @@ def decide(state: RunState) -> Action:
         return Finish(judged(state))
     running = {task.id for task in left if state.tasks[task.id].status is TaskStatus.RUNNING}
     done = state.tasks.keys() - {task.id for task in left}
-    waits = []
-    for task in ready(left, done, running, state.plan.resources):
-        begin_ns = begins_not_before(state, state.tasks[task.id])
-        if begin_ns is None:
-            return _begin(state, state.tasks[task.id])
-        waits.append(begin_ns)
+    may = [state.tasks[task.id] for task in ready(left, done, running, state.plan.resources)]
+    waits = [ns for task in may if (ns := begins_not_before(state, task)) is not None]
+    begin = [task for task in may if begins_not_before(state, task) is None]
+    held_up = _held_up(state, left, running, {task.task.id for task in may})
+    if held_up is not None:
+        before = [task.id for task in left[: left.index(held_up)]]
+        begin = [task for task in begin if not task.task.timed or task.task.id in before]
+    if begin:  # nothing comes between the checks before a task and the task
+        return _begin(state, next((task for task in begin if task.checked), begin[0]))
     if waits or running:
-        return Wait(min(waits, default=None))
+        return Wait(min(waits, default=None), stands=held_up is not None)
     return _begin(state, state.tasks[left[0].id])  # an order by another version: better its order than none
+
+
+def _held_up(
+    state: RunState, left: Sequence[Task], running: Collection[str], may: Collection[str]
+) -> Task | None:
+    """The first task that takes part in time and waits only for some that do not; *may*: what begins anyhow.
+
+    Until it begins time stands, and nothing behind it that takes part in time begins: so it is as if they took none.
+    """
+    untimed = {task.id for task in left if not task.timed}
+    going, gone = set(running), state.tasks.keys() - {task.id for task in left}
+    capacity = state.plan.resources if state.plan else {}
+    while ended := going & untimed:
+        going -= ended
+        gone |= ended
+        left = [task for task in left if task.id not in ended]
+        begin = list(ready(left, gone, going, capacity))
+        for task in begin:
+            known = task.id in may or not task.timed
+            if not known and begins_not_before(state, state.tasks[task.id]) is None:
+                return task
+        going |= {task.id for task in begin if not task.timed}
+    return None
 
 
 def _begin(state: RunState, task: TaskState) -> Action:

@@ -97,6 +97,8 @@ class Engine:
         self._live = LiveFile(run_dir)
         self._nothing_to_do_in: RunState | None = None
         """The state in which it was decided to wait."""
+        self._stands = False
+        """Whether simulated time must not move while it waits."""
         self._running: dict[Conversation, tuple[str, int]] = {}
         """Task and attempt of each that runs."""
         self._checking: tuple[Conversation, str, str, int] | None = None
@@ -202,6 +204,7 @@ class Engine:
 
     def _act(self, action: Action) -> bool:
         """Do what was decided. False when nothing is left to do."""
+        self._stands = False
         match action:
             case Leave():
                 return False
@@ -215,12 +218,16 @@ class Engine:
                 self._begin_check(check, before)
             case RunTask(task):
                 self._begin_task(task)
-            case Wait(until_ns):
+            case Wait(until_ns, stands):
+                self._stands = stands
                 self._wait(until_ns)
         return True
 
     def _begin_check(self, check: str, before: TaskState) -> None:
-        self._book.look_at_clock()
+        if self._running:  # their records would hide when it was begun
+            self._book.write("check_started", check=check, before=before.task.id)
+        else:
+            self._book.look_at_clock()
         watch = self._watch(None, f"check {check} before {before.task.id}")
         limits = Limits(self._settings.check_timeout_s)
         job = self._job("check", check, before)
@@ -248,19 +255,25 @@ class Engine:
 
     def _listen(self) -> None:
         """Let the child processes talk, and write down how they ended."""
-        for conversation, ending in self._board.turn():
+        for conversation, ending in self._board.turn(stands=self._stands):
             if self._checking is not None and self._checking[0] is conversation:
                 _, check, before, begun_ns = self._checking
                 self._checking = None
                 if not ending.stopped:
-                    found = ending.result or {"ok": False, "text": ending.error}
-                    told = {"ok": found["ok"], "text": found["text"], "begun_sim_ns": begun_ns}
+                    found = ending.result or {"ok": False, "text": ending.error, "repaired": ""}
+                    again = not found["ok"] and self._check_again(before)
+                    told = {**found, "retried": again, "begun_sim_ns": begun_ns}
                     self._book.write("check_finished", check=check, before=before, **told)
                 continue
             name, attempt = self._running.pop(conversation)
             self._live.drop(name)
             if not ending.stopped:
                 self._write_ending(name, attempt, ending)
+
+    def _check_again(self, before: str) -> bool:
+        """Whether a check that was not content is to have another look."""
+        state = self._book.state
+        return state.stop is None and state.tasks[before].unwell + 1 < self._settings.check_attempts
 
     def _write_ending(self, name: str, attempt: int, ending: Ending) -> None:
         if ending.result is None:

@@ -89,13 +89,21 @@ def _run_started(state: RunState, record: JournalRecord) -> RunState:
     )
 
 
+def _check_started(state: RunState, record: JournalRecord) -> RunState:
+    """Written only while other tasks run: else the record before tells when it was begun."""
+    return with_task(state, begun(state, state.tasks[record.data["before"]], record.sim_ns))
+
+
 def _check_finished(state: RunState, record: JournalRecord) -> RunState:
     data = record.data
-    seen = CheckSeen(data["ok"], data["text"])
+    before = state.tasks[data["before"]].checks.get(data["check"], CheckSeen(True, ""))
+    seen = CheckSeen(data["ok"], data["text"], data.get("repaired") or before.repaired)
     task = begun(state, state.tasks[data["before"]], data.get("begun_sim_ns", state.settled_sim_ns))
     task = replace(task, checks={**task.checks, data["check"]: seen})
     if seen.ok:
-        return with_task(state, replace(task, checked=(*task.checked, data["check"])))
+        return with_task(state, replace(task, checked=(*task.checked, data["check"]), unwell=0))
+    if data.get("retried", False):
+        return with_task(state, replace(task, unwell=task.unwell + 1))
     return with_task(state, task, stop=Stop(Verdict.ERROR, f"{data['check']}: {seen.text}"))
 
 
@@ -160,6 +168,7 @@ def _run_finished(state: RunState, record: JournalRecord) -> RunState:
 HANDLERS: Final[Mapping[str, Callable[[RunState, JournalRecord], RunState]]] = {
     "run_created": _run_created,
     "run_started": _run_started,
+    "check_started": _check_started,
     "check_finished": _check_finished,
     "task_started": task_started,
     "task_note": task_note,

@@ -15,7 +15,8 @@ from scheduler.verdict import Verdict
 
 def begun(state: RunState, task: TaskState, at_ns: int | None) -> TaskState:
     """The task, with the time at which a resumed run must be to begin it the same way."""
-    if task.begun_sim_ns is not None or state.stop is not None:
+    tried_again = task.begun_sim_ns == task.failed_sim_ns and not task.checked
+    if (task.begun_sim_ns is not None and not tried_again) or state.stop is not None:
         return task
     return replace(task, begun_sim_ns=at_ns)
 
@@ -50,6 +51,7 @@ def task_started(state: RunState, record: JournalRecord) -> RunState:
         started_at=record.at,
         lead_sim_ns=lead_ns,
         checked=(),
+        unwell=0,
     )
     return with_task(state, started, questions=unasked(state, task.task.id))
 

@@ -43,7 +43,7 @@ def job_of(
         parameters=state.plan.parameters if state.plan else {},
         results=_results(state, task),
         environment=environment,
-        **(_of_task(task) if kind == "task" else {}),
+        **(_of_task(task) if kind == "task" else {"failures": task.unwell}),
     )
 
 

@@ -38,6 +38,13 @@ class CheckSeen:
 
     ok: bool
     text: str
+    repaired: str = ""
+    """What it put right, the latest time that it did."""
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        return f"{self.text} (repaired: {self.repaired})" if self.repaired else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,8 @@ class TaskState:
     """The attempt that began at the start, and whose folder of artefacts is in use; those after it went on."""
     checked: tuple[str, ...] = ()
     """Checks that were content before its next attempt."""
+    unwell: int = 0
+    """How often the check that comes next was not content."""
     checks: Mapping[str, CheckSeen] = field(default_factory=dict)
     """What each check found before it, the latest time."""
     saved: Saved = UNSAVED
@@ -252,7 +261,9 @@ def _reopened(task: TaskState, backup_to: tuple[str, ...]) -> TaskState:
     if task.status is TaskStatus.DONE:  # it ended by itself: its next attempt is a new beginning
         kept = task.progress.answers if task.continues else 0
         task = replace(task, answers=task.answers[:kept], failures=(), failed_sim_ns=None)
-    return replace(task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False, checked=())
+    return replace(
+        task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False, checked=(), unwell=0
+    )
 
 
 def to_be_saved(task: TaskState) -> bool:

@@ -58,13 +58,16 @@ class Switchboard:
         self._selector.register(link, conversation.interest)
         return conversation
 
-    def turn(self, timeout_s: float = POLL_S) -> list[tuple[Conversation, Ending]]:
-        """Let everybody talk once, and time go on if all wait for it. Returns who has ended. Raises LauncherLost."""
-        self._waits.turn(busy=any(conversation.busy for conversation in self._held.values()))
+    def turn(self, *, stands: bool = False) -> list[tuple[Conversation, Ending]]:
+        """Let everybody talk once, and time go on if all wait for it and it need not stand.
+
+        Returns who has ended. Raises LauncherLost.
+        """
+        self._waits.turn(lambda: stands or any(conversation.busy for conversation in self._held.values()))
         for conversation in self._held.values():
             if not conversation.deaf:
                 self._selector.modify(conversation.link, conversation.interest)
-        ready = {key.fileobj for key, _ in self._selector.select(timeout_s)}
+        ready = {key.fileobj for key, _ in self._selector.select(POLL_S)}
         if self._wake in ready:
             self._wake.hush()
         for conversation in self._held.values():

@@ -263,7 +263,7 @@ def _result(job: Job, returned: object) -> dict[str, Any]:
 def _check(job: Job, returned: object) -> dict[str, Any]:
     if not isinstance(returned, CheckResult):
         raise TypeError(f"{job.call} returned {type(returned).__name__}; a check returns a CheckResult")
-    return {"ok": returned.ok, "text": returned.text}
+    return {"ok": returned.ok, "text": returned.text, "repaired": returned.repaired}
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -55,21 +55,21 @@ class Waits:
         """Whether they wait."""
         return who in self._waiting
 
-    def turn(self, *, busy: bool) -> None:
-        """Answer what has ended, and wait on. *busy*: somebody who takes part in time works, so that it must stand."""
+    def turn(self, busy: Callable[[], bool]) -> None:
+        """Answer what has ended, and wait on, unless somebody who takes part in time works, so that it must stand."""
         self._collect()
         if not self._waiting:
             self._end()
             return
-        if busy:
+        if busy():  # asked only now: whoever was just answered works again
             self._end()
             self._answer_due()
             return
         first_ns = min(waiting.until_ns for waiting in self._waiting.values())
         if self._outstanding is not None and self._until_ns != first_ns:
-            self._end()
-        if self._outstanding is None and self._waiting:
-            first_ns = min(waiting.until_ns for waiting in self._waiting.values())
+            self._end()  # somebody may have been answered: the next turn waits on
+            return
+        if self._outstanding is None:
             self._until_ns = first_ns
             self._outstanding = self._thread.submit(self._clock.wait_until, first_ns)
             self._outstanding.add_done_callback(lambda _: self._ring())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -94,8 +95,8 @@ class Display:
             self._end(str(data["task"]), verdict, state, str(data.get("error", "")) + again)
         elif record.event == "task_skipped":
             self._end(str(data["task"]), "SKIPPED", state, str(data["reason"]))
-        elif record.event == "check_finished" and not data["ok"]:
-            self.say(_line("ERROR", f"check before {data['before']}: {data['text']}", ""))
+        elif record.event == "check_finished":
+            self._say_check(data)
         elif record.event == "notification" and data["severity"] in ("warning", "critical"):
             self.say(Text(f" ! {data['severity']:<8}{data['by']}: {data['text']}", style="bold magenta"))
         elif record.event == "question_asked" and not self._asks_here:
@@ -124,6 +125,13 @@ class Display:
             self._said = now
             title = self._titles.get(progress.task, progress.task)
             self.say(f"   {title}: {progress.done:.0f} of {progress.total:.0f} {progress.text}")
+
+    def _say_check(self, data: Mapping[str, Any]) -> None:
+        if data.get("repaired"):
+            self.say(Text(f"   check before {data['before']} repaired: {data['repaired']}"))
+        if not data["ok"]:
+            again = "; it is tried again" if data.get("retried") else ""
+            self.say(_line("ERROR", f"check before {data['before']}: {data['text']}{again}", ""))
 
     def _say_answer(self, record: JournalRecord, state: RunState) -> None:
         data = record.data

@@ -141,7 +141,7 @@ def _row(number: int, task: TaskState) -> TaskRow:
         simulated=duration(span),
         attempt=task.attempt,
         notes=task.notes[-6:],
-        checks=tuple((name.rsplit(":", 1)[-1], seen.ok, seen.text) for name, seen in task.checks.items()),
+        checks=tuple((name.rsplit(":", 1)[-1], seen.ok, seen.told) for name, seen in task.checks.items()),
         backup=backup,
         error=task.error or task.reason,
     )

@@ -28,6 +28,7 @@ from scheduler import (
     resume_time_ns,
 )
 from scheduler.journal import Journal
+from scheduler.requests import submit
 
 
 class JumpClock:
@@ -47,13 +48,36 @@ class JumpClock:
         pass
 
 
+class Assent:
+    """Somebody who says yes to every question."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+
+    def event(self, record, state):
+        if record.event == "question_asked":
+            submit(self._run_dir, "answer", by="ada", answer="yes", question=str(record.seq))
+
+    def progress(self, progress):
+        pass
+
+
 PLAN = Plan(
     "toy",
     (
-        Task("warm_up", "Warm up", "scheduler_toy_tasks:measure", {"steps": 3}),
-        Task("dark", "Dark", "scheduler_toy_tasks:measure", {"steps": 5}, backup=True),
+        Task("dark", "Dark", "scheduler_toy_tasks:measure_in_parts", {"steps": 5}, backup=True),
+        Task("analyse", "Analyse", "scheduler_toy_tasks:analyse", beside=True, timed=False),
         Task("flat", "Flat", "scheduler_toy_tasks:measure", {"steps": 2, "verdict": "FAIL"}),
-        Task("bright", "Bright", "scheduler_toy_tasks:measure", {"steps": 7}, backup=True),
+        Task("gate", "Gate", "scheduler.manual:manual_input", {"message": "Go on?"}, after=("analyse",)),
+        Task(
+            "bright",
+            "Bright",
+            "scheduler_toy_tasks:measure",
+            {"steps": 7, "failures": 1},
+            backup=True,
+            retries=1,
+            retry_pause_s=3.0,
+        ),
         Task("lights_off", "Lights off", "scheduler_toy_tasks:measure", {"steps": 1}, always=True),
     ),
     checks=("scheduler_toy_tasks:all_is_well",),
@@ -66,7 +90,8 @@ def carry_out(root: Path) -> None:
     runs = list_runs(root)
     run_dir = runs[0] if runs else create_run(root, PLAN)
     clock = JumpClock(resume_time_ns(run_dir) or 0)
-    Engine(run_dir, None, clock, {}, SchedulerTable(), preload=["scheduler_toy_tasks"]).run()
+    listeners = [Assent(run_dir)]
+    Engine(run_dir, None, clock, {}, SchedulerTable(), listeners, ["scheduler_toy_tasks"]).run()
 
 
 def die_at(write: int, where: str) -> None:
@@ -105,14 +130,16 @@ def in_child(root: Path, *deaths: tuple[int, str]) -> int:
 
 
 def twice_run(run_dir: Path) -> list[str]:
-    """Tasks that were started again after they had finished."""
-    finished: set[str] = set()
+    """Tasks that were started again after they had finished, and questions asked again after they were answered."""
+    over: set[str] = set()
     wrong = []
     for entry in read_journal(run_dir):
-        if entry.event == "task_finished":
-            finished.add(entry.data["task"])
-        if entry.event == "task_started" and entry.data["task"] in finished:
-            wrong.append(entry.data["task"])
+        kind, _, what = entry.event.partition("_")
+        name = f"{kind} {entry.data.get('task')}"
+        if what in ("finished", "answered"):
+            over.add(name)
+        if what in ("started", "asked") and name in over:
+            wrong.append(name)
     return wrong
 
 
