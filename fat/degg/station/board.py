@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fat.degg.station.console import Console
-from fat.degg.station.errors import AnswerMalformed, ModuleRefused, ModuleSilent
+from fat.degg.station.errors import AnswerMalformed, ModuleRefused
 
 UNCONFIGURED: Final = 0xFFFF
 """What `fpgaVersion` says of an FPGA without configuration."""
@@ -37,7 +37,6 @@ SLOW_ADC: Final[Mapping[int, str]] = {
 TEMPERATURE: Final = 7
 CONFIGURE_TIMEOUT_S: Final = 15.0
 SENSOR_TIMEOUT_S: Final = 6.0
-REBOOT_TRIES: Final = 10
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _HEX: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{8,32})\b")
 
@@ -109,15 +108,7 @@ class Board:
 
         between  what to do between two tries (wait on the bench's clock)
         """
-        self.console.say("reboot")
-        for left in reversed(range(REBOOT_TRIES)):
-            try:
-                self.console.do("boot")
-                return
-            except ModuleSilent:
-                if not left:
-                    raise
-                between()
+        self.console.restart(between)
 
     # Slow controls
 
