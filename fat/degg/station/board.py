@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -170,6 +170,11 @@ class Board:
     def disable_hv(self, channel: int) -> None:
         """Switch it off, at once."""
         self.console.do(f"{channel} disableHV")
+
+    def disable_all_hv(self, channels: Sequence[int] = (0, 1)) -> None:
+        """Switch several off, at once."""
+        for channel in channels:
+            self.disable_hv(channel)
 
     def hv_enabled(self, channel: int) -> bool:
         """Whether it is on."""

@@ -146,12 +146,12 @@ class Console:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket = sock
             try:
-                self._begin(sock)
+                self._begin(sock, BOOT_TIMEOUT_S)
             except _Quiet:
                 raise self._gone("connects, but does not answer `boot`") from None
         return self._socket
 
-    def _begin(self, sock: socket.socket, timeout_s: float = BOOT_TIMEOUT_S) -> None:
+    def _begin(self, sock: socket.socket, timeout_s: float) -> None:
         """The beginning of a session, as public clients do it; before it, it is not sure that there is an echo."""
         for command in ("boot", "true setecho disableLogOutput sdrop"):
             self._send(sock, _line(command))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final
 
 import httpx
 
@@ -36,20 +36,6 @@ PICTURE_TIMEOUT_S: Final = 10.0
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_END: Final = b"IEND\xaeB`\x82"
 
-How = Literal["keys", "chamber"]
-
-
-class Freezer(Protocol):
-    """Whoever changes the freezer's set-point."""
-
-    def change(self, current_c: float, delta_c: float, progress: Callable[[int, int], None] = ...) -> float:
-        """From the set-point that it is believed to have, by so much; returns the new one. Raises ValueError."""
-        ...
-
-    def close(self) -> None:
-        """Leave it."""
-        ...
-
 
 def goal_of(current_c: float, delta_c: float) -> float:
     """The new set-point. Raises ValueError when the freezer cannot do it."""
@@ -74,8 +60,12 @@ class FreezerKeys:
         current_c: float,
         delta_c: float,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
+        confirming: Callable[[], None] = lambda: None,
     ) -> float:
-        """Set mode, a press for each 0.1 C, confirm, and wait until the display shows it."""
+        """Set mode, a press for each 0.1 C, confirm, and wait until the display shows it; returns the new set-point.
+
+        confirming  called before the key that makes the change valid: until then it can be begun anew
+        """
         goal = goal_of(current_c, delta_c)
         presses = round(abs(delta_c) / STEP_C)
         key = UP if delta_c > 0 else DOWN
@@ -86,6 +76,7 @@ class FreezerKeys:
             self._hold(key, True, PRESS_S)
             self._hold(key, False, BETWEEN_S)
             progress(done + 1, presses)
+        confirming()
         self._hold(SET, True, CONFIRM_S)
         self._hold(SET, False, SETTLE_S)
         return goal
@@ -114,19 +105,13 @@ class FreezerChamber:
         self._line = TextLine("the freezer's chamber", address)
         self._wait_s = wait_s
 
-    def change(
-        self,
-        current_c: float,
-        delta_c: float,
-        progress: Callable[[int, int], None] = lambda _done, _total: None,
-    ) -> float:
-        """Set and run; reads the set-point back. Raises InstrumentRefused when it is another."""
+    def change(self, current_c: float, delta_c: float) -> float:
+        """Set and run; reads the set-point back and returns it. Raises InstrumentRefused when it is another."""
         goal = goal_of(current_c, delta_c)
         self._say(f"SETP1,{goal:g}")
         self._say("RUNM")
         self._pause()
         is_now = self.set_point()
-        progress(1, 1)
         if abs(is_now - goal) > STEP_C / 2:
             raise InstrumentRefused(self._line.name, f"SETP1,{goal:g}", f"the set-point is {is_now:g} C")
         return goal

@@ -11,6 +11,7 @@ from typing import Any, Final, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fat.degg.records.run_file import RunFile
 from fat.degg.station.freezer import FreezerCamera, FreezerChamber, FreezerKeys
 from fat.degg.station.generator import FunctionGenerator
 from fat.degg.station.humidity import HumiditySensors
@@ -69,7 +70,14 @@ class Station:
 
     @classmethod
     def of(cls, context: TaskContext, serials: Mapping[int, str] | None = None) -> Self:
-        """The laboratory of a task: addresses of its environment, time of its clock."""
+        """The laboratory of a task: addresses of its environment, time of its clock.
+
+        serials  default: the modules of the run file that the plan names, without those on its ignore list; all
+                 modules that there are when it names none
+        """
+        if serials is None and "run_file" in context.parameters:
+            devices = RunFile.open(str(context.parameters["run_file"])).devices()
+            serials = {device.port: device.serial for device in devices if not device.ignored}
         clock = context.clock
 
         def wait_s(seconds: float) -> None:

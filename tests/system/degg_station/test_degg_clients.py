@@ -2,106 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
-from fat.bench.client import ClockClient, ControlClient
-from fat.bench.owned import OwnedBench
 from fat.degg.station import (
-    HV_SETTLING_S,
     ChargeStamps,
     InstrumentRefused,
     MeasurementFailed,
-    Module,
     ModuleRefused,
     ModuleSilent,
     Station,
+    console,
 )
 from fat.degg.station.acquisition import Window, fir_threshold
 from fat.degg.station.board import UNCONFIGURED
 from fat.degg.station.rapcal import ClockRelation, exchange
 
-BENCH = """
-[bench]
-name = "lab"
-seed = 5
-data_dir = "unused"
-
-[sim.clock]
-mode = "skip"
-epoch = 2026-01-01T00:00:00Z
-
-[sim.devices.lab]
-kind = "lab"
-modules = { count = 2, serials = { 5000 = "DEgg2021-3-133" } }
-scpi = { laser_volts = 12.0, laser_on = true }
-"""
 LASER_HZ = 100.0
 
 
-@dataclass
-class Room:
-    """The station, and what a test may know beyond it."""
-
-    station: Station
-    control: ControlClient
-    endpoints: dict[str, Any]
-    truth_folder: Path
-
-    def state(self) -> Any:
-        return httpx.get(f"{self.endpoints['lab.page']}/state").json()
-
-    def truth(self, port: int) -> Any:
-        return json.loads((self.truth_folder / f"degg_{port}.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    folder = tmp_path_factory.mktemp("lab")
-    file = folder / "lab.toml"
-    file.write_text(BENCH)
-    with OwnedBench(file, data_dir=folder / "data", log=folder / "bench.log") as bench:
-        control = ControlClient(bench.endpoints["control"], bench.token)
-
-        def wait_s(seconds: float) -> None:
-            clock.wait_until(clock.now_ns() + round(seconds * 1e9))
-
-        serials = {5000: "DEgg2021-3-133", 5001: "DVT2020-004-0917-0804"}
-        with (
-            ClockClient(bench.endpoints["clock"], "station") as clock,
-            Station(bench.endpoints, wait_s, serials) as station,
-        ):
-            yield Room(station, control, bench.endpoints, folder / "data" / "lab" / "truth")
-        control.close()
-
-
-@pytest.fixture(scope="module")
-def high_voltage(room: Room) -> Room:
-    """Interlocks closed, and each photomultiplier at the voltage of its nominal gain."""
-    station = room.station
-    pair = station.wire_pairs[5000]
-    pair.permit_hv()
-    pair.permit_light()
-
-    def switch_on(module: Module) -> None:
-        for channel in (0, 1):
-            module.set_dac(channel)
-            module.enable_hv(channel)
-            module.set_hv(channel, room.truth(module.port)["channels"][channel]["v0_volts"])
-
-    station.each(list(station.modules.values()), switch_on)
-    station.wait(HV_SETTLING_S)
-    return room
-
-
-def test_who_is_there_and_how_they_are(room: Room) -> None:
+def test_who_is_there_and_how_they_are(room: Any) -> None:
     station = room.station
     modules = list(station.modules.values())
     assert [module.port for module in modules] == [5000, 5001]
@@ -121,7 +44,7 @@ def test_who_is_there_and_how_they_are(room: Room) -> None:
     assert modules[0].flash_files()[-1].name.endswith(".rbf")
 
 
-def test_high_voltage_needs_its_interlock(room: Room) -> None:
+def test_high_voltage_needs_its_interlock(room: Any) -> None:
     module = room.station.modules[5000]
     room.station.wire_pairs[5000].permit_hv(on=False)
     with pytest.raises(MeasurementFailed, match=r"DEgg2021-3-133 \(degg.5000\).*interlock") as failed:
@@ -129,7 +52,7 @@ def test_high_voltage_needs_its_interlock(room: Room) -> None:
     assert isinstance(failed.value.failures[module.name], ModuleRefused)
 
 
-def test_waveforms_and_charge_stamps_of_light(high_voltage: Room) -> None:
+def test_waveforms_and_charge_stamps_of_light(high_voltage: Any) -> None:
     station = high_voltage.station
     module = station.modules[5000]
     for channel, truth in enumerate(high_voltage.truth(5000)["channels"]):
@@ -154,7 +77,7 @@ def test_waveforms_and_charge_stamps_of_light(high_voltage: Room) -> None:
     station.generator.off()
 
 
-def test_the_tabletop_board_sees_the_laser(room: Room) -> None:
+def test_the_tabletop_board_sees_the_laser(room: Any) -> None:
     room.station.generator.pulses(500.0)
     board = room.station.tabletop
     threshold = round(board.baseline(0)) + 2000
@@ -164,7 +87,7 @@ def test_the_tabletop_board_sees_the_laser(room: Room) -> None:
     assert not room.station.generator.is_on()
 
 
-def test_channels_without_events_come_back_short_and_at_once(high_voltage: Room) -> None:
+def test_channels_without_events_come_back_short_and_at_once(high_voltage: Any) -> None:
     module = high_voltage.station.modules[5001]
     assert {ch: len(w) for ch, w in module.waveforms(50, thresholds=[16000, 16000]).items()} == {0: 0, 1: 0}
     stamps = module.charge_stamps(50, thresholds=[16000, 16000], patience_s=0.3)
@@ -172,7 +95,7 @@ def test_channels_without_events_come_back_short_and_at_once(high_voltage: Room)
     assert module.fpga_version() == 272  # and the console works on
 
 
-def test_scalers_count_together(high_voltage: Room) -> None:
+def test_scalers_count_together(high_voltage: Any) -> None:
     station = high_voltage.station
     quarter = fir_threshold(0.25 * 3.5e-3 / 0.075e-3)
     thresholds = {module: {0: quarter, 1: quarter} for module in station.modules.values()}
@@ -187,7 +110,7 @@ def test_scalers_count_together(high_voltage: Room) -> None:
             assert 0.5 * expected < row.mean() < 2.0 * expected
 
 
-def test_flasher_and_cameras(high_voltage: Room) -> None:
+def test_flasher_and_cameras(high_voltage: Any) -> None:
     module = high_voltage.station.modules[5000]
     module.flash(0x001, 0x5800)
     fixed = {"trigger": "external", "window": Window(135, 160, fixed=True), "samples": 256}
@@ -204,7 +127,7 @@ def test_flasher_and_cameras(high_voltage: Room) -> None:
         module.console.do("3 initCamera")
 
 
-def test_clocks_of_module_and_hub(room: Room) -> None:
+def test_clocks_of_module_and_hub(room: Any) -> None:
     station = room.station
     module = station.modules[5001]
     pair, address = station.wire_pair_of(module)
@@ -220,7 +143,7 @@ def test_clocks_of_module_and_hub(room: Room) -> None:
     assert snapshot.unix_s >= 1767225600
 
 
-def test_instruments_around(room: Room) -> None:
+def test_instruments_around(room: Any) -> None:
     station, state = room.station, room.state()
     found = station.thermometer.read()
     assert sorted(found) == [1, 2, 3, 4]
@@ -236,7 +159,7 @@ def test_instruments_around(room: Room) -> None:
     assert state["light"]["wheels"][0]["strength"] == station.wheels.wheels[0].strength()
 
 
-def test_the_freezer_by_keys_and_by_its_chamber(room: Room, tmp_path: Path) -> None:
+def test_the_freezer_by_keys_and_by_its_chamber(room: Any, tmp_path: Path) -> None:
     station = room.station
     before = station.freezer_chamber.set_point()
     assert station.freezer_keys.change(before, -1.5) == before - 1.5
@@ -248,7 +171,8 @@ def test_the_freezer_by_keys_and_by_its_chamber(room: Room, tmp_path: Path) -> N
         station.freezer_keys.change(20, -80)
 
 
-def test_a_module_that_reboots_and_one_that_is_silent(room: Room) -> None:
+def test_a_module_that_reboots_and_one_that_is_silent(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "BOOT_TIMEOUT_S", 0.3)
     station = room.station
     module = station.modules[5001]
     module.reboot()
@@ -257,6 +181,7 @@ def test_a_module_that_reboots_and_one_that_is_silent(room: Room) -> None:
         module.slow_adc_all()
     module.configure_fpga(module.flash_files()[-1].name)
     assert module.fpga_version() == 272
+    module.close()
     station.wire_pairs[5000].mainboards(on=False, device=1)
     silent = Station(room.endpoints, station.wait, {5001: "DVT2020-004-0917-0804"}).modules[5001]
     with pytest.raises(ModuleSilent, match=r"DVT2020-004-0917-0804 \(degg.5001\) at tcp://.*powered"):
@@ -264,7 +189,7 @@ def test_a_module_that_reboots_and_one_that_is_silent(room: Room) -> None:
     station.wire_pairs[5000].mainboards(on=True, device=1)
 
 
-def test_bench_time_passes_on_the_main_thread_only(room: Room) -> None:
+def test_bench_time_passes_on_the_main_thread_only(room: Any) -> None:
     modules = list(room.station.modules.values())
     with pytest.raises(MeasurementFailed, match="main thread"):
         Station(room.endpoints, room.station.wait).each(
