@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from fat.bench.client import ControlClient
 from fat.bench.owned import OwnedBench
+from fat.cli import main
 from fat.degg.records import RunFile
 from fat.testing.small_bench import write_bench_file
 from scheduler import open_run
@@ -62,10 +65,17 @@ class Laboratory:
         )  # fmt: skip
 
     def call(self, *words: object, code: int = 0) -> str:
-        process = self.start(*words)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == code, out + err
-        return out + err
+        """The command in this process: a tenth of the time of one of its own."""
+        said = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(said):
+            patch.setattr(sys, "argv", ["stellwerk", "fat", *map(str, words)])
+            patch.syspath_prepend(HERE)
+            patch.chdir(self.folder)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        # Without an exit code of its own, click ends with 0.
+        assert (ended.value.code or 0) == code, said.getvalue()
+        return said.getvalue()
 
     def new_run(self, *words: object, code: int = 0, **ports: Any) -> str:
         ports = {"5000": "out", "5001": "out", "10007": "out"} | ports
