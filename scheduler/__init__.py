@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scheduler.live import Progress, read_live
     from scheduler.plan import Plan, Task
     from scheduler.records import comparable, record
-    from scheduler.runs import create_run, list_runs, open_run, point_latest, resumable
+    from scheduler.runs import create_run, list_runs, open_run, open_runs, point_latest, resumable
     from scheduler.state import RunState
     from scheduler.task import CheckResult, TaskContext, TaskResult
     from scheduler.verdict import EXIT_CODES, Verdict, overall
@@ -47,6 +47,7 @@ __all__ = [
     "create_run",
     "list_runs",
     "open_run",
+    "open_runs",
     "overall",
     "point_latest",
     "read_journal",
@@ -66,7 +67,7 @@ _ROOMS = {
     "scheduler.live": ("Progress", "read_live"),
     "scheduler.plan": ("Plan", "Task"),
     "scheduler.records": ("comparable", "record"),
-    "scheduler.runs": ("create_run", "list_runs", "open_run", "point_latest", "resumable"),
+    "scheduler.runs": ("create_run", "list_runs", "open_run", "open_runs", "point_latest", "resumable"),
     "scheduler.folding": ("resume_time_ns",),
     "scheduler.state": ("RunState",),
     "scheduler.task": ("CheckResult", "TaskContext", "TaskResult"),

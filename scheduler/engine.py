@@ -24,7 +24,7 @@ from scheduler.conversation import POLL_S, Ending
 from scheduler.decide import Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide
 from scheduler.errors import BackupFailed, ClockLost, PlanRejected, RunNotFound
 from scheduler.folding import apply, fold
-from scheduler.journal import JOURNAL_NAME, Journal
+from scheduler.journal import Journal
 from scheduler.listening import Listener, Listeners
 from scheduler.live import LiveFile, Progress
 from scheduler.notify.notice import Notice
@@ -91,11 +91,8 @@ class Engine:
         Raises JournalError, LauncherLost, and PlanRejected (before anything has started) when the plan differs from
         the run's, or names functions that cannot be found.
         """
-        path = self._run_dir / JOURNAL_NAME
-        if not path.is_file():
-            raise RunNotFound(self._run_dir, "make one with create_run")
         with ExitStack() as stack:
-            self._journal = stack.enter_context(Journal(path))
+            self._journal = stack.enter_context(Journal(self._run_dir))
             self._state = fold(self._journal.records)
             plan = self._demand_plan()
             if not resumable(self._state):
@@ -148,7 +145,6 @@ class Engine:
             pid=os.getpid(),
             version=version("stellwerk"),
             resumed=self._state.attempt > 0,
-            cut_bytes=self._journal.cut_bytes,
             backup_to=addresses(self._settings.backup_to, self._run_dir),
         )
 

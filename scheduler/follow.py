@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from scheduler.folding import apply
-from scheduler.journal import JOURNAL_NAME, JournalRecord, being_written, read_journal
+from scheduler.journal import JournalReader, JournalRecord, being_written
 from scheduler.live import Progress, read_live
 from scheduler.state import EMPTY, RunState
 
@@ -28,27 +28,39 @@ class Look:
     """Whether an engine is carrying the run out."""
 
 
-def follow(run_dir: Path) -> Iterator[Look]:
-    """Look at a run again and again, until nobody carries it out. Raises RunNotFound, JournalCorrupt."""
-    state, size = EMPTY, -1  # no file has that size: the first look always reads
-    pause = threading.Event()
-    while True:
-        alive = being_written(run_dir)  # before reading: what a dying engine wrote last is then seen
+class Follower:
+    """Looks at a run again and again; reads and folds what is new. Close it, or use `follow`."""
+
+    def __init__(self, run_dir: Path) -> None:
+        """Raises RunNotFound, JournalError."""
+        self._run_dir = run_dir
+        self._reader = JournalReader(run_dir)
+        self._state = EMPTY
+
+    def look(self) -> Look:
+        """One look. Raises JournalCorrupt, JournalUnreachable."""
+        alive = being_written(self._run_dir)  # before reading: what a dying engine wrote last is then seen
         news = []
-        grown = _size(run_dir)
-        if grown != size:
-            size = grown
-            for record in read_journal(run_dir)[state.seq :]:
-                state = apply(state, record)
-                news.append((record, state))
-        yield Look(tuple(news), state, read_live(run_dir) if alive else None, alive)
-        if not alive:
-            return
-        pause.wait(PERIOD_S)
+        for record in self._reader.news():
+            self._state = apply(self._state, record)
+            news.append((record, self._state))
+        return Look(tuple(news), self._state, read_live(self._run_dir) if alive else None, alive)
+
+    def close(self) -> None:
+        """Let the journal go."""
+        self._reader.close()
 
 
-def _size(run_dir: Path) -> int:
+def follow(run_dir: Path) -> Iterator[Look]:
+    """Look at a run four times a second, until nobody carries it out. Raises RunNotFound, JournalError."""
+    follower = Follower(run_dir)
+    pause = threading.Event()
     try:
-        return (run_dir / JOURNAL_NAME).stat().st_size
-    except FileNotFoundError:
-        return 0
+        while True:
+            look = follower.look()
+            yield look
+            if not look.alive:
+                return
+            pause.wait(PERIOD_S)
+    finally:
+        follower.close()
