@@ -29,7 +29,7 @@ class Look:
 
 
 class Follower:
-    """Looks at a run again and again; reads and folds what is new. Close it, or use `follow`."""
+    """Looks at one run again and again; each look reads and folds what is new. Close it when you are done."""
 
     def __init__(self, run_dir: Path) -> None:
         """Raises RunNotFound, JournalError."""

@@ -335,7 +335,7 @@ def test_abort_ends_a_pause(tmp_path):
 
 def test_requests_to_a_dead_engine_are_not_for_the_next(tmp_path):
     run_dir = run_of(tmp_path, task("a", "passes"))
-    with Journal(run_dir / "journal.jsonl"):
+    with Journal(run_dir):
         submit(run_dir, "abort")
     assert carry_out(run_dir).exit_code == 0
 
@@ -367,7 +367,7 @@ def test_another_plan_is_refused(tmp_path):
 def test_two_engines_never_write_one_journal(tmp_path, monkeypatch):
     monkeypatch.setattr("scheduler.journal.LOCK_PATIENCE_S", 0.05)
     run_dir = run_of(tmp_path, task("a", "passes"))
-    with Journal(run_dir / "journal.jsonl"), pytest.raises(JournalBusy, match="another engine"):
+    with Journal(run_dir), pytest.raises(JournalBusy, match="another engine"):
         carry_out(run_dir)
 
 

@@ -134,7 +134,8 @@ class SqliteStore:
             raise JournalCorrupt(self._path, " ".join(str(found[0]).split()))
 
     def _pragma(self, text: str) -> list[Any]:
-        return list(self._connection.exec_driver_sql(f"PRAGMA {text}"))
+        result = self._connection.exec_driver_sql(f"PRAGMA {text}")
+        return list(result) if result.returns_rows else []
 
     def _take_back(self) -> None:
         driver: Any = self._connection.connection.driver_connection
