@@ -50,7 +50,7 @@ def create_file(path: Path) -> None:
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             connection.exec_driver_sql("PRAGMA synchronous=FULL")
-            for statement in _statements(engine):
+            for statement in ("BEGIN", *_statements(engine), "COMMIT"):
                 connection.exec_driver_sql(statement)
     except SQLAlchemyError as error:
         raise JournalUnwritable(str(path), reason_of(error)) from error
