@@ -1,4 +1,4 @@
-"""Lets power fail after every call that wrote a run's journal, and looks at what is left. Used by test_scheduler_power.py.
+"""Lets power fail after every call that wrote a run's journal, and looks at what is left, for test_scheduler_power.py.
 
 python power_failures.py ROOT LOG [ENOUGH]
 

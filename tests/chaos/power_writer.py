@@ -41,7 +41,7 @@ def meet_a_full_disk(root: Path, run_dir: Path) -> None:
             try:
                 journal.append("task_note", note, 2)
             except JournalUnwritable as error:
-                print(error)
+                sys.stdout.write(f"{error}\n")
         told = journal.records[:]
         assert read_journal(run_dir) == told
         (root / "FULL_DISK").unlink()

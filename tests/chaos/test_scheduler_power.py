@@ -1,4 +1,4 @@
-"""Power that fails, and a disk that is full, under a run's journal: nothing acknowledged is lost, nothing is invented."""
+"""Power that fails, and a full disk, under a run's journal: nothing acknowledged is lost, nothing is invented."""
 
 from __future__ import annotations
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,13 +84,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_dir
 
 
-@pytest.fixture
-def copy(written: Path) -> Iterator[Path]:
-    """Of its own, because hypothesis writes into it for every example."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(shutil.copytree(written, Path(folder) / "run"))
-
-
 class TestFile:
     """Of SQLite; it has tens of kilobytes on several pages."""
 
@@ -107,8 +98,7 @@ class TestFile:
             (Path(folder) / "journal.sqlite").write_bytes(content)
             try:
                 found = read_journal(Path(folder))
-            except JournalCorrupt as error:
-                assert str(error).startswith(f"{folder}/journal.sqlite")
+            except JournalCorrupt:
                 return
         assert found == read_journal(written), f"byte {at}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 import os
@@ -11,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import Plan, Task, create_run, list_runs, open_run, point_latest, read_journal, record
+from scheduler import Plan, Task, create_run, list_runs, open_run, point_latest, record
 from scheduler.errors import (
     JournalBusy,
-    JournalCorrupt,
-    JournalUnwritable,
     NotRunning,
     RunNotFound,
 )

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Engine, NullPool, create_engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
-from scheduler.errors import JournalCorrupt, JournalUnwritable
+from scheduler.errors import JournalBusy, JournalCorrupt, JournalUnwritable
 from scheduler.journal.record import JournalRecord, Row
 from scheduler.journal.sql.store import (
     TABLE_NAME,
@@ -31,6 +31,8 @@ from scheduler.journal.sql.store import (
 TABLE: Final = make_table(runs=False)
 BUSY_S: Final = 30.0
 """How long a write waits for others that clean the log up; that takes milliseconds."""
+TROUBLE: Final = (SQLAlchemyError, UnicodeDecodeError)
+"""What a damaged file leads to; text that is none comes from the driver as it is."""
 ONLY_APPENDED: Final = "a journal is only appended to"
 TRIGGERS: Final = (
     f"CREATE TRIGGER journal_never_changes BEFORE UPDATE ON {TABLE_NAME} "
@@ -68,16 +70,13 @@ class SqliteStore:
     def __init__(self, path: Path, *, write: bool) -> None:
         self._path = path
         self._engine = _engine(path, "rw" if write else _mode_of_reading(path))
+        self._connection: Connection | None = None
         try:
             self._connection = self._engine.connect()
-        except SQLAlchemyError as error:
-            self._engine.dispose()
-            raise self._trouble(error, write=write) from error
-        try:
             self._prepare(write)
-        except SQLAlchemyError as error:
+        except TROUBLE as error:
             self.close()
-            raise self._trouble(error, write=write) from error
+            raise self._told(error, write=write) from error
         except BaseException:
             self.close()
             raise
@@ -88,11 +87,15 @@ class SqliteStore:
 
     def append_all(self, rows: Sequence[Row]) -> None:
         """Add rows durably, all or none."""
+        connection = self._held
         try:
             # A statement alone is a transaction, but many rows may be many statements.
-            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
-            insert_rows(self._connection, TABLE, {}, rows)
-            self._connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            insert_rows(connection, TABLE, {}, rows)
+            connection.exec_driver_sql("COMMIT")
+        except IntegrityError as error:
+            self._take_back()
+            raise JournalBusy(str(self._path)) from error
         except SQLAlchemyError as error:
             self._take_back()
             raise JournalUnwritable(str(self._path), reason_of(error)) from error
@@ -102,15 +105,22 @@ class SqliteStore:
         try:
             if after == 0:
                 self._demand_whole()
-            rows = select_rows(self._connection, TABLE, {}, after)
-        except SQLAlchemyError as error:
-            raise self._trouble(error, write=False) from error
+            rows = select_rows(self._held, TABLE, {}, after)
+        except TROUBLE as error:
+            raise self._told(error, write=False) from error
         return as_records(rows, self._path, after)
 
     def close(self) -> None:
         """The last one to close tidies up: the file is then all there is."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         self._engine.dispose()
+
+    @property
+    def _held(self) -> Connection:
+        assert self._connection is not None, "the journal was closed"
+        return self._connection
 
     def _prepare(self, write: bool) -> None:
         self._demand_tables()
@@ -123,7 +133,7 @@ class SqliteStore:
     def _demand_tables(self) -> None:
         """Exactly ours: a file from other hands may hold triggers and views that compute for ever."""
         query = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid"
-        found = [row[0] for row in self._connection.exec_driver_sql(query)]
+        found = [row[0] for row in self._held.exec_driver_sql(query)]
         if found != _statements(self._engine):
             raise JournalCorrupt(self._path, "its tables are not those of a journal")
 
@@ -134,18 +144,24 @@ class SqliteStore:
             raise JournalCorrupt(self._path, " ".join(str(found[0]).split()))
 
     def _pragma(self, text: str) -> list[Any]:
-        result = self._connection.exec_driver_sql(f"PRAGMA {text}")
+        result = self._held.exec_driver_sql(f"PRAGMA {text}")
         return list(result) if result.returns_rows else []
 
     def _take_back(self) -> None:
-        driver: Any = self._connection.connection.driver_connection
+        driver: Any = self._held.connection.driver_connection
         if driver.in_transaction:
             driver.rollback()
 
-    def _trouble(self, error: SQLAlchemyError, *, write: bool) -> JournalCorrupt | JournalUnwritable:
+    def _told(self, error: Exception, *, write: bool) -> JournalCorrupt | JournalUnwritable:
         code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
-        refused = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY)
-        if write and code in (*refused, sqlite3.SQLITE_PERM):
+        refused = (
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_PERM,
+            sqlite3.SQLITE_READONLY,
+        )
+        if write and code in refused:
             return JournalUnwritable(str(self._path), reason_of(error))
         return JournalCorrupt(self._path, reason_of(error))
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from scheduler.errors import JournalCorrupt
 from scheduler.journal.record import JournalRecord, Row, from_row
@@ -92,7 +92,7 @@ def as_records(rows: Sequence[Row], where: Path | str, after: int) -> list[Journ
     return records
 
 
-def reason_of(error: SQLAlchemyError | ValueError) -> str:
+def reason_of(error: Exception) -> str:
     """What a database says, in one line."""
     said: Any = error.orig if isinstance(error, DBAPIError) else error
     return " ".join(str(said).split()) or type(said).__name__
