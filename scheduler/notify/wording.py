@@ -115,6 +115,9 @@ def _condensed(state: RunState) -> Iterator[str]:
 
 def _failure(record: JournalRecord, state: RunState) -> Iterator[Notice]:
     task = record.data["task"]
+    if record.data.get("retried"):
+        yield _warning(f"{_named(state, task)} failed and is tried again: {record.data['error']}")
+        return
     if task in state.tasks and state.tasks[task].task.always:
         # What cleans up did not: lamps and voltages may still be on.
         yield Notice(Severity.CRITICAL, _cut(f"{_named(state, task)} could not clean up"), wake=True)
