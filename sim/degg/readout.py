@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sim.degg.clock import DomClock
 from sim.degg.digitiser.block import Block
@@ -175,26 +172,29 @@ class Readout:
         self, armed: Sequence[int], count: int, stamps: Stamps, now: SimTime, until: SimTime
     ) -> Block:
         taken, last, too_late = bytearray(), 0, self._clock.ticks(until)
-        taken_of, ended = dict.fromkeys(armed, 0), set[int]()
-        while (missing := count - len(taken) // STAMP_BYTES) > 0:
+        taken_of, at = dict.fromkeys(armed, 0), dict.fromkeys(armed, 0)
+        ended: set[int] = set()
+        while len(taken) < count * STAMP_BYTES:
             for ch in armed:
                 left = self._settings[ch].left
-                if not left and ch not in ended:
+                if at[ch] >= len(left) and ch not in ended:
                     block = stamps(self._channels[ch], max(BATCH, taken_of[ch]))
                     left += block.data
                     if not block.complete:
                         ended.add(ch)
-            waiting = {ch: bytes(self._settings[ch].left) for ch in armed}
-            chosen = _first(waiting, [ch for ch in armed if ch not in ended], missing, too_late)
-            if not chosen.size:
+            heads = [
+                (_ticks(self._settings[ch].left, at[ch]), ch)
+                for ch in armed
+                if at[ch] < len(self._settings[ch].left)
+            ]
+            if not heads or min(heads)[0] > too_late:
                 break
-            last = int(chosen["tick"][-1])
-            records = [np.frombuffer(waiting[ch], _STAMP) for ch in armed]
-            taken += np.concatenate(records)[chosen["row"]].tobytes()
-            for number, ch in enumerate(armed):
-                of_channel = int(np.count_nonzero(chosen["channel"] == number))
-                taken_of[ch] += of_channel
-                del self._settings[ch].left[: of_channel * STAMP_BYTES]
+            last, ch = min(heads)
+            taken += self._settings[ch].left[at[ch] : at[ch] + STAMP_BYTES]
+            at[ch] += STAMP_BYTES
+            taken_of[ch] += 1
+        for ch in armed:
+            del self._settings[ch].left[: at[ch]]
         ready_at = max(now, self._clock.at(last)) if taken else now
         return Block(bytes(taken), ready_at, len(taken) == count * STAMP_BYTES)
 
@@ -256,43 +256,6 @@ def _length(n_bytes: int) -> int:
     return n_bytes
 
 
-def _first(
-    waiting: Mapping[int, bytes], going_on: Sequence[int], most: int, too_late: int
-) -> NDArray[np.void]:
-    """The next stamps in the order of time: (tick, channel's number, row in all that wait), at most *most*.
-
-    Only up to where the first channel that goes on has none left: what it sends next may come before others.
-    """
-    parts = []
-    row = 0
-    for number, data in enumerate(waiting.values()):
-        stamps = np.frombuffer(data, _STAMP)
-        part = np.empty(stamps.size, [("tick", "i8"), ("channel", "i8"), ("row", "i8")])
-        part["tick"] = _ticks(stamps)
-        part["channel"], part["row"] = number, np.arange(row, row + stamps.size)
-        row += stamps.size
-        parts.append(part)
-    ends = [
-        (int(part["tick"][-1]), number)
-        for number, (ch, part) in enumerate(zip(waiting, parts, strict=True))
-        if ch in going_on
-    ]
-    merged = np.concatenate(parts)
-    merged = merged[np.lexsort((merged["channel"], merged["tick"]))]
-    if ends:
-        tick, number = min(ends)
-        earlier = merged["tick"] < tick
-        merged = merged[earlier | ((merged["tick"] == tick) & (merged["channel"] <= number))]
-    return merged[merged["tick"] <= too_late][:most]
-
-
-_STAMP: Final = np.dtype(
-    [("version", "u1"), ("between", "V3"), ("low", "<u4"), ("high", "<u2"), ("charge", "V4")]
-)
-"""Where a charge stamp has its time."""
-
-
-def _ticks(stamps: NDArray[np.void]) -> NDArray[np.int64]:
-    """Times of charge stamps: 48 bits, and two more in the first byte."""
-    low, high = stamps["low"].astype(np.int64), stamps["high"].astype(np.int64)
-    return low | high << 32 | (stamps["version"] >> 6).astype(np.int64) << 48
+def _ticks(stamps: bytes | bytearray, at: int) -> int:
+    """Time of the charge stamp at an offset: 48 bits, and two more in its first byte."""
+    return int.from_bytes(stamps[at + 4 : at + 10], "little") | (stamps[at] >> 6) << 48
