@@ -78,11 +78,11 @@ class DarkFrames:
         mean = self._sum / self._frames
         variance = np.maximum(self._squares / self._frames - mean**2, 0.0)
         unbiased = self._frames / max(1, self._frames - 1)
-        hot = np.argwhere(self._hot >= HOT_SHARE * self._frames)
+        is_hot = self._hot >= HOT_SHARE * self._frames
         return DarkNoise(
             float(self._origin + mean.mean(dtype=np.float64)),
-            float(np.sqrt(np.median(variance) * unbiased)),
-            hot,
+            float(np.sqrt(variance[~is_hot].mean(dtype=np.float64) * unbiased)),
+            np.argwhere(is_hot),
             mean + np.float32(self._origin),
             self._frames,
         )

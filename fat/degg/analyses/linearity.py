@@ -37,6 +37,7 @@ MISSED_OFF: Final = 0.2
 """How far that may be off."""
 SYSTEMATIC: Final = 0.005
 """Relative error of a point besides its statistics: how well a filter's strength is known."""
+PARTS: Final = 10
 BOUNDS: Final = ((1.0, 1e6), (0.5, 100.0), (0.5, 100.0))
 """Of p0, p1, p2, mA: from a photomultiplier that gives nothing to one without saturation."""
 START: Final = (80.0, 7.0, 5.0)
@@ -131,6 +132,17 @@ def _with_missed(seen: NDArray[np.float64], missed: float, threshold: float) -> 
     mean = (1.0 - missed) * float(seen.mean()) + missed * MISSED_AT * threshold
     statistical = float(seen.std()) / np.sqrt(seen.size)
     return mean, float(np.hypot(statistical, missed * MISSED_OFF * threshold))
+
+
+def output_range(charge_pc: NDArray[np.floating]) -> float:
+    """How far the laser's light moved during a step, percent: highest less lowest mean of ten parts, of the mean.
+
+    charge_pc  (n) of the step's pulses in their order; NaN with fewer than a hundred
+    """
+    if charge_pc.size < 10 * PARTS:
+        return float("nan")
+    means = np.array([part.mean(dtype=np.float64) for part in np.array_split(charge_pc, PARTS)])
+    return float(100.0 * (means.max() - means.min()) / means.mean())
 
 
 def linearity(steps: Sequence[LightStep], gain: float = NOMINAL_GAIN) -> Linearity | None:

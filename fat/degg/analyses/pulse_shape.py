@@ -32,9 +32,10 @@ RECOVERED: Final = 200
 class DoublePulse:
     """Two pulses, averaged.
 
-    at_ns, millivolts  (n) the average waveform after the first pulse's rise
-    separation_ns      between both peaks
-    peak_to_valley     of the first peak, and of the second
+    at_ns, millivolts  (n) average of records shifted to their first pulse's rise
+    separation_ns      between both peaks of that average
+    peak_to_valley     of the first peak, and of the second, in the plain average of triggered records: limits and
+                       public analysis are made for it, and its samples smear the valley a little
     """
 
     at_ns: NDArray[np.float64]
@@ -103,7 +104,8 @@ def double_pulse(samples: NDArray[np.uint16]) -> DoublePulse | None:
     count = np.bincount(places, minlength=most - least)
     smooth = _running(height, FINE // 2 + 1) / np.maximum(_running(count.astype(float), FINE // 2 + 1), 1e-9)
     at_ns = np.arange(least, most) * TICK_NS / FINE
-    return _two_peaks(at_ns, smooth * VOLTS_PER_COUNT * 1e3)
+    plain = signal.mean(axis=0).astype(np.float64)
+    return _two_peaks(at_ns, smooth * VOLTS_PER_COUNT * 1e3, plain)
 
 
 def _rises(signal: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -124,16 +126,26 @@ def _running(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     return np.convolve(values, np.ones(width), mode="same")
 
 
-def _two_peaks(at_ns: NDArray[np.float64], height: NDArray[np.float64]) -> DoublePulse | None:
-    first = int(np.argmax(np.where((at_ns > 0) & (at_ns < SECOND_NS[0]), height, -np.inf)))
-    later = at_ns - at_ns[first]
-    second = int(np.argmax(np.where((later >= SECOND_NS[0]) & (later <= SECOND_NS[1]), height, -np.inf)))
-    valley = first + int(np.argmin(height[first : second + 1]))
-    if not first < valley < second or height[valley] <= 0:
+def _two_peaks(
+    at_ns: NDArray[np.float64], height: NDArray[np.float64], plain: NDArray[np.float64]
+) -> DoublePulse | None:
+    """*plain* is the average of the records as they were triggered, in samples."""
+    first, valley, second = _places(at_ns, height)
+    plain_ns = np.arange(plain.size) * TICK_NS - TRIGGER * TICK_NS
+    one, low, two = _places(plain_ns, plain)
+    if not (first < valley < second and one < low < two) or plain[low] <= 0:
         return None
     separation = _vertex(at_ns, height, second) - _vertex(at_ns, height, first)
-    ratios = (float(height[first] / height[valley]), float(height[second] / height[valley]))
+    ratios = (float(plain[one] / plain[low]), float(plain[two] / plain[low]))
     return DoublePulse(at_ns, height, separation, ratios)
+
+
+def _places(at_ns: NDArray[np.float64], height: NDArray[np.float64]) -> tuple[int, int, int]:
+    """Where the first peak, the valley and the second peak are."""
+    first = int(np.argmax(np.where((at_ns > -TICK_NS) & (at_ns < SECOND_NS[0]), height, -np.inf)))
+    later = at_ns - at_ns[first]
+    second = int(np.argmax(np.where((later >= SECOND_NS[0]) & (later <= SECOND_NS[1]), height, -np.inf)))
+    return first, first + int(np.argmin(height[first : second + 1])), second
 
 
 def _vertex(at: NDArray[np.float64], height: NDArray[np.float64], peak: int) -> float:
