@@ -83,7 +83,7 @@ class DarkFrames:
             float(self._origin + mean.mean(dtype=np.float64)),
             float(np.sqrt(variance[~is_hot].mean(dtype=np.float64) * unbiased)),
             np.argwhere(is_hot),
-            mean + np.float32(self._origin),
+            (mean + np.float32(self._origin)).astype(np.float32),
             self._frames,
         )
 
@@ -131,9 +131,7 @@ def blob(picture: NDArray[np.uint16]) -> Blob:
     """Look for the picture of a lit LED, (993, 1312)."""
     pixels = usable(picture).astype(np.float32)
     rows, columns = USABLE_ROWS // BLOCK, USABLE_COLUMNS // BLOCK
-    grid = (
-        pixels[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).mean(axis=(1, 3))
-    )
+    grid = pixels[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).mean(axis=(1, 3))
     # Surroundings are what most blocks are; a blob may cover a good part of them.
     middle = float(np.percentile(grid, 20))
     spread = max(float(middle - np.percentile(grid, 3.6)), 0.05)

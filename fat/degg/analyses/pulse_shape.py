@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ def double_pulse(samples: NDArray[np.uint16]) -> DoublePulse | None:
     places = fine[inside] - least
     height = np.bincount(places, weights=signal[good][inside], minlength=most - least)
     count = np.bincount(places, minlength=most - least)
-    smooth = _running(height, FINE // 2 + 1) / np.maximum(_running(count.astype(float), FINE // 2 + 1), 1e-9)
+    smooth = _running(height, FINE // 2 + 1) / np.maximum(_running(count, FINE // 2 + 1), 1e-9)
     at_ns = np.arange(least, most) * TICK_NS / FINE
     plain = signal.mean(axis=0).astype(np.float64)
     return _two_peaks(at_ns, smooth * VOLTS_PER_COUNT * 1e3, plain)
@@ -122,7 +122,7 @@ def _rises(signal: NDArray[np.float32]) -> NDArray[np.float64]:
     return found
 
 
-def _running(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+def _running(values: NDArray[Any], width: int) -> NDArray[np.float64]:
     return np.convolve(values, np.ones(width), mode="same")
 
 
@@ -131,7 +131,7 @@ def _two_peaks(
 ) -> DoublePulse | None:
     """*plain* is the average of the records as they were triggered, in samples."""
     first, valley, second = _places(at_ns, height)
-    plain_ns = np.arange(plain.size) * TICK_NS - TRIGGER * TICK_NS
+    plain_ns = np.asarray((np.arange(plain.size) - TRIGGER) * TICK_NS, np.float64)
     one, low, two = _places(plain_ns, plain)
     if not (first < valley < second and one < low < two) or plain[low] <= 0:
         return None

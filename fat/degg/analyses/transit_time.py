@@ -7,9 +7,7 @@ Gaussian, which the fit knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import pi, sqrt
 from typing import Final
 
@@ -27,6 +25,8 @@ FEWEST: Final = 200
 BEFORE_NS: Final = 12.0
 AFTER_NS: Final = 36.0
 BIN_NS: Final = 1.0
+PLACE_NS: Final = 20.0
+"""Width of the places in which the densest one is looked for."""
 TAIL_NS: Final = (4.0, 40.0)
 """Mean delay of late photoelectrons, between these."""
 FEWEST_IN_BIN: Final = 5.0
@@ -58,7 +58,7 @@ class TransitTime:
 
 
 def on_hub(
-    ticks: NDArray[np.int64], module_ticks: Sequence[float], hub_ns: Sequence[float]
+    ticks: NDArray[np.int64], module_ticks: NDArray[np.float64], hub_ns: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Times of a module's ticks on its hub's clock, ns, along straight lines from calibration to calibration.
 
@@ -68,42 +68,42 @@ def on_hub(
     Before the first and after the last one the nearest line goes on. Subtract a common start from both first: a
     double holds nanoseconds for 52 days.
     """
-    place = np.asarray(module_ticks)
+    place = module_ticks
     at = np.clip(np.searchsorted(place, ticks) - 1, 0, place.size - 2)
-    slope = np.array([(h1 - h0) / (m1 - m0) for (m0, m1), (h0, h1) in _spans(module_ticks, hub_ns)])
-    return np.asarray(np.asarray(hub_ns)[at] + (ticks - place[at]) * slope[at])
-
-
-def _spans(
-    module: Sequence[float], hub: Sequence[float]
-) -> zip[tuple[tuple[float, float], tuple[float, float]]]:
-    return zip(pairwise(module), pairwise(hub), strict=True)
+    slope = np.diff(hub_ns) / np.diff(place)
+    return np.asarray(hub_ns[at] + (ticks - place[at]) * slope[at])
 
 
 def differences(
     pulses_ns: NDArray[np.float64], syncs_ns: NDArray[np.float64], period_ns: float
 ) -> NDArray[np.float64]:
-    """Each pulse less its sync, where most of the pulses lie together; the rest is dark.
+    """Each pulse less a sync, where most of the pulses lie together; the rest is dark.
 
-    pulses_ns  (n), syncs_ns  (m) ascending, on clocks that differ by less than half a period
+    pulses_ns  (n), syncs_ns  (m) ascending
+    period_ns  of the laser. Clocks that are tied together but for a constant are enough: a pulse is compared with the
+               sync next to it, and which of the laser's pulses that is does not matter, for they come in its period
     Returns what lies within the fit's window around the densest place, ns.
     """
-    if pulses_ns.size == 0 or syncs_ns.size == 0:
+    if pulses_ns.size == 0 or syncs_ns.size < 2:
         return np.empty(0)
-    inside = (pulses_ns >= syncs_ns[0] - period_ns / 2) & (pulses_ns <= syncs_ns[-1] + period_ns / 2)
+    inside = (pulses_ns >= syncs_ns[0]) & (pulses_ns <= syncs_ns[-1])
     pulses = pulses_ns[inside]
-    after = np.clip(np.searchsorted(syncs_ns, pulses), 1, max(1, syncs_ns.size - 1))
-    before, behind = pulses - syncs_ns[after - 1], pulses - syncs_ns[min(1, syncs_ns.size - 1) * after]
-    # Half a period more or less is the same moment of the laser: the offset between the hubs is not known better.
-    nearest = np.where(np.abs(before) <= np.abs(behind), before, behind)
-    if nearest.size == 0:
-        return nearest
-    counts, edges = np.histogram(nearest, bins=np.arange(-period_ns / 2, period_ns / 2 + 20.0, 20.0))
-    pairs = counts[:-1] + counts[1:]
-    centre = float(edges[1 + int(np.argmax(pairs))])
-    near = nearest[np.abs(nearest - centre) < 20.0]
-    middle = float(np.median(near)) if near.size else centre
-    return np.asarray(nearest[(nearest > middle - 3 * BEFORE_NS) & (nearest < middle + 2 * AFTER_NS)])
+    if pulses.size == 0:
+        return np.empty(0)
+    after = pulses - syncs_ns[np.searchsorted(syncs_ns, pulses, side="right") - 1]
+    counts = np.bincount((after / PLACE_NS).astype(np.int64))
+    # Two neighbouring places together: the pulses may lie on their border.
+    centre = float(PLACE_NS * (1 + int(np.argmax(counts + np.roll(counts, -1)))))
+    apart = _around(after, centre, period_ns)
+    near = apart[np.abs(apart) < PLACE_NS]
+    centre += float(np.median(near)) if near.size else 0.0
+    apart = _around(after, centre, period_ns)
+    return np.asarray(apart[(apart > -3 * BEFORE_NS) & (apart < 2 * AFTER_NS)] + centre)
+
+
+def _around(values: NDArray[np.float64], centre: float, period: float) -> NDArray[np.float64]:
+    """Values less a centre, between minus and plus half a period."""
+    return np.asarray((values - centre + period / 2) % period - period / 2)
 
 
 def transit_time(matched: NDArray[np.float64], syncs: int) -> TransitTime | None:

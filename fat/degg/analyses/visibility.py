@@ -1,7 +1,7 @@
 """Whether a photomultiplier sees the laser.
 
-The check-list of the shifter (fat.md section 2) says yes when records come more often than every 15 ms. At a low threshold
-dark counts alone do that, so a dead fibre would pass: we also ask that the records keep the laser's period.
+The check-list of the shifter (fat.md section 2) says yes when records come more often than every 15 ms. At a low
+threshold dark counts alone do that, so a dead fibre would pass: the records must keep the laser's period as well.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def visibility(ticks: NDArray[np.int64], frequency_hz: float) -> Visibility:
     return Visibility(spacing, 0.0 if found is None else found.efficiency)
 
 
-def locked_frequency(ticks: NDArray[np.int64], low_s: float, high_s: float) -> int:
-    """How many successive differences of sync pulses lie between two times (check-laser-freq)."""
+def good_gaps(ticks: NDArray[np.int64], low_s: float, high_s: float) -> int:
+    """How many gaps of sync pulses lie between two times (check-laser-freq)."""
     gaps = np.diff(ticks) / TICKS_PER_S
     return int(((gaps > low_s) & (gaps < high_s)).sum())

@@ -20,13 +20,16 @@ from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station import ChargeStamps, Module, StationError
 from fat.degg.station.acquisition import Window
-from fat.degg.station.board import BASELINE_DAC
 from fat.degg.station.data_files import file_name, write
-from fat.degg.tasks.light_files import Found, latest_files
-from fat.degg.tasks.light_session import LOWER, LightSession, light_session
+from fat.degg.tasks.laser import bring_up, told
+from fat.degg.tasks.light_files import LightFile, light_files
+from fat.degg.tasks.papers import Papers
+from fat.degg.tasks.photomultipliers import Photomultipliers, box_celsius
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
 
+LOWER: Final = 0
+"""Channel of the photomultiplier that sees the flasher."""
 NAME: Final = "FlasherCheck"
 EVENTS: Final = 500
 RETRIES: Final = 10
@@ -40,33 +43,44 @@ def measure_baseline_flasher(
     context: TaskContext, comment: str, n_jobs: int = 4, events: int = EVENTS
 ) -> TaskResult:
     """Charges of each LED at each bias; flashers are off afterwards, whatever happens."""
-    with light_session(context, n_jobs) as session:
-        keys = session.begin(NAME, comment, channels=(LOWER,), Events=events, Biases=list(BIASES))
-        session.high_voltage(BASELINE_DAC, channels=(LOWER,))
-        session.each(lambda module: _permit(session, module))
-        charges = {module.port: np.full((LEDS, len(BIASES), events), np.nan, np.float32) for module in session.modules}
+    with Photomultipliers.of(context, n_jobs) as lab:
+        lab.all = [pmt for pmt in lab.all if pmt.channel == LOWER]
+        papers = Papers(lab, [NAME], "flasher_chargestamp", comment, Events=events, Biases=list(BIASES))
+        celsius = box_celsius(lab.temperatures())
+        bring_up(lab, "Flasher")
+        for module in lab.modules:
+            pair, address = lab.station.wire_pair_of(module)
+            pair.permit_light(device=address)
+        shape = LEDS, len(BIASES), events
+        charges = {module: np.full(shape, np.nan, np.float32) for module in lab.modules}
         try:
-            for led in range(LEDS):
-                context.progress(led, LEDS, f"LED {led + 1}")
-                for step, bias in enumerate(BIASES):
-                    found = session.each(lambda module, led=led, bias=bias: _flashed(module, led, bias, events))
-                    session.station.wait(max((stamps.span_s for stamps in found.values()), default=0.0))
-                    for module, stamps in found.items():
-                        charges[module.port][led, step, : len(stamps)] = stamps.charge
+            for led, step in np.ndindex(*shape[:2]):
+                context.progress(led * len(BIASES) + step, LEDS * len(BIASES), f"LED {led + 1}")
+                _one_setting(lab, led, step, charges)
         finally:
-            session.each(lambda module: module.flash_off())
-        folder = session.folder("flasher_chargestamp")
-        for pmt in session.pmts:
-            if pmt.channel == LOWER:
-                about = session.about(pmt, biases=list(BIASES), window=[FIRST_SAMPLE, LAST_SAMPLE])
-                write(folder / file_name(pmt.serial, pmt.hv), {"charge": charges[pmt.module.port]}, about)
-                pmt.device.complete(LOWER, keys[pmt.module.port, LOWER], folder)
-    return TaskResult(outputs={"folder": str(folder)})
+            lab.station.each(lab.modules, lambda module: module.flash_off(), lab.jobs)
+        for pmt in lab.all:
+            about = told(
+                pmt, celsius, context.task_id, biases=list(BIASES), window=[FIRST_SAMPLE, LAST_SAMPLE]
+            )
+            path = papers.folder / file_name(pmt.file_serial, pmt.entry.hv)
+            write(path, {"charge": charges[pmt.module]}, about)
+            papers.complete(pmt)
+        return TaskResult(outputs={"folder": str(papers.folder), "photomultipliers": len(lab.all)})
 
 
-def _permit(session: LightSession, module: Module) -> None:
-    pair, address = session.station.wire_pair_of(module)
-    pair.permit_light(device=address)
+def _one_setting(
+    lab: Photomultipliers, led: int, step: int, charges: dict[Module, NDArray[np.float32]]
+) -> None:
+    """One LED at one bias, at all modules."""
+
+    def work(module: Module) -> ChargeStamps:
+        return _flashed(module, led, BIASES[step], charges[module].shape[2])
+
+    found = lab.station.each(lab.modules, work, lab.jobs)
+    lab.station.wait(max((stamps.span_s for stamps in found.values()), default=0.0))
+    for module, stamps in found.items():
+        charges[module][led, step, : len(stamps)] = stamps.charge
 
 
 def _flashed(module: Module, led: int, bias: int, events: int) -> ChargeStamps:
@@ -90,43 +104,47 @@ def _flashed(module: Module, led: int, bias: int, events: int) -> ChargeStamps:
 
 def analyse_flasher(context: TaskContext) -> TaskResult:
     """Count the LEDs that work and name those that do not, from the newest files."""
-    entries = [(found, _judge(found)) for found in latest_files(context, NAME, channels=(LOWER,))]
-    quantities = []
-    for found, result in entries:
-        dead = ", ".join(map(str, result.dead))
-        about = "LEDs of the flasher that work" + (f"; dead: LED {dead}" if dead else "")
-        name = "number-of-flasher-leds-working"
-        quantities.append(
-            Quantity(
-                found.device.serial, found.part, "luminosity", name, float(result.working.sum()), "1", about,
-                goalposts=(name,),
-            )  # fmt: skip
-        )
-        found.device.note(LOWER, found.key, WorkingLeds=int(result.working.sum()), DeadLeds=list(result.dead))
+    quantities: list[Quantity] = []
+    graphs: list[Graph] = []
+    for file in light_files(context, NAME, channels=(LOWER,)):
+        result = None if file.data is None else _judge(file.data.arrays["charge"])
+        dead = () if result is None else result.dead
+        named = ", ".join(map(str, dead))
+        about = "LEDs of the flasher that work" + (f"; without light: LED {named}" if dead else "")
+        working = float("nan") if result is None else float(result.working.sum())
+        quantities.append(file.quantity("luminosity", "number-of-flasher-leds-working", working, "1", about))
         if dead:
-            context.notify(f"{found.device.serial}: LED {dead} of the flasher gives no light", severity="warning")
-    graphs = [_graph(found, result) for found, result in entries]
-    return conclude(context, quantities, graphs=graphs, support=[found.data.path for found, _ in entries])
+            context.notify(f"Flasher: {file.serial}: LED {named} gives no light", severity="warning")
+        if result is not None:
+            file.note(WorkingLeds=int(working), DeadLeds=list(dead))
+            graphs.append(_graph(file, result))
+    return conclude(context, quantities, graphs=graphs)
 
 
-def _judge(found: Found) -> Flasher:
-    charges = found.data.arrays["charge"]
+def _judge(charges: NDArray[np.float32]) -> Flasher:
     means = np.full(charges.shape[:2], np.nan)
     errors = means.copy()
     for led, step in np.ndindex(*means.shape):
-        one: NDArray[np.float32] = charges[led, step]
-        means[led, step], errors[led, step] = mean_charge(one[np.isfinite(one)])
+        one = charges[led, step]
+        means[led, step], errors[led, step] = mean_charge(one[np.isfinite(one)].astype(np.float64))
     return flasher(means, errors)
 
 
-def _graph(found: Found, result: Flasher) -> Graph:
-    """The mean of all LEDs, and each as a curve."""
+def _graph(file: LightFile, result: Flasher) -> Graph:
+    """The mean of all LEDs that work, and each as a curve."""
     biases = np.asarray(BIASES, np.float64)
     working = result.mean_pc[result.working]
-    mean = working.mean(axis=0) if working.size else np.zeros(biases.size)
     return Graph(
-        found.device.serial, found.part, "luminosity", "flasher", "Charge of the flasher's LEDs", "bias / DAC",
-        "charge / pC", biases, mean,
+        file.serial,
+        file.part,
+        "luminosity",
+        "flasher",
+        "Charge of the flasher's LEDs",
+        "bias / DAC",
+        "charge / pC",
+        biases,
+        working.mean(axis=0) if working.size else np.zeros(biases.size),
         curves={f"LED {led + 1}": (biases, np.nan_to_num(row)) for led, row in enumerate(result.mean_pc)},
         text=f"{int(result.working.sum())} of {LEDS} work",
-    )  # fmt: skip
+        temperature_c=file.celsius,
+    )

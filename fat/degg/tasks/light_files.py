@@ -1,56 +1,56 @@
-"""The newest files of a measurement, as its analysis finds them through the run's papers."""
+"""The newest file of each photomultiplier's measurement with light, as its analysis takes it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from fat.degg.records.device_file import NO_FOLDER, PARTS, DeviceFile
-from fat.degg.records.run_file import RunFile
-from fat.degg.station.data_files import DataFile, file_name, read
-from fat.errors import FatError
+from fat.degg.results.quantity import Quantity
+from fat.degg.station.data_files import DataFile, read
+from fat.degg.tasks.recorded import Recorded, recorded
 from scheduler import TaskContext
 
 
-class MeasurementMissing(FatError):
-    """An analysis finds nothing to analyse."""
+@dataclass(frozen=True, eq=False)
+class LightFile:
+    """A photomultiplier with its newest file; None: the measurement has not worked, or never was."""
 
-    def __init__(self, device: str, part: str, name: str) -> None:
-        super().__init__(f"{device} {part} has no finished {name}: run the measurement before its analysis")
+    one: Recorded
+    data: DataFile | None
+
+    @property
+    def serial(self) -> str:
+        """Of the module."""
+        return self.one.device.serial
+
+    @property
+    def part(self) -> str:
+        """`LowerPmt` or `UpperPmt`."""
+        return self.one.pmt.part
+
+    @property
+    def celsius(self) -> float | None:
+        """Air of the box when it was measured."""
+        value = None if self.data is None else self.data.attributes.get("temperature_c")
+        return float(value) if isinstance(value, int | float) else None
+
+    def quantity(
+        self, group: str, name: str, value: float, unit: str, about: str, *, judged: bool = True
+    ) -> Quantity:
+        """A number of it, judged by the goalpost of its name."""
+        goalposts = (name,) if judged else ()
+        return Quantity(self.serial, self.part, group, name, value, unit, about, self.celsius, goalposts)
+
+    def note(self, **values: Any) -> None:
+        """Results into its entry in the papers."""
+        if self.one.key:
+            self.one.device.note(self.one.pmt.channel, self.one.key, **values)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """One photomultiplier's newest measurement."""
-
-    device: DeviceFile
-    channel: int
-    part: str
-    key: str
-    data: DataFile
-
-
-def latest_files(context: TaskContext, name: str, channels: Sequence[int] = (0, 1)) -> Iterator[Found]:
-    """Newest file of each photomultiplier, by port and channel. Raises MeasurementMissing, DataFileBroken."""
-    for device in RunFile.open(context.parameters["run_file"]).devices():
-        if device.ignored:
-            continue
-        for channel in channels:
-            key, folder = folder_of(device, channel, name)
-            entry = device.pmt(channel)
-            path = folder / file_name(entry.serial, entry.hv)
-            if not path.exists():
-                # The gain was measured anew since: the file is named by the high voltage of its own time.
-                others = sorted(folder.glob(f"{entry.serial}_*V.hdf5"))
-                path = others[-1] if others else path
-            yield Found(device, channel, PARTS[channel], key, read(path))
-
-
-def folder_of(device: DeviceFile, channel: int | None, name: str) -> tuple[str, Path]:
-    """Key and folder of a part's newest measurement. Raises MeasurementMissing when it has none, or did not finish."""
-    part = "" if channel is None else PARTS[channel]
-    latest = device.latest(channel, name)
-    if latest is None or latest[1].get("Folder", NO_FOLDER) == NO_FOLDER:
-        raise MeasurementMissing(device.serial, part, name)
-    return latest[0], Path(latest[1]["Folder"])
+def light_files(context: TaskContext, name: str, channels: tuple[int, ...] = (0, 1)) -> Iterator[LightFile]:
+    """Newest files of a measurement, by port and channel. Raises DataFileBroken."""
+    for one in recorded(context, name):
+        if one.pmt.channel in channels:
+            files = one.files()
+            yield LightFile(one, read(files[-1]) if files else None)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any, Final
+from math import isfinite, nan
+from typing import Final
 
 from fat.degg.analyses.pulse_shape import Aftermath, Burst, DoublePulse, aftermath, burst, double_pulse
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
-from fat.degg.station.board import BASELINE_DAC
 from fat.degg.station.data_files import file_name, write
 from fat.degg.station.generator import BURST_HZ
-from fat.degg.tasks.light_files import Found, latest_files
-from fat.degg.tasks.light_session import LASER_HZ, counts_over, laser_on, light_session, longest_span
+from fat.degg.tasks.laser import LASER_HZ, bring_up, counts_over, laser_on, longest_span, told
+from fat.degg.tasks.light_files import LightFile, light_files
+from fat.degg.tasks.papers import Papers
+from fat.degg.tasks.photomultipliers import Photomultipliers, box_celsius
 from fat.errors import UsageError
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
@@ -25,6 +26,7 @@ THRESHOLD: Final = 280.0
 AFTER_THRESHOLD: Final = 24.0
 """Half a photoelectron, from which a later pulse counts."""
 DIM: Final = (0.05, 1.0)
+UNSEEN: Final = "no laser pulses are seen; check the fibre"
 BRIGHT: Final = (0.25, 1.0)
 
 
@@ -68,124 +70,115 @@ def measure_long_waveform(
 
 
 def _measure(context: TaskContext, comment: str, kind: Kind, n_jobs: int, events: int) -> TaskResult:
-    with light_session(context, n_jobs) as session:
-        keys = session.begin(kind.name, comment, Events=events, Samples=kind.samples, LaserFreq=LASER_HZ)
-        baselines = session.high_voltage(BASELINE_DAC)
-        session.station.wheels.set(*kind.filters)
-        with laser_on(session):
+    with Photomultipliers.of(context, n_jobs) as lab:
+        papers = Papers(
+            lab, [kind.name], kind.folder, comment, Events=events, Samples=kind.samples, LaserFreq=LASER_HZ
+        )
+        celsius = box_celsius(lab.temperatures())
+        baselines = bring_up(lab, kind.name)
+        lab.station.wheels.set(*kind.filters)
+        with laser_on(lab):
             if kind.cycles:
-                session.station.generator.bursts(kind.cycles, BURST_HZ, 1.0 / LASER_HZ)
-            found = session.each(
+                lab.station.generator.bursts(kind.cycles, BURST_HZ, 1.0 / LASER_HZ)
+            found = lab.station.each(
+                lab.modules,
                 lambda module: module.waveforms(
                     events, thresholds=counts_over(baselines[module], THRESHOLD), samples=kind.samples
-                )
+                ),
+                lab.jobs,
             )
-            session.station.wait(longest_span(found))
-        folder = session.folder(kind.folder)
-        for pmt in session.pmts:
-            about = session.about(
-                pmt, cycles=kind.cycles, burst_hz=BURST_HZ, laser_hz=LASER_HZ, threshold=THRESHOLD
-            )
-            write(folder / file_name(pmt.serial, pmt.hv), found[pmt.module][pmt.channel], about)
-            pmt.device.complete(pmt.channel, keys[pmt.module.port, pmt.channel], folder)
-    return TaskResult(outputs={"folder": str(folder)})
+            lab.station.wait(longest_span(found))
+        for pmt in lab.all:
+            about = told(pmt, celsius, context.task_id, cycles=kind.cycles, burst_hz=BURST_HZ)
+            about |= {"laser_hz": LASER_HZ, "threshold": THRESHOLD}
+            path = papers.folder / file_name(pmt.file_serial, pmt.entry.hv)
+            write(path, found[pmt.module][pmt.channel], about)
+            papers.complete(pmt)
+        return TaskResult(outputs={"folder": str(papers.folder), "photomultipliers": len(lab.all)})
 
 
 def analyse_double_pulse(context: TaskContext) -> TaskResult:
     """Separation and valleys of two pulses, from the newest files."""
-    entries = [
-        (found, double_pulse(found.data.waveforms.samples)) for found in latest_files(context, "DoublePulse")
-    ]
-    quantities = [q for found, result in entries for q in _double(found, result)]
-    graphs = [
-        _graph(found, "double-pulse", "Two pulses 20 ns apart", result, f"{result.separation_ns:.2f} ns")
-        for found, result in entries
-        if result is not None
-    ]
-    for found, result in entries:
-        if result is not None:
-            found.device.note(
-                found.channel,
-                found.key,
-                Separation=result.separation_ns,
-                PeakToValley1=result.peak_to_valley[0],
-                PeakToValley2=result.peak_to_valley[1],
-            )
-    return conclude(context, quantities, graphs=graphs, support=[found.data.path for found, _ in entries])
+    quantities: list[Quantity] = []
+    graphs: list[Graph] = []
+    for file in light_files(context, KINDS["double"].name):
+        result = None if file.data is None else double_pulse(file.data.waveforms.samples)
+        quantities += _double(file, result)
+        if result is None:
+            context.notify(f"Double pulse: {file.one.name}: {UNSEEN}", severity="warning")
+            continue
+        first, second = result.peak_to_valley
+        file.note(Separation=result.separation_ns, PeakToValley1=first, PeakToValley2=second)
+        text = f"{result.separation_ns:.2f} ns"
+        graphs.append(_graph(file, "double-pulse", "Two pulses 20 ns apart", result, text))
+    return conclude(context, quantities, graphs=graphs)
 
 
-def _double(found: Found, result: DoublePulse | None) -> Iterator[Quantity]:
-    nan = float("nan")
-    values = (nan, nan, nan) if result is None else (result.separation_ns, *result.peak_to_valley)
-    about = (
-        "separation of two laser pulses",
-        "first peak over the valley between two pulses",
-        "second peak over the valley between two pulses",
+def _double(file: LightFile, result: DoublePulse | None) -> Iterator[Quantity]:
+    separation, (first, second) = (
+        (nan, (nan, nan)) if result is None else (result.separation_ns, result.peak_to_valley)
     )
-    names = ("separation", "peak-to-valley1", "peak-to-valley2")
-    for name, value, unit, text in zip(names, values, ("ns", "1", "1"), about, strict=True):
-        yield _quantity(found, "timing" if unit == "ns" else "charge", f"double-pulse-{name}", value, unit, text)
+    about = "separation of two laser pulses"
+    yield _quantity(file, "timing", "double-pulse-separation", separation, "ns", about)
+    about = "first of two peaks over the valley between them"
+    yield _quantity(file, "charge", "double-pulse-peak-to-valley1", first, "1", about)
+    about = "second of two peaks over the valley between them"
+    yield _quantity(file, "charge", "double-pulse-peak-to-valley2", second, "1", about)
 
 
 def analyse_burst(context: TaskContext) -> TaskResult:
     """Droop during a long burst, from the newest files. There is no limit to it."""
-    entries = [(found, burst(found.data.waveforms.samples)) for found in latest_files(context, "BurstPulse")]
-    quantities = []
-    for found, result in entries:
+    quantities: list[Quantity] = []
+    graphs: list[Graph] = []
+    for file in light_files(context, KINDS["droop"].name):
+        result = None if file.data is None else burst(file.data.waveforms.samples)
         about = "share by which a burst's end is lower than its beginning"
-        value = float("nan") if result is None else result.droop
-        quantities.append(_quantity(found, "charge", "burst-droop", value, "1", about, judged=False))
-    graphs = [
-        _graph(found, "burst", "A burst of 40 pulses", result, f"droop {result.droop:.1%}")
-        for found, result in entries
-        if result is not None
-    ]
-    return conclude(context, quantities, graphs=graphs, support=[found.data.path for found, _ in entries])
+        droop = nan if result is None else result.droop
+        quantities.append(_quantity(file, "charge", "burst-droop", droop, "1", about, judged=False))
+        if result is not None:
+            file.note(Droop=droop)
+            graphs.append(_graph(file, "burst", "A burst of 40 pulses", result, f"droop {droop:.1%}"))
+    return conclude(context, quantities, graphs=graphs)
 
 
 def analyse_long_waveform(context: TaskContext) -> TaskResult:
     """What follows single pulses, from the newest files. There is no limit to it."""
-    entries = [
-        (found, aftermath(found.data.waveforms.samples, AFTER_THRESHOLD))
-        for found in latest_files(context, "LongWaveform")
-    ]
-    quantities = []
-    for found, result in entries:
-        nan = float("nan")
+    quantities: list[Quantity] = []
+    graphs: list[Graph] = []
+    for file in light_files(context, KINDS["long"].name):
+        result = None if file.data is None else aftermath(file.data.waveforms.samples, AFTER_THRESHOLD)
         residual, rate = (nan, nan) if result is None else (result.residual, result.after_hz)
-        quantities.append(
-            _quantity(found, "charge", "long-residual", residual, "1", "level 3 us after a pulse, of its peak", judged=False)
-        )
-        quantities.append(
-            _quantity(found, "charge", "long-after-rate", rate, "Hz", "pulses after a laser pulse, dark ones included", judged=False)
-        )
-    graphs = [
-        _graph(found, "long-waveform", "After a laser pulse", result, f"{result.after_hz:.0f} Hz")
-        for found, result in entries
-        if result is not None
-    ]
-    return conclude(context, quantities, graphs=graphs, support=[found.data.path for found, _ in entries])
+        about = "level 3 us after a pulse, of its peak"
+        quantities.append(_quantity(file, "charge", "long-residual", residual, "1", about, judged=False))
+        about = "pulses after a laser pulse, dark ones included"
+        quantities.append(_quantity(file, "charge", "long-after-rate", rate, "Hz", about, judged=False))
+        if result is not None:
+            file.note(Residual=residual, AfterPulseRate=rate)
+            graphs.append(_graph(file, "long-waveform", "After a laser pulse", result, f"{rate:.0f} Hz"))
+    return conclude(context, quantities, graphs=graphs)
 
 
 def _quantity(
-    found: Found, group: str, name: str, value: float, unit: str, about: str, *, judged: bool = True
+    file: LightFile, group: str, name: str, value: float, unit: str, about: str, *, judged: bool = True
 ) -> Quantity:
-    dark = "" if isfinite(value) else " (no pulses are seen: check the fibre)"
-    return Quantity(
-        found.device.serial,
-        found.part,
-        group,
-        name,
-        value,
-        unit,
-        about + dark,
-        goalposts=(name,) if judged else (),
-    )
+    why = "" if isfinite(value) else f" ({UNSEEN})"
+    return file.quantity(group, name, value, unit, about + why, judged=judged)
 
 
-def _graph(found: Found, name: str, title: str, result: DoublePulse | Burst | Aftermath, text: str) -> Graph:
-    y: Any = result.millivolts
+def _graph(
+    file: LightFile, name: str, title: str, result: DoublePulse | Burst | Aftermath, text: str
+) -> Graph:
     return Graph(
-        found.device.serial, found.part, "timing", name, title, "time / ns", "signal / mV", result.at_ns, y,
-        kind="line", text=text,
-    )  # fmt: skip
+        file.serial,
+        file.part,
+        "timing",
+        name,
+        title,
+        "time / ns",
+        "signal / mV",
+        result.at_ns,
+        result.millivolts,
+        kind="line",
+        text=text,
+        temperature_c=file.celsius,
+    )
