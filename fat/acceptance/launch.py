@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -186,7 +187,9 @@ def _run_engine(file: BenchFile, run_dir: Path, place: Place, display: Display) 
         display.say(f"   {sentence}")
     listeners: list[Listener] = [display, *people.listeners]
     with ClockClient(place.endpoints["clock"], "acceptance") as clock:
-        engine = Engine(run_dir, None, clock, environment, file.scheduler, listeners, PRELOAD)
+        engine = Engine(
+            run_dir, None, clock, environment, file.scheduler, listeners, PRELOAD, display.keyboard()
+        )
         try:
             outcome = engine.run()
         finally:
@@ -208,6 +211,11 @@ def _tell(run_dir: Path, outcome: Outcome, report: Path | None, took_s: float, *
         }
         typer.echo(json.dumps(body))
         return
+    with contextlib.suppress(OSError):  # of a terminal that has hung up
+        _tell_people(run_dir, outcome, report, took_s)
+
+
+def _tell_people(run_dir: Path, outcome: Outcome, report: Path | None, took_s: float) -> None:
     typer.echo(f"Run {run_dir.name}: {outcome.verdict} after {took_s:.0f} s")
     if report is not None:
         typer.echo(f"   report  {report}")

@@ -26,7 +26,7 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from scheduler import requests, wishes
+from scheduler import question, requests, wishes
 from scheduler.errors import SchedulerError
 from scheduler.records import record
 from scheduler.runs import NUMBER, list_runs, open_run
@@ -146,10 +146,14 @@ class _Pages:
         wanted = [kind for kind in kinds if kind == form.get("request")]
         if not wanted:
             raise HTTPException(422, f"a run can be asked to {', '.join(kinds)}")
-        words = {key: form.get(key, "")[:500] for key in ("reason", "task", "before")}
+        words = {key: form.get(key, "")[:500] for key in ("reason", "task", "before", "answer", "question")}
         request_ = requests.Request(wanted[0], "live page", **words)
         if request_.kind in ("skip", "move"):
             why = wishes.refusal(open_run(run_dir), request_)
+            if why is not None:
+                raise HTTPException(422, why)
+        if request_.kind == "answer":
+            why = question.refusal(open_run(run_dir).questions, request_)
             if why is not None:
                 raise HTTPException(422, why)
         requests.submit(run_dir, request_.kind, by="live page", **words)
