@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STEPS: Final = 200
-STILL: Final = 1e-9
+STILL: Final = 1e-6
 """A relative fall of chi2 below this ends the search."""
 NUDGE: Final = 1e-6
 

@@ -45,7 +45,8 @@ def measure_baseline_flasher(
     """Charges of each LED at each bias; flashers are off afterwards, whatever happens."""
     with Photomultipliers.of(context, n_jobs) as lab:
         lab.all = [pmt for pmt in lab.all if pmt.channel == LOWER]
-        papers = Papers(lab, [NAME], "flasher_chargestamp", comment, Events=events, Biases=list(BIASES))
+        parameters = {"Events": events, "Biases": list(BIASES)}
+        papers = Papers(lab, [NAME], "flasher_chargestamp", comment, parameters)
         celsius = box_celsius(lab.temperatures())
         bring_up(lab, "Flasher")
         for module in lab.modules:

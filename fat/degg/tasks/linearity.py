@@ -74,7 +74,8 @@ def measure_linearity(
     events   waveforms of each photomultiplier at each strength
     """
     with Photomultipliers.of(context, n_jobs) as lab:
-        papers = Papers(lab, [NAME], "linearity", comment, Events=events, DacValue=DAC, LaserFreq=LASER_HZ)
+        parameters = {"Events": events, "DacValue": DAC, "LaserFreq": LASER_HZ}
+        papers = Papers(lab, [NAME], "linearity", comment, parameters)
         celsius = box_celsius(lab.temperatures())
         baselines = bring_up(lab, "Linearity", DAC)
         arrays: dict[Pmt, dict[str, NDArray[Any]]] = {pmt: {} for pmt in lab.all}

@@ -71,9 +71,8 @@ def measure_long_waveform(
 
 def _measure(context: TaskContext, comment: str, kind: Kind, n_jobs: int, events: int) -> TaskResult:
     with Photomultipliers.of(context, n_jobs) as lab:
-        papers = Papers(
-            lab, [kind.name], kind.folder, comment, Events=events, Samples=kind.samples, LaserFreq=LASER_HZ
-        )
+        parameters = {"Events": events, "Samples": kind.samples, "LaserFreq": LASER_HZ}
+        papers = Papers(lab, [kind.name], kind.folder, comment, parameters)
         celsius = box_celsius(lab.temperatures())
         baselines = bring_up(lab, kind.name)
         lab.station.wheels.set(*kind.filters)

@@ -36,6 +36,8 @@ NAME: Final = "TransitTimeSpread"
 TIMING_HZ: Final = 500.0
 BLOCK: Final = 500
 """Sync pulses between two calibrations."""
+SAMPLES: Final = 48
+"""Of a record: enough for its charge, and short, because a board is blind while it records."""
 SPE_SHARE: Final = 0.25
 """Threshold of single photoelectrons, of their height."""
 SPE_VOLTS: Final = 3.5e-3
@@ -102,7 +104,7 @@ def run_timing(
             "BlocksMpe": mpe_blocks,
             "BlocksSpe": spe_blocks,
         }
-        papers = Papers(lab, [NAME], "tts", comment, **parameters)
+        papers = Papers(lab, [NAME], "tts", comment, parameters)
         celsius = box_celsius(lab.temperatures())
         baselines = bring_up(lab, "Timing")
         arrays: dict[Pmt, dict[str, NDArray[Any]]] = {pmt: {} for pmt in lab.all}
@@ -167,7 +169,7 @@ def _blocks(
         boards[tabletop].stamps.append(syncs)
 
         def work(module: Module) -> dict[int, ChargeStamps]:
-            return module.charge_stamps(wanted[module], thresholds=thresholds[module])
+            return module.charge_stamps(wanted[module], thresholds=thresholds[module], samples=SAMPLES)
 
         found = lab.station.each(modules, work, lab.jobs)
         for module, stamps in found.items():
