@@ -28,6 +28,7 @@ from starlette.staticfiles import StaticFiles
 
 from scheduler import question, requests, wishes
 from scheduler.errors import SchedulerError
+from scheduler.journal.place import JOURNAL_FILES
 from scheduler.records import record
 from scheduler.runs import NUMBER, list_runs, open_run
 from scheduler.web.view import duration, view
@@ -103,6 +104,7 @@ class _Pages:
         run_dir = self._run_dir(request).resolve()
         path = (run_dir / request.path_params["name"]).resolve()
         hidden = any(part.startswith(".") for part in path.parts[len(run_dir.parts) :])
+        hidden = hidden or path.name in JOURNAL_FILES
         if not path.is_relative_to(run_dir) or hidden or not path.is_file():
             raise HTTPException(404, "there is no such file in this run")
         # The report carries its style and pictures inside.

@@ -30,9 +30,9 @@ class Engine:
     def __init__(self, root: Path) -> None:
         tasks = tuple(Task(f"task_{n}", f"Task number {n}", "scheduler.task:TaskResult") for n in range(4))
         self.run_dir = create_run(root, Plan("pages", tasks))
-        self.journal = Journal(self.run_dir / "journal.jsonl")
+        self.journal = Journal(self.run_dir)
         self.alive = True
-        self.tell("run_started", attempt=1, host="here", pid=1, version="0", resumed=False, cut_bytes=0)
+        self.tell("run_started", attempt=1, host="here", pid=1, version="0", resumed=False)
 
     def tell(self, event: str, **data: Any) -> None:
         self.journal.append(event, data, 1_000_000_000)
