@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from math import hypot
 from typing import Final
 
 from fat.degg.self_tests.subject import Finding, Subject
-from fat.degg.station.board import SLOW_ADC
+from fat.degg.station import ModuleRefused
+from fat.degg.station.board import SENSOR_TIMEOUT_S, SLOW_ADC
 
 GRAVITY: Final = (9.3, 10.3)
 """m/s2, as an accelerometer at rest gives it."""
@@ -22,6 +24,8 @@ DARK_MV: Final = 100.0
 """Above it the light sensor does not permit high voltage."""
 TEMPERATURES_C: Final = 3.0
 """So far sensors of one board may differ."""
+TEMPERATURE_READS: Final = 4
+_CELSIUS: Final = re.compile(r"(-?\d+\.\d+) C")
 ICM_TEMPERATURE: Final = 0xE2
 HV_READS: Final = 10
 HV_OFF_V: Final = 50.0
@@ -59,18 +63,30 @@ def pressure(subject: Subject) -> Finding:
 def temperature_compare(subject: Subject) -> Finding:
     """Five sensors on the board, the ICM's too, agree."""
     console = subject.module.console
-    values = {"board": subject.module.temperature()}
+    board = [subject.module.temperature() for _ in range(TEMPERATURE_READS)]
+    values = {"board": sum(board) / len(board)}
     for name, word in (
         ("accelerometer", "getAccelerationTemperature"),
         ("magnetometer", "getBFieldTemperature"),
         ("pressure sensor", "getPressureSensorTemperature"),
     ):
-        values[name] = float(console.ask(f"{word} printSensorsTemperature").split()[0])
+        said = console.ask(
+            " ".join([f"{word} printSensorsTemperature"] * TEMPERATURE_READS), SENSOR_TIMEOUT_S
+        )
+        values[name] = _mean_celsius(subject, word, said)
     register = console.number(f"{ICM_TEMPERATURE} icmReadReg")
     values["ICM"] = (register >> 4) * 503.975 / 4096 - 273.15
     found = Finding({name: round(value, 3) for name, value in values.items()})
     found.demand_within("difference", max(values.values()) - min(values.values()), 0.0, TEMPERATURES_C, "C")
     return found
+
+
+def _mean_celsius(subject: Subject, word: str, said: str) -> float:
+    """Mean of what a sensor printed, such as `31.907 C` some times."""
+    reads = [float(value) for value in _CELSIUS.findall(said)]
+    if not reads:
+        raise ModuleRefused(subject.module.name, word, said.strip() or "nothing")
+    return sum(reads) / len(reads)
 
 
 def light_sensor(subject: Subject) -> Finding:
@@ -117,14 +133,20 @@ def flash(subject: Subject) -> Finding:
     module, found = subject.module, Finding()
     files, version = module.flash_files(), module.fpga_version()
     newest = files[-1].name if files else ""
-    found.values |= {"newest": newest, "files": len(files), "fpga_version": version, "flash_id": module.flash_id()}
+    found.values |= {
+        "newest": newest,
+        "files": len(files),
+        "fpga_version": version,
+        "flash_id": module.flash_id(),
+    }
     found.demand(bool(files), "there is no file in flash")
     found.demand(
         version == subject.fpga_version,
         f"the FPGA runs version {version:#x} and not {subject.fpga_version:#x}, which the run recorded",
     )
     found.demand(
-        newest.endswith(f"{subject.fpga_version:#x}.rbf"), f"the newest file in flash is {newest or 'missing'}"
+        newest.endswith(f"{subject.fpga_version:#x}.rbf"),
+        f"the newest file in flash is {newest or 'missing'}",
     )
     return found
 

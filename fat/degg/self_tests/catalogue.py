@@ -18,7 +18,8 @@ TESTS: Final[Mapping[str, Test]] = {
     "accelerometer": board.accelerometer,
     **{f"adc_comms_{channel}": partial(digitiser.adc_comms, channel) for channel in CHANNELS},
     **{
-        f"baseline_stability_{channel}": partial(digitiser.baseline_stability, channel) for channel in CHANNELS
+        f"baseline_stability_{channel}": partial(digitiser.baseline_stability, channel)
+        for channel in CHANNELS
     },
     "camera_combinations": cameras.camera_combinations,
     **{f"camera_comms_{camera}": partial(cameras.camera_comms, camera) for camera in CAMERAS},

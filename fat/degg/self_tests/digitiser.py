@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -86,7 +87,7 @@ def scaler_scan(counts: list[int]) -> Finding:
     counts  of a period at each of SCALER_COUNTS
     """
     found = Finding({"thresholds": list(SCALER_COUNTS), "counts": counts})
-    for low, high in zip(counts[:-1], counts[1:], strict=True):
+    for low, high in pairwise(counts):
         allowed = low + SIGNIFICANT * (max(1, low) ** 0.5)
         found.demand(high <= allowed, f"{high} counts at a higher threshold than {low}")
     most = SCALER_PERIOD_US * 1e-6 * 1e6

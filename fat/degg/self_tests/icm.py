@@ -52,7 +52,9 @@ def icm_sync(subject: Subject) -> Finding:
     after = module.dom_clock() / DOM_PER_ICM
     found.values |= {"icm": icm, "mainboard": round(before)}
     slack = IN_STEP_S * ICM_HZ
-    found.demand(before - slack <= icm <= after + slack, "the ICM's clock is not in step with the mainboard's")
+    found.demand(
+        before - slack <= icm <= after + slack, "the ICM's clock is not in step with the mainboard's"
+    )
     return found
 
 
@@ -60,7 +62,9 @@ def icm_firmware(subject: Subject) -> Finding:
     """Module and hub run the same firmware."""
     own, hub = (int(subject.pair.register(device, "FW_VERS"), 0) for device in (subject.address, HUB))
     found = Finding({"module": f"{own:#06x}", "hub": f"{hub:#06x}"})
-    found.demand(own == hub and own not in (0, 0xFFFF), f"firmware {own:#06x} and the hub's {hub:#06x} differ")
+    found.demand(
+        own == hub and own not in (0, 0xFFFF), f"firmware {own:#06x} and the hub's {hub:#06x} differ"
+    )
     return found
 
 
@@ -105,7 +109,8 @@ def rapcal(subject: Subject) -> Finding:
         hub = one.hub - first.hub + (one.hub_part - first.hub_part)
         apart = _module_ticks(one, first) - hub
         found.demand(
-            abs(apart) <= JITTER_TICKS + OFF_SHARE * abs(hub), f"clocks ran apart by {apart:.2f} ticks of 60 MHz"
+            abs(apart) <= JITTER_TICKS + OFF_SHARE * abs(hub),
+            f"clocks ran apart by {apart:.2f} ticks of 60 MHz",
         )
     return found
 

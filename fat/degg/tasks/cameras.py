@@ -58,7 +58,10 @@ def measure_camera(context: TaskContext, comment: str, n_jobs: int = 4, frames: 
         for _ in range(frames):
             sums.add(module.picture(camera, gain=DARK_GAIN, exposure_ms=DARK_EXPOSURE_MS))
         found = sums.result()
-        arrays = {"mean": np.rint(found.mean * 16).astype(np.uint16), "hot": found.hot}
+        arrays: dict[str, NDArray[Any]] = {
+            "mean": np.rint(found.mean * 16).astype(np.uint16),
+            "hot": found.hot,
+        }
         numbers = {"Pedestal": found.pedestal, "Noise": found.noise, "HotPixels": len(found.hot)}
         return _Result(arrays, {**numbers, "CameraID": module.camera_id(camera)})
 

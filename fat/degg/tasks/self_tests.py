@@ -85,11 +85,10 @@ def _scaler_scans(station: Station, modules: list[Module], jobs: int) -> dict[Mo
         trouble = error
     for module in modules:
         failure = failures.get(module, trouble)
-        error = failure if isinstance(failure, StationError) else None
-        if failure is not None and error is None:
+        if failure is not None and not isinstance(failure, StationError):
             raise failure
         found[module] = {
-            name: record(name, None if error else scaler_scan(counts[module][channel]), error)
+            name: record(name, None if failure else scaler_scan(counts[module][channel]), failure)
             for channel, name in zip(CHANNELS, SCALER_SCANS, strict=True)
         }
     return found
@@ -108,7 +107,9 @@ def stf_ana(context: TaskContext) -> TaskResult:
             continue
         outcomes = outcomes_of(device)
         bad = {name: outcome for name, outcome in outcomes.items() if outcome is not Outcome.PASS}
-        named = ", ".join(name if outcome is Outcome.FAIL else f"{name} ({outcome})" for name, outcome in bad.items())
+        named = ", ".join(
+            name if outcome is Outcome.FAIL else f"{name} ({outcome})" for name, outcome in bad.items()
+        )
         about = "self-tests that did not pass" + (f": {named}" if bad else "")
         value = float(len(bad)) if outcomes else float("nan")
         quantities.append(
@@ -133,5 +134,3 @@ def _outcome(path: Path) -> Outcome:
         return Outcome(json.loads(path.read_text(encoding="utf-8"))["outcome"])
     except (OSError, ValueError, KeyError, TypeError):
         return Outcome.ERROR
-
-
