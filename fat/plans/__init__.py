@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from fat.bench.file import BenchFile
+from fat.degg.schedule import plan as degg
 from fat.plans import demo
 from scheduler import Plan
 
-PLANS: Final[Mapping[str, Callable[[BenchFile], Plan]]] = {"demo": demo.build}
+PLANS: Final[Mapping[str, Callable[[BenchFile], Plan]]] = {"demo": demo.build, "degg": degg.build}
 """From the name in `[fat] plan` to the function that builds the plan from the bench file."""
