@@ -135,6 +135,7 @@ async def test_control_shows_sets_starts_and_stops(control: httpx.AsyncClient, c
             "state": "PASSIVE",
             "gain_mode": "adaptive",
             "illumination": "dark",
+            "transmission": 1.0,
             "trains_sent": 0,
             "next_train_id": FIRST + 1,
             "conditions": {
