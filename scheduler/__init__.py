@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scheduler.clock import Clock, WallClock
     from scheduler.config import SchedulerTable
+    from scheduler.declared import declares
     from scheduler.engine import Engine, Outcome
     from scheduler.errors import SchedulerError
     from scheduler.folding import resume_time_ns
@@ -45,6 +46,7 @@ __all__ = [
     "WallClock",
     "comparable",
     "create_run",
+    "declares",
     "list_runs",
     "open_run",
     "overall",
@@ -59,6 +61,7 @@ __all__ = [
 _ROOMS = {
     "scheduler.clock": ("Clock", "WallClock"),
     "scheduler.config": ("SchedulerTable",),
+    "scheduler.declared": ("declares",),
     "scheduler.engine": ("Engine", "Outcome"),
     "scheduler.listening": ("Listener",),
     "scheduler.errors": ("SchedulerError",),

@@ -38,6 +38,7 @@ class SchedulerTable(BaseModel):
     backup_include: Annotated[tuple[str, ...], Field(strict=False)] = (
         "*.json",
         "*.jsonl",
+        "trends.csv",
         "report.html",
         "results/**/*",
         "pictures/*",

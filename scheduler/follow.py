@@ -28,21 +28,36 @@ class Look:
     """Whether an engine is carrying the run out."""
 
 
-def follow(run_dir: Path) -> Iterator[Look]:
-    """Look at a run again and again, until nobody carries it out. Raises RunNotFound, JournalCorrupt."""
-    state, size = EMPTY, -1  # no file has that size: the first look always reads
-    pause = threading.Event()
-    while True:
-        alive = being_written(run_dir)  # before reading: what a dying engine wrote last is then seen
+class Follower:
+    """Looks at one run again and again; each look reads only what it has to, and folds only what is new."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._state = EMPTY
+        self._size = -1  # no file has that size: the first look always reads
+
+    def look(self) -> Look:
+        """Look once. Raises RunNotFound, JournalCorrupt."""
+        alive = being_written(self._run_dir)  # before reading: what a dying engine wrote last is then seen
         news = []
-        grown = _size(run_dir)
-        if grown != size:
-            size = grown
-            for record in read_journal(run_dir)[state.seq :]:
+        grown = _size(self._run_dir)
+        if grown != self._size:
+            state = self._state
+            for record in read_journal(self._run_dir)[state.seq :]:
                 state = apply(state, record)
                 news.append((record, state))
-        yield Look(tuple(news), state, read_live(run_dir) if alive else None, alive)
-        if not alive:
+            self._state, self._size = state, grown
+        return Look(tuple(news), self._state, read_live(self._run_dir) if alive else None, alive)
+
+
+def follow(run_dir: Path) -> Iterator[Look]:
+    """Look at a run again and again, until nobody carries it out. Raises RunNotFound, JournalCorrupt."""
+    follower = Follower(run_dir)
+    pause = threading.Event()
+    while True:
+        look = follower.look()
+        yield look
+        if not look.alive:
             return
         pause.wait(PERIOD_S)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from scheduler.notify.notice import Notice, Severity
+from scheduler.trends import Point, append_point
 from scheduler.verdict import Verdict
 
 
@@ -115,3 +116,26 @@ class TaskContext:
         self.reporter.notify(
             Notice(Severity(severity), text, picture="" if picture is None else str(picture), title=title)
         )
+
+    def trend(
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        *,
+        limits: tuple[float | None, float | None] | None = None,
+        group: str = "",
+        at_ns: int | None = None,
+    ) -> None:
+        """Add a point to a time series that the live page draws; it is kept in `trends.csv`, not in the journal.
+
+        name    of the series, in its group; a group's series of one unit share a picture
+        value   what is no finite number is a gap
+        limits  (low, high), either may be None: where the value should be
+        at_ns   when it was measured, by the run's clock; default: now, which is asked of the engine
+
+        A point that cannot be written is left out: no task ends by that. Raises ClockLost.
+        """
+        clock_s = (self.clock.now_ns() if at_ns is None else at_ns) / 1e9
+        low, high = limits or (None, None)
+        append_point(self.run_dir, Point(clock_s, self.task_id, group, name, value, unit, low, high))

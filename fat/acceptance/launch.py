@@ -125,14 +125,12 @@ def _schedule(file: BenchFile, source: str | None) -> Schedule:
 
 
 def _plan(file: BenchFile) -> Plan:
-    if file.pipeline is None:
-        raise UsageError(f"{file.path}: an acceptance run needs a table [pipeline]")
     build = PLANS.get(file.fat.plan)
     if build is None:
         raise BenchFileRejected(
             file.path, [f"{file.path}: fat.plan must be one of {', '.join(sorted(PLANS))}"]
         )
-    return build(file, _next_raw_run(file))
+    return build(file)
 
 
 def _file_of(run_dir: Path, state: RunState) -> BenchFile:
@@ -144,14 +142,6 @@ def _file_of(run_dir: Path, state: RunState) -> BenchFile:
     write_bytes_atomically(path, text.encode())
     parse(text, path)  # a bench file of an older version is refused here, with its line
     return load(path, run_dir.parent.parent)
-
-
-def _next_raw_run(file: BenchFile) -> int:
-    """The first of the raw run numbers that the plan may use."""
-    table = file.pipeline
-    folder = file.data_dir / table.instrument / table.cycle / f"p{table.proposal:06d}" / "raw"
-    numbers = [int(run.name[1:]) for run in folder.glob("r[0-9][0-9][0-9][0-9]")]
-    return max(numbers, default=0) + 1
 
 
 def _carry_out(

@@ -15,6 +15,7 @@ from contextlib import redirect_stdout
 from typing import Any, Final
 
 from scheduler.calling import bound, resolve, uncallable
+from scheduler.declared import declarations
 from scheduler.errors import PlanRejected, ScheduleRejected
 from scheduler.plan import Plan, Task
 
@@ -49,6 +50,8 @@ def ask(question: Mapping[str, Any]) -> Any:
 def _answer(question: Mapping[str, Any]) -> Any:
     if "calls" in question:
         return uncallable(question["calls"])
+    if "declared" in question:
+        return declarations(question["declared"])
     if "plan" in question:
         plan = _called(question["plan"], ())
         if not isinstance(plan, Plan):

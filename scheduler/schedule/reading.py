@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from scheduler.calling import calls_of
+from scheduler.declared import completed
 from scheduler.errors import PlanRejected, ScheduleRejected
-from scheduler.plan import CALL, Plan
+from scheduler.plan import CALL, Plan, forbidden
 from scheduler.schedule.asking import ask
 from scheduler.schedule.durations import spoken
 from scheduler.schedule.forecast import Forecast
@@ -19,7 +21,14 @@ INI_SUFFIXES = (".ini", ".cfg")
 
 
 def read_schedule(source: str) -> Schedule:
-    """Read `NAME.toml`, `NAME.ini`, or what `module:function` returns. Raises ScheduleRejected."""
+    """Read `NAME.toml`, `NAME.ini`, or what `module:function` returns; functions tell more of their tasks.
+
+    Raises ScheduleRejected.
+    """
+    return _with_declarations(_read(source))
+
+
+def _read(source: str) -> Schedule:
     path = Path(source)
     if path.suffix == ".toml":
         return read_toml(path)
@@ -31,6 +40,18 @@ def read_schedule(source: str) -> Schedule:
         except PlanRejected as error:
             raise ScheduleRejected([str(error)]) from None
     raise ScheduleRejected([f"{source}: a schedule is a .toml file, an .ini file, or module:function"])
+
+
+def _with_declarations(schedule: Schedule) -> Schedule:
+    plan = schedule.plan
+    said = ask({"declared": sorted({task.call for task in plan.tasks})})
+    if not said:
+        return schedule
+    tasks = tuple(completed(task, said.get(task.call, {})) for task in plan.tasks)
+    broken = [f"{schedule.place(task)}: {task}: {reason}" for task, reason in forbidden(tasks, plan.begins)]
+    if broken:
+        raise ScheduleRejected(broken)
+    return replace(schedule, plan=replace(plan, tasks=tasks))
 
 
 def check_functions(schedule: Schedule) -> None:

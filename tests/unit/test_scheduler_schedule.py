@@ -234,6 +234,60 @@ def test_a_schedule_comes_from_python(folder):
     assert mistakes("absent.toml") == ["absent.toml: there is no such file"]
 
 
+DECLARED = """
+from scheduler import TaskContext, declares
+
+@declares(leaves={"laser": "off"}, lasts_s=60)
+def laser_off(context: TaskContext) -> None: ...
+@declares(leaves={"laser": "on"})
+def light(context: TaskContext) -> None: ...
+@declares(needs={"laser": "off"}, lasts_s=3600, timeout_s=7200, always=True)
+def dark(context: TaskContext) -> None: ...
+"""
+DARK_NIGHT = """
+[constants]
+run_file = {run_file}
+[off]
+package = own_words
+task = laser_off
+[dark]
+package = own_words
+task = dark
+"""
+
+
+def declared(folder: Path, schedule: str) -> Path:
+    (folder / "own_words.py").write_text(DECLARED)
+    (folder / "run.json").write_text("{}")
+    path = folder / "dark.ini"
+    path.write_text(schedule.format(run_file=folder / "run.json"))
+    return path
+
+
+def test_functions_say_themselves_what_an_ini_schedule_cannot(folder):
+    off, dark = read_schedule(str(declared(folder, DARK_NIGHT))).plan.tasks
+    assert off.leaves == {"laser": "off"}
+    assert (dark.needs, dark.lasts_s, dark.timeout_s, dark.always) == ({"laser": "off"}, 3600, 7200, True)
+
+
+def test_an_order_that_functions_forbid_is_told_with_its_section(folder):
+    lit = DARK_NIGHT.replace("[dark]", "[lit]\npackage = own_words\ntask = light\n[dark]")
+    with pytest.raises(ScheduleRejected) as refused:
+        read_schedule(str(declared(folder, lit)))
+    assert "dark.ini:10, [dark]: dark: needs laser = off, but lit before it" in str(refused.value)
+
+
+def test_what_a_schedule_says_has_the_last_word(folder):
+    declared(folder, DARK_NIGHT)
+    path = folder / "dark.toml"
+    path.write_text(
+        '[plan]\nbegins = { laser = "on" }\n[[task]]\nid = "d"\ncall = "own_words:dark"\nlasts = 5\n'
+        'needs = { laser = "on" }\n'
+    )
+    (dark,) = read_schedule(str(path)).plan.tasks
+    assert (dark.lasts_s, dark.timeout_s, dark.needs) == (5, 7200, {"laser": "on"})
+
+
 def test_an_order_that_a_condition_forbids_is_no_plan():
     on = Task("on", "On", "m:f", leaves={"laser": "on"})
     enter = Task("enter", "Freezer access", "m:f", needs={"laser": "off"})

@@ -1,0 +1,1 @@
+"""The acceptance test of optical modules (D-Egg): station, measurements, analyses, records."""

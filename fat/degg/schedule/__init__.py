@@ -1,0 +1,1 @@
+"""The full schedule of an acceptance test of optical modules."""
