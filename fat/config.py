@@ -71,6 +71,8 @@ class DcuTable(_Table):
     frame_time_s: Annotated[float, Field(gt=0)] = 0.02
     series: Annotated[int, Field(ge=1)] = 3
     """Series in which lost images are counted; plan "detector"."""
+    series_images: Annotated[int, Field(ge=1)] = 50
+    """Of each of them."""
     photon_energies_ev: list[Annotated[float, Field(gt=0)]] = [8041.0, 12000.0]
     """At which the thresholds are scanned; plan "detector"."""
     thresholds: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=6)] = [
@@ -81,6 +83,8 @@ class DcuTable(_Table):
         *(0.02, 0.001, 0.0004, 0.0002, 0.0001, 0.00006),
     ]
     """By which the count rate is raised; plan "detector"."""
+    limits: str = "dcu-detector"
+    """Limit set of the control unit; plan "detector"."""
     light: Literal["per_image", "per_second"] = "per_image"
     """Whether an image gets the same light whatever its count time, as in the simulator, or the source is constant."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fat.configs import configs_folder
 from fat.limits import load_limits
-from fat.measurement import Measurement, verdict_of
-from scheduler import TaskContext, TaskResult
+from fat.measurement import Measured, Measurement, verdict_of
+from scheduler import TaskContext, TaskResult, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,25 @@ class Taken:
     value: float
 
 
-def judged(context: TaskContext, taken: Sequence[Taken], outputs: Mapping[str, Any]) -> TaskResult:
-    """The task's result: FAIL when a value of any device is outside its limit; who failed is noted in the journal."""
-    limits = load_limits(configs_folder() / "limits" / f"{context.parameters['limits']}.toml")
-    measured = [(one.device, one.measurement.taken(float(one.value), limits)) for one in taken]
-    for device, value in measured:
-        if value.verdict == "FAIL":
-            shown = "no number" if value.value is None else f"{value.value:.4g} {value.unit}"
-            limit = "none" if value.limit is None else str(value.limit)
-            context.note(f"{device}: {value.about}: {shown}, limit {limit}")
-    listed = [{**value.as_json(), "device": device, "part": ""} for device, value in measured]
-    return TaskResult(verdict_of(value for _, value in measured), {**outputs, "measurements": listed})
+def judged(
+    context: TaskContext, taken: Sequence[Taken], outputs: Mapping[str, Any], *, limits: str = ""
+) -> TaskResult:
+    """The task's result: FAIL when a value of any device is outside its limit; each is noted in the journal.
+
+    limits  name of the limit set; empty: the plan's
+    """
+    name = limits or str(context.parameters["limits"])
+    known = load_limits(configs_folder() / "limits" / f"{name}.toml")
+    measured = [replace(one.measurement, device=one.device).taken(float(one.value), known) for one in taken]
+    for value in measured:
+        if value.verdict is Verdict.FAIL:
+            context.note(_sentence(value))
+    return TaskResult(verdict_of(measured), {**outputs, "measurements": [m.as_json() for m in measured]})
+
+
+def _sentence(measured: Measured) -> str:
+    what = measured.what
+    unit = "" if what.unit == "1" else f" {what.unit}"
+    shown = "no number" if measured.value is None else f"{measured.value:.4g}{unit}"
+    limit = "none" if measured.limit is None else str(measured.limit)
+    return f"{what.device}: {what.about}: {shown}; limit {limit}"

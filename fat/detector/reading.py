@@ -84,7 +84,7 @@ def read_lit(run: Path, detector: str, module: int, kind: str, darks: Darks) -> 
     A pixel counts where the darks of its cell call it good in all stages: else one that cannot tell its stage would
     count in the wrong one. Raises RunUnreadable.
     """
-    good = darks.good.all(axis=1)
+    good: NDArray[np.bool_] = np.logical_and.reduce(darks.good, axis=1)
     for data, cell in _frames(run, detector, module):
         if cell >= len(good):
             continue

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from fat.bench.file import BenchFile
-from fat.plans import demo
+from fat.plans import demo, detector
 from scheduler import Plan
 
-PLANS: Final[Mapping[str, Callable[[BenchFile], Plan]]] = {"demo": demo.build}
+PLANS: Final[Mapping[str, Callable[[BenchFile], Plan]]] = {"demo": demo.build, "detector": detector.build}
 """From the name in `[fat] plan` to the function that builds the plan from the bench file."""

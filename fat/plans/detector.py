@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from fat.bench.file import BenchFile
 from fat.errors import BenchFileRejected
+from fat.plans.raw_runs import first_raw_run
 from scheduler import Plan, Task
 
 GAINS: Final = ("high", "medium", "low")
@@ -14,8 +14,8 @@ TASKS: Final = "fat.detector.tasks"
 RECORD: Final = f"{TASKS}.recording:record"
 
 
-def build(file: BenchFile, first_run: int) -> Plan:
-    """The plan for a bench file; raw runs are numbered from *first_run*. Raises BenchFileRejected."""
+def build(file: BenchFile) -> Plan:
+    """The plan for a bench file. Raises BenchFileRejected."""
     modules, unit = has_modules(file), file.fat.dcu.device in file.sim.devices
     if not modules and not unit:
         raise BenchFileRejected(
@@ -25,7 +25,7 @@ def build(file: BenchFile, first_run: int) -> Plan:
                 f"or a control unit (a device {file.fat.dcu.device!r})"
             ],
         )
-    runs = Runs(first_run)
+    runs = Runs(first_raw_run(file) if modules else 0)
     told: dict[str, Any] = {"modules": []}
     tasks = [_task("connectivity", "Connectivity and state", "checks:connectivity")]
     if modules:
@@ -52,9 +52,7 @@ def build(file: BenchFile, first_run: int) -> Plan:
         "limits": file.fat.limits,
         "dcu": file.fat.dcu.model_dump(mode="json") if unit else None,
     }
-    return Plan(
-        name="detector", tasks=tuple(tasks), checks=tuple(checks), parameters={**common, **told}
-    )
+    return Plan(name="detector", tasks=tuple(tasks), checks=tuple(checks), parameters={**common, **told})
 
 
 def has_modules(file: BenchFile) -> bool:
@@ -92,7 +90,9 @@ def _module_tasks(file: BenchFile, runs: Runs) -> list[Task]:
         _task("rate", "Data loss and latency", "rate:measure"),
         *_darks(file, runs),
         _task("darks", "Noise and bad pixels", "darks:characterise", backup=True),
-        Task(id="flats", title="Flat fields", call=RECORD, arguments={"steps": _flats(file, runs)}, backup=True),
+        Task(
+            id="flats", title="Flat fields", call=RECORD, arguments={"steps": _flats(file, runs)}, backup=True
+        ),
         _task("gain", "Gain", "gain:measure", backup=True),
         Task(
             id="intensities",
@@ -157,7 +157,7 @@ def _step(run: int, gain_mode: str, illumination: str, transmission: float, trai
     }
 
 
-def _module_parameters(file: BenchFile, runs: Runs) -> Mapping[str, Any]:
+def _module_parameters(file: BenchFile, runs: Runs) -> dict[str, Any]:
     pipeline = file.pipeline
     return {
         "detector_device": file.fat.detector,

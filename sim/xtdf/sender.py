@@ -99,7 +99,9 @@ class ModuleSender:
             self.prepare(gain_mode, illumination)
         else:
             self.model.make_images(block.images, train_id, gain_mode, illumination)
-        if spoil_images(block.images, self.model.wire.detector, struck, self._seed, self.model.serial, train_id):
+        if spoil_images(
+            block.images, self.model.wire.detector, struck, self._seed, self.model.serial, train_id
+        ):
             self._built = None  # what was made beforehand is made anew
         fields = good_fields(
             self.model.wire,

@@ -9,7 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS: Final[Mapping[str, int]] = {"offset": 1 << 0, "noise": 1 << 1, "gain level": 1 << 13, "no data": 1 << 3}
+KINDS: Final[Mapping[str, int]] = {
+    "offset": 1 << 0,
+    "noise": 1 << 1,
+    "gain level": 1 << 13,
+    "no data": 1 << 3,
+}
 """Kinds of bad pixels that darks show, and their public bits (`pipeline.constants.BadPixel`)."""
 
 

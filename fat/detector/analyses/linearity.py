@@ -83,4 +83,6 @@ def stages_of_levels(levels: NDArray[Any], thresholds: NDArray[Any]) -> NDArray[
     levels      (…,) ADU
     thresholds  (2, …) between high and medium, and medium and low gain, ADU
     """
-    return (levels > thresholds[0]).astype(np.uint8) + (levels > thresholds[1])
+    stage: NDArray[np.uint8] = (levels > thresholds[0]).astype(np.uint8)
+    stage += levels > thresholds[1]
+    return stage

@@ -39,7 +39,9 @@ UNMASKED: Final = Measurement("dcu_bad_unmasked", "1", "Bad pixels that the unit
 MASKED: Final = Measurement("dcu_masked", "%", "Pixels that the unit's mask names, gaps left out")
 EDGE: Final = Measurement("dcu_threshold_edge", "1", "Threshold at which photons vanish, over their energy")
 WIDTH: Final = Measurement("dcu_energy_resolution", "%", "Width of that edge, of the photon energy")
-ENERGY: Final = Measurement("dcu_threshold_linearity", "%", "Largest distance of the edges from a line in energy")
+ENERGY: Final = Measurement(
+    "dcu_threshold_linearity", "%", "Largest distance of the edges from a line in energy"
+)
 DEAD: Final = Measurement("dcu_dead_time", "ns", "Dead time of a pixel")
 RATE: Final = Measurement("dcu_rate_linearity", "%", "Largest distance from a straight line after correction")
 
@@ -57,9 +59,7 @@ def unit_of(context: TaskContext) -> Iterator[tuple[TaskSurroundings, Mapping[st
             correct(connection.client)
 
 
-def correct(
-    client: DcuClient, *, mask: bool = True, flatfield: bool = True, countrate: bool = True
-) -> None:
+def correct(client: DcuClient, *, mask: bool = True, flatfield: bool = True, countrate: bool = True) -> None:
     """Switch the unit's corrections."""
     client.set("pixel_mask_applied", mask)
     client.set("flatfield_correction_applied", flatfield)
@@ -106,7 +106,9 @@ def flat_and_dark(context: TaskContext) -> TaskResult:
     relative = np.where(good, corrected.total / max(1.0, float(corrected.total[good].mean())), np.nan)
     kinds = np.where(gaps, np.nan, (mask != 0).astype(np.float32))
     data.save(context.run_dir, "dcu_flat", relative=relative.astype(np.float32), mask=kinds)
-    return judged(context, taken, {"blind": pixels.blind, "hot": pixels.hot, "images": images})
+    return judged(
+        context, taken, {"blind": pixels.blind, "hot": pixels.hot, "images": images}, limits=told["limits"]
+    )
 
 
 def _dark(context: TaskContext, client: DcuClient, told: Mapping[str, Any], series: Any) -> Series | None:
@@ -125,18 +127,18 @@ def _dark(context: TaskContext, client: DcuClient, told: Mapping[str, Any], seri
 
 
 def thresholds(context: TaskContext) -> TaskResult:
-    """Scan the threshold at each photon energy: where photons vanish, how sharply, and whether that grows with the energy."""
+    """Scan the threshold at each photon energy: where photons vanish, how sharply, and in line with the energy."""
     with unit_of(context) as (_, told, connection):
         client = connection.client
         if not can_set_thresholds(client):
             context.note("the thresholds of this model are fixed: there is nothing to scan")
-            return judged(context, (), {"scanned": False})
+            return judged(context, (), {"scanned": False}, limits=told["limits"])
         energy_before = float(client.get("photon_energy"))
         good = client.get_array("pixel_mask") == 0
         energies = [float(energy) for energy in told["photon_energies_ev"]]
         shares = np.array(told["thresholds"], np.float64)
         try:
-            scans = [_scan(context, connection, told, energy, good) for energy in energies]
+            scans = [np.array(_scan(context, connection, told, energy, good)) for energy in energies]
         finally:
             client.set("photon_energy", energy_before)
     edges = [threshold_edge(shares, scan) for scan in scans]
@@ -145,7 +147,9 @@ def thresholds(context: TaskContext) -> TaskResult:
         Taken(DEVICE, WIDTH, 100.0 * max(edge.width for edge in edges)),
     ]
     if len(energies) > 1:
-        line = fit_line(np.array(energies), np.array([e * edge.at for e, edge in zip(energies, edges, strict=True)]))
+        line = fit_line(
+            np.array(energies), np.array([e * edge.at for e, edge in zip(energies, edges, strict=True)])
+        )
         taken.append(Taken(DEVICE, ENERGY, 100.0 * line.worst))
     data.save(
         context.run_dir,
@@ -156,7 +160,12 @@ def thresholds(context: TaskContext) -> TaskResult:
         fitted=np.array([edge.fitted for edge in edges]),
         edges=np.array([edge.at for edge in edges]),
     )
-    return judged(context, taken, {"scanned": True, "edges": [round(edge.at, 5) for edge in edges]})
+    return judged(
+        context,
+        taken,
+        {"scanned": True, "edges": [round(edge.at, 5) for edge in edges]},
+        limits=told["limits"],
+    )
 
 
 def _scan(
@@ -211,4 +220,6 @@ def count_rate(context: TaskContext) -> TaskResult:
         corrected_hz=corrected_counts / times,
         dead_time_s=np.array(lost.seconds),
     )
-    return judged(context, taken, {"highest_hz": float(f"{(light / times).max():.4g}")})
+    return judged(
+        context, taken, {"highest_hz": float(f"{(light / times).max():.4g}")}, limits=told["limits"]
+    )

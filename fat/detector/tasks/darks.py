@@ -91,9 +91,7 @@ def _judge(
     def percent(pixels: int) -> float:
         return 100.0 * pixels / quality.pixels
 
-    taken = [
-        Taken(device, noise_of(stage), noise) for stage, noise in zip(names, quality.noise, strict=True)
-    ]
+    taken = [Taken(device, noise_of(stage), noise) for stage, noise in zip(names, quality.noise, strict=True)]
     taken.append(Taken(device, ANY_BAD, percent(quality.bad_any)))
     taken += [Taken(device, BAD[kind], percent(count)) for kind, count in quality.bad.items()]
     if "ThresholdsDark" in constants:

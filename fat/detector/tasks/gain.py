@@ -35,7 +35,9 @@ SEPARATION: Final = Measurement(
 HIGH_MEDIUM: Final = Measurement("gain_high_medium", "1", "High gain over medium gain, in the same light")
 MEDIUM_LOW: Final = Measurement("gain_medium_low", "1", "Medium gain over low gain, in the same light")
 BLIND: Final = Measurement("blind_pixels", "%", "Lit pixels that see less than half of the others")
-GLARING: Final = Measurement("glaring_pixels", "%", "Lit pixels that show more than half more than the others")
+GLARING: Final = Measurement(
+    "glaring_pixels", "%", "Lit pixels that show more than half more than the others"
+)
 MOST_VALUES: Final = 4_000_000
 
 

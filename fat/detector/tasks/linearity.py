@@ -20,7 +20,9 @@ from scheduler import TaskContext, TaskResult
 
 WORST: Final = Measurement("linearity", "%", "Largest distance from a straight line, of the photons there")
 RANGE: Final = Measurement("photons_reached", "photon", "Photons of a pixel at the strongest light")
-STAGES: Final = Measurement("stages_used", "1", "Gain stages that at least 5 % of the pixels chose at some light")
+STAGES: Final = Measurement(
+    "stages_used", "1", "Gain stages that at least 5 % of the pixels chose at some light"
+)
 LEAST_SHARE: Final = 0.05
 
 
@@ -33,6 +35,7 @@ def measure(context: TaskContext) -> TaskResult:
     gains = context.results["gain"]["gains"]
     taken: list[Taken] = []
     kept: dict[str, list[NDArray[np.float64]]] = {"photons": [], "residuals": [], "shares": []}
+    measured: list[int] = []
     for number, (module, device) in enumerate(listed, start=1):
         try:
             of_stage = np.array(gains[device])
@@ -45,12 +48,13 @@ def measure(context: TaskContext) -> TaskResult:
         shares = np.stack([at.shares for at in sums])
         line = fit_line(light, photons)
         taken += _judge(device, light, photons, shares, line)
+        measured.append(module)
         for name, values in (("photons", photons), ("residuals", line.residuals), ("shares", shares)):
             kept[name].append(values)
         context.progress(number, len(listed), "modules")
     if kept["photons"]:
         arrays = {name: np.stack(values) for name, values in kept.items()}
-        data.save(context.run_dir, "linearity", light=light, **arrays)
+        data.save(context.run_dir, "linearity", modules=np.array(measured), light=light, **arrays)
     # Nothing after this task needs them, and those of a large detector take gigabytes.
     shutil.rmtree(here.constants_folder, ignore_errors=True)
     return judged(context, taken, {"intensities": len(steps), "stages": len(stages(parameters))})

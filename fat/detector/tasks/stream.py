@@ -36,7 +36,7 @@ def measure(context: TaskContext) -> TaskResult:
     """Take the series, and balance what came against what was expected."""
     here = TaskSurroundings(context)
     told = here.parameters["dcu"]
-    name, images, number = str(told["device"]), int(told["images"]), int(told["series"])
+    name, images, number = str(told["device"]), int(told["series_images"]), int(told["series"])
     frame_s = float(told["frame_time_s"])
     with JsonPeer("the bench's clock", here.address("control")) as control:
         wall = control.request("GET", "/clock")["mode"] == "wall"
@@ -66,4 +66,4 @@ def measure(context: TaskContext) -> TaskResult:
     for measurement, value_s in zip(LATENCY if wall else HANDLING, (shown.p50, shown.p99), strict=True):
         taken.append(Taken(DEVICE, measurement, 1e3 * value_s))
     data.save(context.run_dir, "dcu_stream", times_ms=1e3 * np.array(times))
-    return judged(context, taken, {"images": images * number, "came": came})
+    return judged(context, taken, {"images": images * number, "came": came}, limits=told["limits"])
