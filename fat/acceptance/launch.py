@@ -40,7 +40,14 @@ from scheduler.schedule.forecast import forecast, lengths
 from scheduler.schedule.reading import check_end, check_functions, read_schedule
 from scheduler.schedule.schedule import Schedule
 
-PRELOAD: Final = ("numpy", "h5py", "httpx", "fat.tasks.surroundings", "fat.tasks.acquisition")
+PRELOAD: Final = (
+    "numpy",
+    "h5py",
+    "httpx",
+    "fat.tasks.surroundings",
+    "fat.tasks.acquisition",
+    "pipeline.constants",
+)
 """What task processes find loaded. numba stays out: its threads do not survive a fork."""
 
 

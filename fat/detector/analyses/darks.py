@@ -56,10 +56,11 @@ def level_separation(levels: NDArray[Any]) -> float:
     """Least distance of neighbouring digital gain levels of an AGIPD, in sums of their spreads over the pixels.
 
     levels  (fast, slow, cells, 3) mean digital level of each stage, ADU; NaN where it was not measured
-    Negative when the levels are in the wrong order.
+    Negative when the levels are in the wrong order; NaN when a cell shows a stage in no pixel.
     """
-    middle = np.nanmedian(levels, axis=(0, 1))
-    high, low = (np.nanpercentile(levels, q, axis=(0, 1)) for q in (84.1, 15.9))
+    if not np.isfinite(levels).any(axis=(0, 1)).all():
+        return float("nan")
+    low, middle, high = np.nanpercentile(levels, (15.9, 50, 84.1), axis=(0, 1))
     spread = (high - low) / 2
     steps = np.diff(middle, axis=-1) / np.maximum(spread[..., :-1] + spread[..., 1:], 1.0)
     return float(np.min(steps))

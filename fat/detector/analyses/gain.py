@@ -76,8 +76,9 @@ def blind_pixels(mean: NDArray[Any]) -> tuple[int, int]:
     mean  (cells, slow, fast) ADU above the pedestal; a pixel counts when the median of its cells is out
     """
     of_pixel = np.median(mean, axis=0)
-    middle = float(np.nanmedian(of_pixel))
-    if not np.isfinite(middle) or middle <= 0:
+    finite = of_pixel[np.isfinite(of_pixel)]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    if middle <= 0:
         return of_pixel.size, 0
     return int(np.count_nonzero(~(of_pixel >= BLIND * middle))), int(
         np.count_nonzero(of_pixel > GLARING * middle)

@@ -12,7 +12,7 @@ from fat.tasks.acquisition import send_trains
 from fat.tasks.surroundings import TaskSurroundings
 from scheduler import TaskContext, TaskResult
 
-RECORDED: Final = Measurement("frames_recorded", "1", "Frames in the files, over those sent")
+RECORDED: Final = "frames_recorded"
 
 
 def record(context: TaskContext) -> TaskResult:
@@ -36,8 +36,9 @@ def record(context: TaskContext) -> TaskResult:
             pipeline.call("daq", "stop")
     sent = sum(step["trains"] for step in steps) * frames
     name = str(here.parameters["detector"])
+    recorded = Measurement(RECORDED, "1", f"{context.title}, frames in the files over those sent")
     taken = []
     for module, device in modules(here.parameters):
         held = sum(count_of_frames(here.raw_folder(step["run"]), name, module) for step in steps)
-        taken.append(Taken(device, RECORDED, held / sent))
+        taken.append(Taken(device, recorded, held / sent))
     return judged(context, taken, {"steps": steps, "frames_sent": sent})
