@@ -1,4 +1,4 @@
-"""The acceptance test of a detector against what is known: healthy ones in many seeds, and every fault of the simulator.
+"""The acceptance test of a detector against what is known: healthy ones in many seeds, and the simulator's faults.
 
     python benchmarks/detector_fat.py [--bench fat-agipd] [--seeds 20] [--faults] [--only drop_packets]
 
@@ -130,12 +130,13 @@ def main() -> int:
     given = parser.parse_args()
     kind = given.bench.removeprefix("fat-")
     right = [attempt(f"seed {seed}", given.bench, seed) for seed in range(1, given.seeds + 1)]
-    for fault in OF_MODULES if given.faults and kind != "dcu" else ():
-        if not given.only or fault in given.only:
-            right.append(attempt(fault, given.bench, 1, f"{kind.upper()}01", fault, kind))
-    for fault in OF_UNITS if given.faults else ():
-        if not given.only or fault in given.only:
-            right.append(attempt(fault, given.bench, 1, "DCU", fault, "dcu"))
+    wanted = [(fault, f"{kind.upper()}01", kind) for fault in OF_MODULES if kind != "dcu"]
+    wanted += [(fault, "DCU", "dcu") for fault in OF_UNITS]
+    right += [
+        attempt(fault, given.bench, 1, ill, fault, device)
+        for fault, ill, device in wanted
+        if fault in given.only or (given.faults and not given.only)
+    ]
     return 0 if all(right) else 1
 
 

@@ -118,8 +118,8 @@ def carry_out(plan: Plan, bench: OwnedBench, run: Path) -> Done:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
-    from fat.testing.handles import Faults
     from fat.bench.client import ControlClient
+    from fat.testing.handles import Faults
 
     folder = tmp_path_factory.mktemp("detector")
     path = small_bench(folder)
@@ -217,5 +217,5 @@ def test_the_plan_is_what_the_bench_has(tmp_path: Path) -> None:
     alone = text.replace("[fat.dcu]", '[fat.dcu]\ndevice = "none"')
     modules = ["connectivity", "rate", "dark_high", "dark_medium", "dark_low", "darks", "flats", "gain"]
     assert tasks(alone) == [*modules, "intensities", "linearity", "report", "lights_off"]
-    with pytest.raises(BenchFileRejected, match="needs modules .* or a control unit"):
+    with pytest.raises(BenchFileRejected, match=r"needs modules .* or a control unit"):
         tasks(alone[: alone.index("[pipeline]")] + alone[alone.index("[fat]") :])
