@@ -23,6 +23,10 @@ class Limit:
     at_least: float | None = None
     at_most: float | None = None
     equals: float | None = None
+    name: str = ""
+    """Under which it is published, where it is."""
+    valid_from: str = ""
+    """The day from which it holds, YYYY-MM-DD; empty: always."""
 
     def holds(self, value: float) -> bool:
         """Whether a finite value is within."""
@@ -40,7 +44,8 @@ class Limit:
         return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
 
 
-KEYS = tuple(field.name for field in fields(Limit))
+KEYS = tuple(field.name for field in fields(Limit) if field.name not in ("name", "valid_from"))
+"""What a limit set of a bench may say; names and days belong to goalposts (`fat.degg.results.goalposts`)."""
 
 
 def load_limits(path: Path) -> dict[str, Limit]:
@@ -60,7 +65,9 @@ def load_limits(path: Path) -> dict[str, Limit]:
 
 
 def _limit(table: Mapping[str, Any]) -> Limit:
-    numbers = {key: float(table[key]) for key in ("at_least", "at_most", "equals") if key in table}
+    numbers: dict[str, Any] = {
+        key: float(table[key]) for key in ("at_least", "at_most", "equals") if key in table
+    }
     return Limit(unit=table["unit"], reason=table["reason"], **numbers)
 
 

@@ -8,6 +8,8 @@
 | ← | `{"progress": [done, total, text]}` | for the display |
 | ← | `{"id": n, "wait": t_ns}` | wait for me; `null` asks the time only |
 | → | `{"id": n, "now": t_ns}` or `{"id": n, "lost": sentence}` | the answer |
+| ← | `{"id": n, "ask": {"number", "text", "severity"}}` | its number-th question to people |
+| → | `{"id": n, "answer": {…}}` | they said yes (`scheduler.question.Answer`) |
 | ← last | `{"result": {...}}` or `{"error": sentence, "traceback": text}` | how it ended |
 """
 

@@ -33,6 +33,13 @@ class Form(StrEnum):
     CSV = "csv"
 
 
+class Word(StrEnum):
+    """An answer."""
+
+    YES = "yes"
+    NO = "no"
+
+
 @app.command()
 def status(
     run: RunArgument = None,
@@ -70,6 +77,9 @@ def status(
         shape, word, _ = mark(task)
         said = task.error or task.reason
         typer.echo(f"  {shape} {task.task.id:<20} {word:<8} {said}".rstrip())
+    for question in state.questions.values() if alive else ():
+        again = "said no once; " if question.denied else ""
+        typer.echo(f"  ? {question.task} asks: {question.text} ({again}stellwerk sched answer yes|no)")
     if live is not None and live.fraction is not None:
         typer.echo(f"  {live.task}: {live.fraction:.0%} {live.text}".rstrip())
 
@@ -184,12 +194,51 @@ def continue_(run: RunArgument = None, data: DataOption = None, reason: ReasonOp
 
 
 @app.command()
-def abort(run: RunArgument = None, data: DataOption = None, reason: ReasonOption = "") -> None:
+def abort(
+    run: RunArgument = None,
+    data: DataOption = None,
+    reason: Annotated[str, typer.Option(help="Why; needed, and stands in the record.")] = "",
+) -> None:
     """Stop a run now; tasks that clean up still run. It can be resumed later.
 
     Example: stellwerk sched abort --reason "cooling water is off"
     """
     _ask(run, data, "abort", reason)
+
+
+@app.command()
+def answer(
+    answer: Annotated[Word, typer.Argument(metavar="yes|no")],
+    run: RunArgument = None,
+    data: DataOption = None,
+    reason: Annotated[str, typer.Option(help="A comment; for a second no, why the run is to end.")] = "",
+    task: Annotated[str, typer.Option(metavar="TASK", help="Whose question, when several tasks ask.")] = "",
+) -> None:
+    """Answer what a task asks. A no is asked again; a second no, with its reason, ends the run.
+
+    Examples:
+
+      stellwerk sched answer yes
+
+      stellwerk sched answer no 12 --data runs/demo --reason "the gain is off"
+    """
+    from scheduler import question
+    from scheduler.requests import Request, login, submit
+    from scheduler.runs import find_run, open_run
+
+    with refusals():
+        run_dir = find_run(run, data)
+        asked = open_run(run_dir).questions
+        wish = Request("answer", login(), reason, task, answer=str(answer))
+        why = question.refusal(asked, wish)
+        meant = question.meant(asked, wish)
+        if why is not None or isinstance(meant, str):
+            typer.echo(why, err=True)
+            raise typer.Exit(EXIT_USAGE)
+        submit(run_dir, "answer", reason=reason, task=meant.task, answer=str(answer), question=str(meant.seq))
+    typer.echo(f"said {answer} to {meant.task}: {meant.text}")
+    if answer is Word.NO and not meant.denied:
+        typer.echo("it is asked again now; a second no, with --reason, ends the run")
 
 
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="A task that has not run.")]

@@ -9,12 +9,13 @@ import signal
 import socket
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scheduler.channel import Job, Lines, pack
 from scheduler.errors import ClockLost
 from scheduler.notify.notice import Notice, Severity
+from scheduler.question import Answer
 
 if TYPE_CHECKING:
     from scheduler.runner import Runner
@@ -36,6 +37,14 @@ class Observer(Protocol):
 
     def progress(self, done: float, total: float, text: str) -> None:
         """The task told how far it is."""
+        ...
+
+    def ask(self, number: int, text: str, severity: str) -> None:
+        """The task's number-th question to people; it waits for the answer."""
+        ...
+
+    def answer(self, number: int) -> Answer | None:
+        """The answer, once it is there. Asked again and again."""
         ...
 
     def stop_wanted(self) -> bool:
@@ -73,6 +82,10 @@ class Conversation:
         self._stopped = False
         self._overdue = False
         self._kill_at_s: float | None = None
+        self._asking: tuple[int, int] | None = None
+        """Message and number of a question that waits for its answer."""
+        self._worked_s = 0.0
+        """How much of its time limit the task has used: not while people think about an answer."""
         self._waiting: Future[int] | None = None
         self._waited: list[tuple[int, Future[int]]] = []
         self._selector = selectors.DefaultSelector()
@@ -86,7 +99,7 @@ class Conversation:
             selector.register(self._link, selectors.EVENT_READ | selectors.EVENT_WRITE)
             selector.register(self._runner.control, selectors.EVENT_READ)
             selector.register(self._runner.wake, selectors.EVENT_READ)
-            status = None
+            status, seen_s = None, started_s
             while status is None:
                 ready = {key.fileobj for key, events in selector.select(POLL_S) if events}
                 if self._runner.wake in ready:
@@ -96,7 +109,12 @@ class Conversation:
                     self._exchange()
                 if self._runner.control in ready:
                     status = self._ended()
-                self._judge(time.monotonic() - started_s)
+                now_s = time.monotonic()
+                if self._asking is None:
+                    self._worked_s += now_s - seen_s
+                seen_s = now_s
+                self._judge(now_s - started_s)
+                self._pass_answer_on()
             self._read()  # what it said last may still lie in the socket
         if self._waiting is not None:
             self._runner.end_wait(self._waiting)
@@ -106,7 +124,7 @@ class Conversation:
         """End the task when it is late or no longer wanted."""
         if self._kill_at_s is None:
             self._stopped = self._observer.stop_wanted()
-            self._overdue = not self._stopped and elapsed_s > self._timeout_s
+            self._overdue = not self._stopped and self._worked_s > self._timeout_s
             if self._stopped or self._overdue:
                 self._kill_at_s = elapsed_s + self._runner.stop_grace_s
                 self._runner.signal(self._pid, signal.SIGTERM)
@@ -157,10 +175,24 @@ class Conversation:
             self._observer.progress(float(done), float(total), str(text))
         elif "wait" in message:
             self._wait(int(message["id"]), message["wait"])
+        elif "ask" in message:
+            body = message["ask"]
+            self._asking = (int(message["id"]), int(body["number"]))
+            if not self._stopped:
+                self._observer.ask(self._asking[1], str(body["text"]), str(Severity(body["severity"])))
         elif "result" in message:
             self._ending = Ending(result=message["result"])
         else:
             self._ending = Ending(error=message["error"], traceback=message["traceback"])
+
+    def _pass_answer_on(self) -> None:
+        if self._asking is None:
+            return
+        message, number = self._asking
+        answer = self._observer.answer(number)
+        if answer is not None:
+            self._asking = None
+            self._answer({"id": message, "answer": asdict(answer)})
 
     def _wait(self, number: int, t_ns: int | None) -> None:
         if t_ns is None:

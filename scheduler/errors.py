@@ -5,6 +5,7 @@ SchedulerError
 ├── ScheduleRejected    a file or function that should give a plan has mistakes: correct them
 ├── RunNotFound         no such run: name another
 ├── NotRunning          a request needs a running engine and there is none
+├── ReasonNeeded        a request stands in the record with its reason, and has none: give one
 ├── JournalError        the record of a run cannot be used: stop
 │   ├── JournalBusy     another engine writes it: leave that one alone
 │   ├── JournalCorrupt  a record in it is damaged: restore it from a backup
@@ -68,6 +69,16 @@ class NotRunning(SchedulerError):
     def __init__(self, run_dir: Path, request: str) -> None:
         self.run_dir, self.request = run_dir, request
         super().__init__(f"nobody is carrying out run {run_dir.name}, so there is nothing to {request}")
+
+
+class ReasonNeeded(SchedulerError):
+    """Something was asked of a run that needs a reason, without one."""
+
+    exit_code = 2
+
+    def __init__(self, request: str) -> None:
+        self.request = request
+        super().__init__(f"to {request} a run needs a reason; it stands in the record")
 
 
 class JournalError(SchedulerError):

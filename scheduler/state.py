@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from scheduler.backup.seen import UNSAVED, Archive, BackupSeen, Saved
 from scheduler.plan import Plan, Task
+from scheduler.question import Answer, Question
 from scheduler.verdict import Verdict, overall
 
 
@@ -56,6 +57,8 @@ class TaskState:
     """Why it was skipped."""
     notes: tuple[str, ...] = ()
     """Of the latest attempt."""
+    answers: tuple[Answer, ...] = ()
+    """What people said yes to. They hold for an attempt after one that was cut short, not after one that failed."""
     checks: Mapping[str, CheckSeen] = field(default_factory=dict)
     """What each check found before it, the latest time."""
     saved: Saved = UNSAVED
@@ -98,6 +101,8 @@ class RunState:
     checked: tuple[str, ...] = ()
     """Checks that were content since the last task, in this attempt."""
     stop: Stop | None = None
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    """Those that wait for an answer, by task, in the order in which they were asked."""
     by: str = ""
     """Who paused it."""
     backup_to: tuple[str, ...] = ()
@@ -124,11 +129,23 @@ class RunState:
 EMPTY: Final = RunState()
 
 
+def with_task(state: RunState, task: TaskState, **changes: Any) -> RunState:
+    """The state with a task as it is now, and other changes."""
+    return replace(state, tasks={**state.tasks, task.task.id: task}, **changes)
+
+
 def resumed(state: RunState) -> RunState:
     """The state as a new engine takes it up: what was cut short, failed on the bench or cleaned up is open again."""
     tasks = {name: _reopened(task, state.backup_to) for name, task in state.tasks.items()}
     return replace(
-        state, tasks=tasks, status=RunStatus.RUNNING, verdict=Verdict.UNSET, stop=None, checked=(), by=""
+        state,
+        tasks=tasks,
+        status=RunStatus.RUNNING,
+        verdict=Verdict.UNSET,
+        stop=None,
+        checked=(),
+        questions={},
+        by="",
     )
 
 
@@ -157,7 +174,8 @@ def _reopened(task: TaskState, backup_to: tuple[str, ...]) -> TaskState:
     final = task.verdict not in (Verdict.ERROR, Verdict.ABORTED)
     if task.status is TaskStatus.DONE and final and not task.out_of_turn:
         return replace(task, saved=task.saved.promised_again(backup_to)) if to_be_saved(task) else task
-    return replace(task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False)
+    answers = () if task.status is TaskStatus.DONE else task.answers
+    return replace(task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False, answers=answers)
 
 
 def to_be_saved(task: TaskState) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from scheduler.notify.notice import Notice, Severity
+from scheduler.question import Answer
 from scheduler.trends import Point, append_point
 from scheduler.verdict import Verdict
 
@@ -65,6 +66,10 @@ class Reporter(Protocol):
 
     def notify(self, notice: Notice) -> None:
         """Tell people."""
+        ...
+
+    def ask(self, text: str, severity: Severity) -> Answer:
+        """Wait until a person has said yes."""
         ...
 
 
@@ -116,6 +121,19 @@ class TaskContext:
         self.reporter.notify(
             Notice(Severity(severity), text, picture="" if picture is None else str(picture), title=title)
         )
+
+    def ask(self, text: str, *, severity: Severity | str = Severity.MESSAGE) -> Answer:
+        """Ask people a question, and wait until one of them has said yes; returns who, when, and with which words.
+
+        severity  who is told that the run waits; `critical` wakes everybody
+
+        A *no* does not come back: it is asked again, and when it is confirmed the run is interrupted with the reason
+        that was given. The clock of a simulated bench stands meanwhile, as in any work of a task; wall time goes on,
+        but not the task's `timeout_s`. An attempt after one that was cut short finds the answers that were given to
+        the same questions in the same order. Not for checks: they must answer by themselves (RuntimeError).
+        Raises ValueError for a severity that there is not.
+        """
+        return self.reporter.ask(text, Severity(severity))
 
     def trend(
         self,

@@ -22,8 +22,9 @@ from scheduler.calling import call_with, uncallable
 from scheduler.channel import MAX_NOTE, MAX_NOTICES, MAX_OUTPUTS, Job, Lines, pack
 from scheduler.errors import ClockLost
 from scheduler.journal import canonical
-from scheduler.notify.notice import Notice
+from scheduler.notify.notice import Notice, Severity
 from scheduler.pictures import keep_picture
+from scheduler.question import Answer
 from scheduler.task import CheckResult, TaskContext, TaskResult
 
 PROGRESS_PERIOD_S: Final = 0.1
@@ -40,7 +41,8 @@ class Channel:
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         self._sending = threading.Lock()
-        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._numbers = count(1)
+        self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         threading.Thread(target=self._listen, name="engine", daemon=True).start()
 
@@ -54,15 +56,15 @@ class Channel:
         with self._sending:
             self._link.sendall(line)
 
-    def answer(self, number: int) -> int:
-        """Wait for the answer to a question. Raises ClockLost."""
-        while True:
-            message = self._answers.get()
-            if message["id"] != number:
-                continue  # the answer to a wait that a signal cut short
-            if "lost" in message:
-                raise ClockLost(message["lost"])
-            return int(message["now"])
+    def inquire(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Send a question and wait for its answer. From any thread."""
+        number = next(self._numbers)
+        self._answers[number] = queue.SimpleQueue()
+        try:
+            self.say({"id": number, **question})
+            return self._answers[number].get()
+        finally:
+            del self._answers[number]
 
     def _listen(self) -> None:
         """Pass on what the engine says. When it is gone, so is this process: at once, whatever it is doing."""
@@ -72,8 +74,8 @@ class Channel:
                 for message in lines.feed(data):
                     if "job" in message:
                         self._jobs.put(Job.from_json(message["job"]))
-                    else:
-                        self._answers.put(message)
+                    elif (waiting := self._answers.get(message["id"])) is not None:
+                        waiting.put(message)  # else a signal cut the question short
         finally:
             os._exit(EXIT_ORPHANED)
 
@@ -83,7 +85,6 @@ class EngineClock:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._numbers = count(1)
         self._asking = threading.Lock()
 
     def now_ns(self) -> int:
@@ -96,18 +97,25 @@ class EngineClock:
 
     def _ask(self, wait: int | None) -> int:
         with self._asking:
-            number = next(self._numbers)
-            self._channel.say({"id": number, "wait": wait})
-            return self._channel.answer(number)
+            answer = self._channel.inquire({"wait": wait})
+        if "lost" in answer:
+            raise ClockLost(answer["lost"])
+        return int(answer["now"])
 
 
 class ChannelReporter:
     """Sends progress, thinned, notes, and notices with their pictures."""
 
     def __init__(
-        self, channel: Channel, run_dir: Path, monotonic_s: Callable[[], float] = time.monotonic
+        self,
+        channel: Channel,
+        run_dir: Path,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        *,
+        may_ask: bool = True,
     ) -> None:
         self._channel, self._run_dir = channel, run_dir
+        self._questions = count(1) if may_ask else None
         self._notices = 0
         self._monotonic_s = monotonic_s
         self._next_s = 0.0
@@ -146,6 +154,13 @@ class ChannelReporter:
         }
         self._channel.say({"notify": body})
 
+    def ask(self, text: str, severity: Severity) -> Answer:
+        """Wait until a person has said yes. Raises RuntimeError in a check."""
+        if self._questions is None:
+            raise RuntimeError("a check cannot ask people; put a task before, or tell them (notify)")
+        body = {"number": next(self._questions), "text": _cut(text), "severity": str(severity)}
+        return Answer(**self._channel.inquire({"ask": body})["answer"])
+
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_NOTE else f"{text[: MAX_NOTE - 1]}…"
@@ -166,7 +181,7 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
             results=job.results,
             environment=job.environment,
             clock=EngineClock(channel),
-            reporter=ChannelReporter(channel, Path(job.run_dir)),
+            reporter=ChannelReporter(channel, Path(job.run_dir), may_ask=job.kind == "task"),
         )
         returned = call_with(context, job.call, job.positional)
         return {"result": _check(job, returned) if job.kind == "check" else _result(job, returned)}

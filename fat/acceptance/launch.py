@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -125,14 +126,12 @@ def _schedule(file: BenchFile, source: str | None) -> Schedule:
 
 
 def _plan(file: BenchFile) -> Plan:
-    if file.pipeline is None:
-        raise UsageError(f"{file.path}: an acceptance run needs a table [pipeline]")
     build = PLANS.get(file.fat.plan)
     if build is None:
         raise BenchFileRejected(
             file.path, [f"{file.path}: fat.plan must be one of {', '.join(sorted(PLANS))}"]
         )
-    return build(file, _next_raw_run(file))
+    return build(file)
 
 
 def _file_of(run_dir: Path, state: RunState) -> BenchFile:
@@ -144,14 +143,6 @@ def _file_of(run_dir: Path, state: RunState) -> BenchFile:
     write_bytes_atomically(path, text.encode())
     parse(text, path)  # a bench file of an older version is refused here, with its line
     return load(path, run_dir.parent.parent)
-
-
-def _next_raw_run(file: BenchFile) -> int:
-    """The first of the raw run numbers that the plan may use."""
-    table = file.pipeline
-    folder = file.data_dir / table.instrument / table.cycle / f"p{table.proposal:06d}" / "raw"
-    numbers = [int(run.name[1:]) for run in folder.glob("r[0-9][0-9][0-9][0-9]")]
-    return max(numbers, default=0) + 1
 
 
 def _carry_out(
@@ -196,7 +187,9 @@ def _run_engine(file: BenchFile, run_dir: Path, place: Place, display: Display) 
         display.say(f"   {sentence}")
     listeners: list[Listener] = [display, *people.listeners]
     with ClockClient(place.endpoints["clock"], "acceptance") as clock:
-        engine = Engine(run_dir, None, clock, environment, file.scheduler, listeners, PRELOAD)
+        engine = Engine(
+            run_dir, None, clock, environment, file.scheduler, listeners, PRELOAD, display.keyboard()
+        )
         try:
             outcome = engine.run()
         finally:
@@ -218,6 +211,11 @@ def _tell(run_dir: Path, outcome: Outcome, report: Path | None, took_s: float, *
         }
         typer.echo(json.dumps(body))
         return
+    with contextlib.suppress(OSError):  # of a terminal that has hung up
+        _tell_people(run_dir, outcome, report, took_s)
+
+
+def _tell_people(run_dir: Path, outcome: Outcome, report: Path | None, took_s: float) -> None:
     typer.echo(f"Run {run_dir.name}: {outcome.verdict} after {took_s:.0f} s")
     if report is not None:
         typer.echo(f"   report  {report}")

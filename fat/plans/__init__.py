@@ -9,5 +9,5 @@ from fat.bench.file import BenchFile
 from fat.plans import demo
 from scheduler import Plan
 
-PLANS: Final[Mapping[str, Callable[[BenchFile, int], Plan]]] = {"demo": demo.build}
-"""From the name in `[fat] plan` to the function that builds the plan from the bench file and the first raw run."""
+PLANS: Final[Mapping[str, Callable[[BenchFile], Plan]]] = {"demo": demo.build}
+"""From the name in `[fat] plan` to the function that builds the plan from the bench file."""

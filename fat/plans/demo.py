@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fat.bench.file import BenchFile
+from fat.plans.raw_runs import first_raw_run
 from scheduler import Plan, Task
 
 TRAIN_PERIOD_NS: Final = 100_000_000
@@ -14,8 +15,9 @@ GAINS: Final = ("high", "medium", "low")
 CHECKS: Final = ("fat.tasks.checks:bench_alive", "fat.tasks.checks:pipeline_healthy")
 
 
-def build(file: BenchFile, first_run: int) -> Plan:
-    """The plan for a bench file; raw runs are numbered from *first_run*."""
+def build(file: BenchFile) -> Plan:
+    """The plan for a bench file. Raises UsageError for one without a pipeline."""
+    first_run = first_raw_run(file)
     runs = dark_runs(file, first_run)
     light_run = max(runs.values()) + 1
     if runs["high"] == max(runs.values()):

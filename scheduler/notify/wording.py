@@ -46,13 +46,37 @@ def say(record: JournalRecord, state: RunState) -> Iterator[Notice]:
             wake = severity is Severity.CRITICAL
             text = _cut(f"{data['by']}: {data['text']}")
             yield Notice(severity, text, wake, picture=data["picture"], title=data["title"])
+        case "question_asked":
+            yield from _question(record, state)
+        case "question_answered":
+            yield from _answer(record, state)
         case "paused" | "continued":
             yield _message(f"Run {record.event} by {data.get('by', 'somebody')}")
         case "run_interrupted":
             yield _warning("run stopped by hand", wake=True)
+            if not data.get("reason_follows"):
+                yield _warning(f"reason given: {data['reason']}", wake=True)
+        case "reason_given":
             yield _warning(f"reason given: {data['reason']}", wake=True)
         case "run_finished":
             yield from _summary(state)
+
+
+def _question(record: JournalRecord, state: RunState) -> Iterator[Notice]:
+    data = record.data
+    severity = Severity(data["severity"])
+    wake = severity is Severity.CRITICAL
+    yield Notice(severity, f"{_named(state, data['task'])}: the run waits for an answer", wake)
+    yield Notice(severity, _cut(f"{data['text']}"), wake)
+
+
+def _answer(record: JournalRecord, state: RunState) -> Iterator[Notice]:
+    data = record.data
+    comment = f": {data['comment']}" if data["comment"] else ""
+    if data["yes"]:
+        yield _message(f"Manual input received from {data['by']}{comment}; continuing schedule")
+    elif data["task"] in state.questions:
+        yield _message(f"{data['by']} said no{comment}; it is asked again before the run ends")
 
 
 def _message(text: str) -> Notice:

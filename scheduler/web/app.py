@@ -23,7 +23,7 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from scheduler import requests, wishes
+from scheduler import question, requests, wishes
 from scheduler.errors import SchedulerError
 from scheduler.records import record
 from scheduler.runs import NUMBER, open_run
@@ -43,7 +43,7 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-WORDS: Final = {"reason": 500, "task": 80, "before": 80}
+WORDS: Final = {"reason": 500, "task": 80, "before": 80, "answer": 8, "question": 20}
 """What a form may tell of a request, and how long."""
 
 
@@ -254,6 +254,8 @@ def _refusal(run_dir: Path, wish: requests.Request) -> str | None:
         return "aborting a run needs a reason"
     if wish.kind in ("skip", "move"):
         return wishes.refusal(open_run(run_dir), wish)
+    if wish.kind == "answer":
+        return question.refusal(open_run(run_dir).questions, wish)
     return None
 
 

@@ -59,6 +59,7 @@ class Painter:
             "duration": text.duration,
             "figure": text.figure,
             "about": text.about,
+            "day": lambda at: text.time_of_day(at, time.time()),
             "bullet": values.bullet,
             "quote": partial(quote, safe=""),
         }

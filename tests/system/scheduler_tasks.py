@@ -114,3 +114,15 @@ def unwell_before_b(context: TaskContext) -> CheckResult:
 
 def check_breaks(context: TaskContext) -> CheckResult:
     raise RuntimeError("no route to the module")
+
+
+def asks(context: TaskContext) -> TaskResult:
+    """Two questions; tells what was answered."""
+    gain = context.ask("Is the gain OK?", severity="critical")
+    door = context.ask("Is the door shut?")
+    return TaskResult(outputs={"said": [[a.text, a.by, a.comment] for a in (gain, door)]})
+
+
+def check_asks(context: TaskContext) -> CheckResult:
+    context.ask("Is all well?")
+    return CheckResult(True, "well")

@@ -288,7 +288,7 @@ def test_abort_stops_the_running_task_and_what_always_runs_still_does(tmp_path):
 
 def test_abort_ends_a_wait_on_the_clock(tmp_path):
     run_dir = run_of(tmp_path, task("a", "waits_beyond_patience"))
-    ear = Ear({"task_note": lambda: submit(run_dir, "abort")})
+    ear = Ear({"task_note": lambda: submit(run_dir, "abort", reason="enough")})
     assert carry_out(run_dir, ear).exit_code == 75
 
 
@@ -328,7 +328,12 @@ def test_what_is_to_come_can_be_left_out_and_moved_while_a_run_goes_on(tmp_path)
 
 def test_abort_ends_a_pause(tmp_path):
     run_dir = run_of(tmp_path, task("a", "passes"), task("b", "passes"))
-    ear = Ear({"task_started": lambda: submit(run_dir, "pause"), "paused": lambda: submit(run_dir, "abort")})
+    ear = Ear(
+        {
+            "task_started": lambda: submit(run_dir, "pause"),
+            "paused": lambda: submit(run_dir, "abort", reason="enough"),
+        }
+    )
     assert carry_out(run_dir, ear).exit_code == 75
     assert verdicts(run_dir) == {"a": "PASS", "b": "UNSET"}
 
@@ -336,7 +341,7 @@ def test_abort_ends_a_pause(tmp_path):
 def test_requests_to_a_dead_engine_are_not_for_the_next(tmp_path):
     run_dir = run_of(tmp_path, task("a", "passes"))
     with Journal(run_dir / "journal.jsonl"):
-        submit(run_dir, "abort")
+        submit(run_dir, "abort", reason="enough")
     assert carry_out(run_dir).exit_code == 0
 
 
@@ -402,7 +407,7 @@ def test_live_progress_is_there_while_a_task_runs(tmp_path):
 
     def look() -> None:
         seen.append(json.loads((run_dir / "live.json").read_text()))
-        submit(run_dir, "abort")
+        submit(run_dir, "abort", reason="enough")
 
     carry_out(run_dir, Ear({"task_note": look}))
     assert (seen[0]["task"], seen[0]["done"]) == ("a", 1.0)

@@ -82,7 +82,7 @@ def test_what_a_task_tells_while_it_is_stopped_is_told(tmp_path):
     class Stopping:
         def event(self, record, state):
             if record.event == "task_note":
-                submit(run_dir, "abort")
+                submit(run_dir, "abort", reason="enough")
 
         def progress(self, progress):
             pass

@@ -1,0 +1,170 @@
+"""The laboratory as a task sees it: modules, wire pairs, instruments, and the bench's time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fat.degg.station.generator import FunctionGenerator
+from fat.degg.station.jobs import each, group_of, on_each
+from fat.degg.station.module import Module
+from fat.degg.station.scalers import count_scalers
+from fat.degg.station.supply import LaserSupply
+from fat.degg.station.wheels import FilterWheels
+from fat.degg.station.wire_pair import COMMAND_OFFSET, WirePair
+from fat.errors import UsageError
+from scheduler import TaskContext
+
+T = TypeVar("T")
+
+HV_SETTLING_S: Final = 40.0
+"""The high voltage ramps 50 V/s."""
+TABLETOP_PORTS: Final = 10_000
+"""The tabletop mainboard's port is above it, those of the modules are below."""
+
+
+class Station:
+    """Everything that a task gets at. Connections open when they are used; `close` leaves them all.
+
+    endpoints  addresses by name: `degg.5003`, `icm.6000`, `lab.function_generator`, … (docs/lab.md)
+    wait_s     lets time pass on the bench's clock
+    serials    serial numbers of the modules that belong to the run, by nominal port; None: all modules
+    """
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, Any],
+        wait_s: Callable[[float], None],
+        serials: Mapping[int, str] | None = None,
+    ) -> None:
+        self._endpoints, self._wait_s = endpoints, wait_s
+        ports = _numbered(endpoints, "degg.")
+        consoles = {port: address for port, address in ports.items() if port < TABLETOP_PORTS}
+        wanted = dict.fromkeys(consoles, "") if serials is None else serials
+        missing = sorted(set(wanted) - set(consoles))
+        if missing:
+            raise UsageError(
+                f"there is no address degg.{missing[0]} for {wanted[missing[0]]}; "
+                f"addresses there are for ports {', '.join(map(str, sorted(consoles))) or 'none'}"
+            )
+        self.modules: Mapping[int, Module] = {
+            port: Module(port, consoles[port], serial) for port, serial in sorted(wanted.items())
+        }
+        """By nominal port, in its order."""
+        self.wire_pairs: Mapping[int, WirePair] = {
+            port - COMMAND_OFFSET: WirePair(port - COMMAND_OFFSET, address)
+            for port, address in _numbered(endpoints, "icm.").items()
+        }
+        """By base port: 5000, 5004, … and 10000 for the tabletop mainboard."""
+
+    @classmethod
+    def of(cls, context: TaskContext, serials: Mapping[int, str] | None = None) -> Self:
+        """The laboratory of a task: addresses of its environment, time of its clock."""
+        clock = context.clock
+
+        def wait_s(seconds: float) -> None:
+            clock.wait_until(clock.now_ns() + round(seconds * 1e9))
+
+        return cls(context.environment["endpoints"], wait_s, serials)
+
+    def wait(self, seconds: float) -> None:
+        """Let bench time pass: high voltage settles, a scaler counts. Only on the main thread, which owns the clock."""
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError(
+                "bench time may pass on the main thread only; jobs at modules must not wait for it"
+            )
+        if seconds > 0:
+            self._wait_s(seconds)
+
+    def each(self, modules: Sequence[Module], work: Callable[[Module], T], jobs: int = 4) -> dict[Module, T]:
+        """Do *work* at each module: one job at a wire pair at a time, wire pairs side by side (threads).
+
+        All are carried out; then MeasurementFailed is raised when one has failed.
+        """
+        return each(modules, work, self.wire_pairs, jobs)
+
+    def count_scalers(
+        self, thresholds: Mapping[Module, Mapping[int, int]], n: int, **options: Any
+    ) -> dict[Module, dict[int, NDArray[np.int64]]]:
+        """*n* counts of the scalers of many modules in the same periods; options as `scalers.count_scalers` says."""
+        return count_scalers(self, thresholds, n, **options)
+
+    def on_each(
+        self, modules: Sequence[Module], work: Callable[[Module], T], jobs: int = 4
+    ) -> tuple[dict[Module, T], dict[Module, Exception]]:
+        """The same; returns results and failures."""
+        return on_each(modules, work, self.wire_pairs, jobs)
+
+    def wire_pair_of(self, module: Module) -> tuple[WirePair, int]:
+        """A module's wire pair, and its address there."""
+        base = group_of(module.port, self.wire_pairs)
+        if base not in self.wire_pairs:
+            raise UsageError(
+                f"{module.name} has no wire pair: there is no address icm.{base + COMMAND_OFFSET}"
+            )
+        return self.wire_pairs[base], module.port - base
+
+    def address(self, key: str) -> str:
+        """An address by name. Raises UsageError when there is none."""
+        if key not in self._endpoints:
+            raise UsageError(
+                f"there is no address {key!r}; there are: {', '.join(sorted(map(str, self._endpoints)))}"
+            )
+        return str(self._endpoints[key])
+
+    @cached_property
+    def tabletop(self) -> Module:
+        """The mainboard on the table, which digitises the laser's sync on its channel 0."""
+        ports = {port: a for port, a in _numbered(self._endpoints, "degg.").items() if port >= TABLETOP_PORTS}
+        if not ports:
+            raise UsageError("there is no address of a tabletop mainboard, such as degg.10007")
+        port = min(ports)
+        return Module(port, ports[port], "tabletop")
+
+    @cached_property
+    def generator(self) -> FunctionGenerator:
+        """The laser's trigger."""
+        return FunctionGenerator(self.address("lab.function_generator"))
+
+    @cached_property
+    def supply(self) -> LaserSupply:
+        """The laser's supply."""
+        return LaserSupply(self.address("lab.power_supply"))
+
+    @cached_property
+    def wheels(self) -> FilterWheels:
+        """Both filter wheels."""
+        return FilterWheels([self.address(f"lab.filter_wheel_{number}") for number in (0, 1)])
+
+    def close(self) -> None:
+        """Leave all connections."""
+        for module in self.modules.values():
+            module.close()
+        for pair in self.wire_pairs.values():
+            pair.close()
+        for name in ("tabletop", "generator", "supply", "wheels"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _numbered(endpoints: Mapping[str, Any], prefix: str) -> dict[int, str]:
+    """Addresses whose names are a prefix and a number, by the number."""
+    return {
+        int(key.removeprefix(prefix)): str(address)
+        for key, address in sorted(endpoints.items())
+        if key.startswith(prefix) and key.removeprefix(prefix).isdecimal()
+    }
