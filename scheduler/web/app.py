@@ -127,7 +127,7 @@ class _Pages:
             request,
             title=title,
             found=found[::-1],
-            chart=history.over_runs(name, found),
+            chart=history.in_turn(name, found),
             key=(device, part, name),
         )
 

@@ -25,7 +25,7 @@ SIZE: Final = 1000
 STEPS_S: Final = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
 )  # fmt: skip
-TICKS: Final = 4
+TICKS: Final = 5
 
 Points = Sequence[tuple[float, float]]
 """(x, y) by x; a NaN is a gap."""
@@ -88,6 +88,8 @@ class Chart:
     marks: tuple[Mark, ...]
     band: tuple[float, float] | None
     """Top and height of what is within the limits, per cent."""
+    edges: tuple[float, ...]
+    """Where the limits themselves are, per cent from the top; those beyond the picture are not among them."""
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
 
@@ -129,6 +131,7 @@ def chart(
         ),
         marks=tuple(marks),
         band=_band(limits, y_of),
+        edges=tuple(y_of(limit) for limit in limits if limit is not None and bottom < limit < top),
         x_ticks=tuple(Tick(x_of(x), text) for x, text in x_ticks if first <= x <= last),
         y_ticks=tuple(Tick(y_of(y), figure(y)) for y in _round_steps(bottom, top)),
     )
@@ -157,7 +160,7 @@ def _common_limits(curves: Sequence[Curve]) -> tuple[float | None, float | None]
 def _heights(heights: Sequence[float], limits: Sequence[float]) -> tuple[float, float]:
     """Lowest and highest of the picture: all points, and the limits unless they are far away."""
     low, high = min(heights), max(heights)
-    reach = 2 * ((high - low) or abs(high) or 1.0)
+    reach = max(3 * (high - low), 0.5 * max(abs(low), abs(high))) or 1.0
     near = [limit for limit in limits if low - reach <= limit <= high + reach]
     low, high = min([low, *near]), max([high, *near])
     margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0

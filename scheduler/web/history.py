@@ -153,8 +153,8 @@ class Filter:
         return all(word in told for word in self.search.casefold().split())
 
 
-def over_runs(title: str, found: list[tuple[str, Value]]) -> Chart | None:
-    """One quantity over runs as a chart, with the limits that hold now."""
+def in_turn(title: str, found: Sequence[tuple[str, Value]]) -> Chart | None:
+    """One quantity as it was measured again and again, each with its name, with the limits that hold now."""
     if not found:
         return None
     bounds = found[-1][1].bounds

@@ -15,6 +15,7 @@ from scheduler.state import RunStatus, TaskStatus
 from scheduler.verdict import Verdict
 from scheduler.web import headline as heads
 from scheduler.web import log_tail, schedule, text, trends, values
+from scheduler.web.history import in_turn
 from scheduler.web.room import Part, Room
 
 ViewName = Literal["schedule", "values", "trends", "log", "task"]
@@ -94,7 +95,7 @@ class Painter:
             base,
             lambda: {"asked": heads.asking(state, now_s, alive=room.alive), "view": view, "run": state.run},
         )
-        if view.name in ("schedule", "log"):
+        if view.name == "schedule":
             yield self._part(room, "now", "", (*base, told, tick), lambda: self._now(room, now_s))
         yield from self._main_part(room, view, now_s)
         yield self._part(
@@ -190,7 +191,10 @@ def _values(room: Room, query: Mapping[str, str]) -> dict[str, Any]:
     latest = room.sheet.latest()
     wanted = {key: query.get(key, "") for key in ("device", "part", "name")}
     key = (wanted["device"], wanted["part"], wanted["name"])
-    only = query.get("only") == "outside"
+    # Where there are grids, they show every value; the list is then of what is wrong, or of what was asked for.
+    grids = values.grids(latest)
+    chosen = bool(wanted["device"] or wanted["name"] or "list" in query)
+    only = query.get("only") == "outside" or (bool(grids) and not chosen)
     rows = [
         value
         for value in latest
@@ -202,7 +206,7 @@ def _values(room: Room, query: Mapping[str, str]) -> dict[str, Any]:
     takes = room.sheet.takes(key)
     return {
         "run": room.state.run,
-        "grids": values.grids(latest),
+        "grids": grids,
         "before": {
             v.key for v in latest if v.verdict is not Verdict.FAIL and room.sheet.failed_before(v.key)
         },
@@ -215,6 +219,7 @@ def _values(room: Room, query: Mapping[str, str]) -> dict[str, Any]:
         "wanted": wanted,
         "only": only,
         "takes": takes[-50:],
+        "chart": in_turn(wanted["name"], [("", value) for value in takes[-200:]]) if len(takes) > 2 else None,
         "key": key,
     }
 
