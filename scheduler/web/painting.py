@@ -54,7 +54,11 @@ class Painter:
 
     def __init__(self) -> None:
         self._pages = Environment(
-            loader=PackageLoader("scheduler.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+            loader=PackageLoader("scheduler.web"),
+            autoescape=True,
+            finalize=text.printable,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         self._pages.filters |= {
             "duration": text.duration,

@@ -25,6 +25,7 @@ _CONTROLS: Final = {code: 0x2400 + code for code in range(32) if code != 9} | {0
 _HIDDEN: Final = dict.fromkeys(
     [*range(0x80, 0xA0), *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF], "·"
 )
+_UNSEEN: Final = dict.fromkeys((*range(9), *range(11, 32), 127, *_HIDDEN))
 _SHOWN: Final[dict[int, int | str]] = {**_CONTROLS, **_HIDDEN}
 
 
@@ -32,6 +33,12 @@ def harmless(text: str, most: int) -> str:
     """One line of text that cannot do anything to a display: without colour codes, control characters as pictures."""
     line = _ANSI.sub("", text[: 4 * most]).translate(_SHOWN)
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def printable(value: object) -> object:
+    """What a page says, without what could act on a display: for whatever reached it without being made harmless."""
+    # Markup is what templates have made already.
+    return value.translate(_UNSEEN) if type(value) is str else value
 
 
 def duration(seconds: float | None) -> str:
