@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +34,13 @@ class DcuTable(_Table):
     frame_time_s: Annotated[float, Field(gt=0)] = 0.02
 
 
+class DeggTable(_Table):
+    """`[fat.degg]`"""
+
+    schedule: Literal["short", "full", "full_no_hv"] = "short"
+    """Which tasks a run of optical modules has."""
+
+
 class FatTable(_Table):
     """`[fat]`"""
 
@@ -46,3 +53,4 @@ class FatTable(_Table):
     dark: DarkTable = DarkTable()
     light: LightTable = LightTable()
     dcu: DcuTable = DcuTable()
+    degg: DeggTable = DeggTable()

@@ -17,12 +17,12 @@ from scheduler.book import Book
 from scheduler.channel import Job
 from scheduler.clock import Clock
 from scheduler.config import SchedulerTable
-from scheduler.conversation import POLL_S, Ending
-from scheduler.decide import Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide
+from scheduler.conversation import POLL_S, Ending, Limits
+from scheduler.decide import Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide, to_be_retried
 from scheduler.dialogue import Dialogue
 from scheduler.errors import PlanRejected, RunNotFound
 from scheduler.jobs import job_of, look_up
-from scheduler.journal import JOURNAL_NAME, Journal
+from scheduler.journal import Journal
 from scheduler.listening import Listener, Listeners
 from scheduler.live import LiveFile
 from scheduler.plan import Plan
@@ -89,11 +89,8 @@ class Engine:
         Raises JournalError, LauncherLost, and PlanRejected (before anything has started) when the plan differs from
         the run's, or names functions that cannot be found.
         """
-        path = self._run_dir / JOURNAL_NAME
-        if not path.is_file():
-            raise RunNotFound(self._run_dir, "make one with create_run")
         with ExitStack() as stack:
-            journal = stack.enter_context(Journal(path))
+            journal = stack.enter_context(Journal(self._run_dir))
             self._book = book = Book(journal, self._clock, self._listeners)
             plan = self._demand_plan()
             if not resumable(book.state):
@@ -114,7 +111,7 @@ class Engine:
             steering.begin()
             self._demand_functions(plan)
             if not steering.interrupted:
-                self._start(journal.cut_bytes)
+                self._start()
                 self._carry_out()
         verdict = book.state.verdict
         code = EXIT_INTERRUPTED if steering.interrupted else EXIT_CODES[verdict]
@@ -131,7 +128,7 @@ class Engine:
     def _demand_functions(self, plan: Plan) -> None:
         """Look every function up, in a child process: its modules are none of the engine's business."""
         job = look_up(plan, self._run_dir)
-        ending = self._runner.run(job, self._watch(None), RESOLVE_TIMEOUT_S)
+        ending = self._runner.run(job, self._watch(None), Limits(RESOLVE_TIMEOUT_S))
         if ending.stopped:
             return
         if ending.result is None:
@@ -139,7 +136,7 @@ class Engine:
         for task, reason in ending.result.items():
             raise PlanRejected(plan.name, reason, task)
 
-    def _start(self, cut_bytes: int) -> None:
+    def _start(self) -> None:
         attempt = self._book.state.attempt
         self._book.write(
             "run_started",
@@ -148,7 +145,6 @@ class Engine:
             pid=os.getpid(),
             version=version("stellwerk"),
             resumed=attempt > 0,
-            cut_bytes=cut_bytes,
             backup_to=addresses(self._settings.backup_to, self._run_dir),
         )
 
@@ -184,7 +180,7 @@ class Engine:
     def _run_check(self, check: str, before: TaskState) -> None:
         job = self._job("check", check, before)
         watch = self._watch(None, f"check {check} before {before.task.id}")
-        ending = self._runner.run(job, watch, self._settings.check_timeout_s)
+        ending = self._runner.run(job, watch, Limits(self._settings.check_timeout_s))
         if ending.stopped:
             return
         found = ending.result or {"ok": False, "text": ending.error}
@@ -197,8 +193,10 @@ class Engine:
         job = self._job("task", task.task.call, task)
         self._book.write("task_started", task=name, attempt=attempt)
         watch = self._watch(self._book.state.tasks[name], name)
+        pause_s = 0.0 if job.begin_at_ns is None else task.task.retry_pause_s
+        limits = Limits(task.task.timeout_s + pause_s, task.task.heartbeat_s)
         watch.progress(0.0, 0.0, "")
-        ending = self._runner.run(job, watch, task.task.timeout_s)
+        ending = self._runner.run(job, watch, limits)
         self._live.clear()
         if not ending.stopped:
             self._write_ending(name, attempt, ending)
@@ -206,9 +204,10 @@ class Engine:
     def _write_ending(self, name: str, attempt: int, ending: Ending) -> None:
         if ending.result is None:
             told = {"error": ending.error, "traceback": ending.traceback}
-            self._book.write("task_failed", task=name, attempt=attempt, **told)
+            again = to_be_retried(self._book.state, name)
+            self._book.write("task_failed", task=name, attempt=attempt, **told, retried=again)
             return
-        result = {"verdict": ending.result["verdict"], "outputs": ending.result["outputs"]}
+        result = {key: ending.result[key] for key in ("verdict", "outputs", "artefacts")}
         self._book.write("task_finished", task=name, attempt=attempt, **result, wall_s=ending.wall_s)
 
     def _job(self, kind: Literal["task", "check"], call: str, task: TaskState) -> Job:

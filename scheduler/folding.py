@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from scheduler.backup.seen import Saved
 from scheduler.errors import PlanRejected
 from scheduler.folding_backups import backup_failed, backup_finished, backup_pruned
-from scheduler.folding_questions import question_answered, question_asked, unasked
+from scheduler.folding_questions import question_answered, question_asked
+from scheduler.folding_tasks import begun, task_failed, task_finished, task_kept, task_note, task_started
 from scheduler.journal import JournalRecord, read_journal
 from scheduler.plan import Plan
 from scheduler.state import (
@@ -26,7 +26,6 @@ from scheduler.state import (
     TaskStatus,
     moved,
     resumed,
-    to_be_saved,
     with_task,
 )
 from scheduler.verdict import Verdict
@@ -66,11 +65,6 @@ def resume_time_ns(run_dir: Path) -> int | None:
     return state.settled_sim_ns
 
 
-def _settled(state: RunState, record: JournalRecord) -> int | None:
-    """Cleaning up early does not move the place to which a resumed run returns."""
-    return record.sim_ns if state.stop is None else state.settled_sim_ns
-
-
 def _run_created(state: RunState, record: JournalRecord) -> RunState:
     plan = Plan.from_json(record.data["plan"])
     return replace(
@@ -96,84 +90,14 @@ def _run_started(state: RunState, record: JournalRecord) -> RunState:
     )
 
 
-def _begun(state: RunState, task: TaskState) -> TaskState:
-    if task.begun_sim_ns is not None or state.stop is not None:
-        return task
-    return replace(task, begun_sim_ns=state.settled_sim_ns)
-
-
 def _check_finished(state: RunState, record: JournalRecord) -> RunState:
     data = record.data
     seen = CheckSeen(data["ok"], data["text"])
-    task = _begun(state, state.tasks[data["before"]])
+    task = begun(state, state.tasks[data["before"]])
     task = replace(task, checks={**task.checks, data["check"]: seen})
     if seen.ok:
         return with_task(state, task, checked=(*state.checked, data["check"]))
     return with_task(state, task, stop=Stop(Verdict.ERROR, f"{data['check']}: {seen.text}"))
-
-
-def _task_started(state: RunState, record: JournalRecord) -> RunState:
-    task = _begun(state, state.tasks[record.data["task"]])
-    started = TaskState(
-        task.task,
-        status=TaskStatus.RUNNING,
-        attempt=record.data["attempt"],
-        out_of_turn=state.stop is not None,
-        answers=task.answers,
-        checks=task.checks,
-        started_at=record.at,
-        begun_sim_ns=task.begun_sim_ns,
-        started_sim_ns=record.sim_ns,
-    )
-    return with_task(state, started, checked=(), questions=unasked(state, task.task.id))
-
-
-def _task_note(state: RunState, record: JournalRecord) -> RunState:
-    task = state.tasks[record.data["task"]]
-    return with_task(state, replace(task, notes=(*task.notes, record.data["text"])))
-
-
-def _task_finished(state: RunState, record: JournalRecord) -> RunState:
-    data = record.data
-    verdict = Verdict(data["verdict"])
-    task = replace(
-        state.tasks[data["task"]],
-        status=TaskStatus.DONE,
-        verdict=verdict,
-        outputs=data["outputs"],
-        finished_at=record.at,
-        wall_s=data["wall_s"],
-        finished_sim_ns=record.sim_ns,
-    )
-    if to_be_saved(task):
-        task = replace(task, saved=Saved(owed=state.backup_to))
-    stop = state.stop
-    if stop is None and verdict in (Verdict.ERROR, Verdict.ABORTED):
-        stop = Stop(verdict, f"{task.task.id} ended with {verdict}")
-    return with_task(
-        state,
-        task,
-        stop=stop,
-        questions=unasked(state, task.task.id),
-        settled_sim_ns=_settled(state, record),
-    )
-
-
-def _task_failed(state: RunState, record: JournalRecord) -> RunState:
-    data = record.data
-    before = state.tasks[data["task"]]
-    task = replace(
-        before,
-        status=TaskStatus.DONE,
-        verdict=Verdict.ERROR,
-        error=data["error"],
-        traceback=data["traceback"],
-        finished_at=record.at,
-        wall_s=None if before.started_at is None else round(record.at - before.started_at, 3),
-        finished_sim_ns=record.sim_ns,
-    )
-    stop = state.stop or Stop(Verdict.ERROR, f"{task.task.id}: {task.error}")
-    return with_task(state, task, stop=stop, questions=unasked(state, task.task.id))
 
 
 def _task_skipped(state: RunState, record: JournalRecord) -> RunState:
@@ -233,12 +157,13 @@ HANDLERS: Final[Mapping[str, Callable[[RunState, JournalRecord], RunState]]] = {
     "run_created": _run_created,
     "run_started": _run_started,
     "check_finished": _check_finished,
-    "task_started": _task_started,
-    "task_note": _task_note,
+    "task_started": task_started,
+    "task_note": task_note,
     "question_asked": question_asked,
     "question_answered": question_answered,
-    "task_finished": _task_finished,
-    "task_failed": _task_failed,
+    "task_kept": task_kept,
+    "task_finished": task_finished,
+    "task_failed": task_failed,
     "task_skipped": _task_skipped,
     "task_moved": _task_moved,
     "request_refused": _told_only,

@@ -20,7 +20,7 @@ def question_asked(state: RunState, record: JournalRecord) -> RunState:
     task, number = state.tasks[data["task"]], data["number"]
     question = Question(task.task.id, number, str(data["text"]), str(data["severity"]), record.seq, record.at)
     # An answer that an earlier attempt was given in this place was to another question.
-    task = replace(task, answers=task.answers[: number - 1])
+    task = replace(task, answers=task.answers[: task.asked_before + number - 1])
     return with_task(state, task, questions={**unasked(state, task.task.id), task.task.id: question})
 
 

@@ -81,6 +81,7 @@ def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
         {
             **_without(task, keys),
             "backup": _saved(task["backup"]),
+            "artefacts": task["artefacts"]["files"],
             "answers": [_without(answer, WALL_KEYS) for answer in task["answers"]],
         }
         for task in body["tasks"]
@@ -125,8 +126,13 @@ def _task(state: TaskState) -> dict[str, Any]:
         "outputs": dict(state.outputs),
         "error": state.error,
         "traceback": state.traceback,
+        "failures": list(state.failures),
         "reason": state.reason,
         "notes": list(state.notes),
+        "artefacts": {
+            "folder": state.artefact_folder if state.artefacts else "",
+            "files": [asdict(artefact) for artefact in state.artefacts],
+        },
         "answers": [asdict(answer) for answer in state.answers],
         "checks": {name: {"ok": seen.ok, "text": seen.text} for name, seen in state.checks.items()},
         "backup": None

@@ -92,7 +92,8 @@ def line(record: JournalRecord, state: RunState) -> str | None:
             tail = f" ({duration(task.wall_s)})" if task.wall_s is not None else f": {task.reason}"
             return f"{shape} {data['task']} {word}{tail}"
         case "task_failed":
-            return f"! {data['task']} ERROR: {data['error']}"
+            again = "; it is tried again" if data.get("retried") else ""
+            return f"! {data['task']} ERROR: {data['error']}{again}"
         case "backup_failed":
             return f"! no backup after {data['task']}: {data['error']}"
         case "backup_pruned":

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from scheduler.artefacts import Artefact
 from scheduler.backup.seen import UNSAVED, Archive, BackupSeen, Saved
 from scheduler.plan import Plan, Task
 from scheduler.question import Answer, Question
@@ -40,6 +41,21 @@ class CheckSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What a task kept of its work, for an attempt that goes on with it."""
+
+    value: Any = None
+    """JSON; None for nothing."""
+    notes: int = 0
+    """How many notes there were by then."""
+    answers: int = 0
+    """How many answers of people."""
+
+
+NOTHING_KEPT: Final = Kept()
+
+
+@dataclass(frozen=True, slots=True)
 class TaskState:
     """One task of a run."""
 
@@ -59,6 +75,16 @@ class TaskState:
     """Of the latest attempt."""
     answers: tuple[Answer, ...] = ()
     """What people said yes to. They hold for an attempt after one that was cut short, not after one that failed."""
+    failures: tuple[str, ...] = ()
+    """Errors of attempts that were tried again."""
+    failed_sim_ns: int | None = None
+    """When the latest of them ended."""
+    progress: Kept = NOTHING_KEPT
+    asked_before: int = 0
+    """How many of the answers the running attempt does not ask for: they belong to work that is done."""
+    artefacts: tuple[Artefact, ...] = ()
+    since: int = 0
+    """The attempt that began at the start, and whose folder of artefacts is in use; those after it went on."""
     checks: Mapping[str, CheckSeen] = field(default_factory=dict)
     """What each check found before it, the latest time."""
     saved: Saved = UNSAVED
@@ -70,7 +96,20 @@ class TaskState:
     begun_sim_ns: int | None = None
     """The run's clock before the first check before the first attempt: where a restart goes back to."""
     started_sim_ns: int | None = None
+    """When its function began, at its start."""
+    lead_sim_ns: int = 0
+    """How long the checks before the latest attempt took."""
     finished_sim_ns: int | None = None
+
+    @property
+    def continues(self) -> bool:
+        """Whether its next attempt goes on from what an earlier one kept."""
+        return self.progress.value is not None and self.task.on_resume == "continue"
+
+    @property
+    def artefact_folder(self) -> str:
+        """Where its artefacts are, relative to the run folder."""
+        return f"artefacts/{self.task.id}/{self.since}"
 
     @property
     def backup(self) -> BackupSeen | None:
@@ -174,8 +213,16 @@ def _reopened(task: TaskState, backup_to: tuple[str, ...]) -> TaskState:
     final = task.verdict not in (Verdict.ERROR, Verdict.ABORTED)
     if task.status is TaskStatus.DONE and final and not task.out_of_turn:
         return replace(task, saved=task.saved.promised_again(backup_to)) if to_be_saved(task) else task
-    answers = () if task.status is TaskStatus.DONE else task.answers
-    return replace(task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False, answers=answers)
+    if task.out_of_turn:  # its turn is still to come, and has nothing to do with what cleaned up
+        task = replace(task, progress=NOTHING_KEPT)
+    begun = task.status is not TaskStatus.PENDING or task.verdict is Verdict.ABORTED
+    if begun and task.task.on_resume == "skip":
+        reason = "it was begun and did not end, and is not to be begun twice"
+        return replace(task, status=TaskStatus.DONE, verdict=Verdict.SKIPPED, reason=reason)
+    if task.status is TaskStatus.DONE:  # it ended by itself: its next attempt is a new beginning
+        kept = task.progress.answers if task.continues else 0
+        task = replace(task, answers=task.answers[:kept], failures=(), failed_sim_ns=None)
+    return replace(task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False)
 
 
 def to_be_saved(task: TaskState) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import os
 import queue
+import select
 import signal
 import socket
 import sys
@@ -13,13 +14,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from scheduler.artefacts import FOLDER, listed
 from scheduler.calling import call_with, uncallable
-from scheduler.channel import MAX_NOTE, MAX_NOTICES, MAX_OUTPUTS, Job, Lines, pack
+from scheduler.channel import MAX_KEPT, MAX_NOTE, MAX_NOTICES, MAX_OUTPUTS, Job, Lines, pack
 from scheduler.errors import ClockLost
 from scheduler.journal import canonical
 from scheduler.notify.notice import Notice, Severity
@@ -29,6 +32,7 @@ from scheduler.task import CheckResult, TaskContext, TaskResult
 
 PROGRESS_PERIOD_S: Final = 0.1
 EXIT_ORPHANED: Final = 70
+ALIVE: Final = pack({"alive": True})
 
 
 class Stopped(BaseException):
@@ -44,6 +48,7 @@ class Channel:
         self._numbers = count(1)
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._pulse_s = 0.0
         threading.Thread(target=self._listen, name="engine", daemon=True).start()
 
     def job(self) -> Job:
@@ -70,14 +75,30 @@ class Channel:
         """Pass on what the engine says. When it is gone, so is this process: at once, whatever it is doing."""
         lines = Lines()
         try:
-            while data := self._link.recv(1 << 16):
+            while self._give_sign_of_life() and (data := self._link.recv(1 << 16)):
                 for message in lines.feed(data):
                     if "job" in message:
-                        self._jobs.put(Job.from_json(message["job"]))
+                        job = Job.from_json(message["job"])
+                        self._pulse_s = job.pulse_s
+                        self._jobs.put(job)
                     elif (waiting := self._answers.get(message["id"])) is not None:
                         waiting.put(message)  # else a signal cut the question short
         finally:
             os._exit(EXIT_ORPHANED)
+
+    def _give_sign_of_life(self) -> bool:
+        """Do so every now and then until the engine says something.
+
+        This thread runs only while the interpreter does: a process that is suspended, or hangs in a call that does not
+        let other threads run, gives none.
+        """
+        while not select.select([self._link], [], [], self._pulse_s or None)[0]:
+            if self._sending.acquire(blocking=False):  # else another thread is saying something just now
+                try:
+                    self._link.sendall(ALIVE)
+                finally:
+                    self._sending.release()
+        return True
 
 
 class EngineClock:
@@ -161,6 +182,20 @@ class ChannelReporter:
         body = {"number": next(self._questions), "text": _cut(text), "severity": str(severity)}
         return Answer(**self._channel.inquire({"ask": body})["answer"])
 
+    def keep(self, value: Any) -> None:
+        """Wait until it is durable. Raises RuntimeError in a check, ValueError."""
+        if self._questions is None:
+            raise RuntimeError("a check keeps nothing: it begins anew each time")
+        try:
+            size = len(canonical(value))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"what is kept must be JSON: {error}") from error
+        if size > MAX_KEPT:
+            raise ValueError(
+                f"what is kept has {size} bytes, more than {MAX_KEPT}; write it to a file in artefacts"
+            )
+        self._channel.inquire({"keep": value})
+
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_NOTE else f"{text[: MAX_NOTE - 1]}…"
@@ -171,6 +206,9 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
     try:
         if job.kind == "resolve":
             return {"result": uncallable(job.arguments)}
+        clock = EngineClock(channel)
+        if job.begin_at_ns is not None:
+            clock.wait_until(job.begin_at_ns)
         context = TaskContext(
             run_dir=Path(job.run_dir),
             task_id=job.task_id,
@@ -180,7 +218,10 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
             parameters=job.parameters,
             results=job.results,
             environment=job.environment,
-            clock=EngineClock(channel),
+            clock=clock,
+            failures=job.failures,
+            kept=job.kept,
+            since=job.since,
             reporter=ChannelReporter(channel, Path(job.run_dir), may_ask=job.kind == "task"),
         )
         returned = call_with(context, job.call, job.positional)
@@ -207,7 +248,12 @@ def _result(job: Job, returned: object) -> dict[str, Any]:
             f"{job.call} returned outputs of {size} bytes; write them to a file below the run folder, "
             f"at most {MAX_OUTPUTS} go into the journal"
         )
-    return {"verdict": str(result.verdict), "outputs": dict(result.outputs)}
+    left = listed(Path(job.run_dir, FOLDER, job.task_id, str(job.since)))
+    return {
+        "verdict": str(result.verdict),
+        "outputs": dict(result.outputs),
+        "artefacts": [asdict(artefact) for artefact in left],
+    }
 
 
 def _check(job: Job, returned: object) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scheduler.live import LiveFile, Progress, remaining_s
 from scheduler.state import TaskState
@@ -48,8 +48,14 @@ class Watch:
         """What they said yes to, once they have."""
         if self._task is None:
             return None
-        answers = self._book.state.tasks[self._task.task.id].answers
-        return answers[number - 1] if len(answers) >= number else None
+        task = self._book.state.tasks[self._task.task.id]
+        place = task.asked_before + number - 1
+        return task.answers[place] if len(task.answers) > place else None
+
+    def keep(self, value: Any) -> None:
+        """To the journal."""
+        if self._task is not None:
+            self._book.write("task_kept", task=self._task.task.id, kept=value)
 
     def progress(self, done: float, total: float, text: str) -> None:
         """To the displays."""

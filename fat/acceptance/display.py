@@ -88,7 +88,8 @@ class Display:
             self._begin(str(data["task"]), state)
         elif record.event in ("task_finished", "task_failed"):
             verdict = str(data.get("verdict", "ERROR"))
-            self._end(str(data["task"]), verdict, state, str(data.get("error", "")))
+            again = "; it is tried again" if data.get("retried") else ""
+            self._end(str(data["task"]), verdict, state, str(data.get("error", "")) + again)
         elif record.event == "task_skipped":
             self._end(str(data["task"]), "SKIPPED", state, str(data["reason"]))
         elif record.event == "check_finished" and not data["ok"]:

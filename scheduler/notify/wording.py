@@ -92,7 +92,9 @@ def _launch(record: JournalRecord, state: RunState) -> Notice:
     if record.data.get("resumed"):
         return _message(f"Going on with run {state.run} - time is now: {now}")
     plan = state.plan.name if state.plan else "?"
-    lines = [RULER, f"Executing {plan} - time is now: {now}", f"   -- Current run: {state.run}"]
+    greeting = state.plan.parameters.get("greeting") if state.plan else None
+    facts = [str(line) for line in greeting] if greeting else [f"   -- Current run: {state.run}"]
+    lines = [RULER, f"Executing {plan} - time is now: {now}", *facts]
     if len(state.tasks) <= LISTED_TASKS:
         lines += ["Schedule:", *(_named(state, name) for name in state.tasks)]
     else:
@@ -115,6 +117,9 @@ def _condensed(state: RunState) -> Iterator[str]:
 
 def _failure(record: JournalRecord, state: RunState) -> Iterator[Notice]:
     task = record.data["task"]
+    if record.data.get("retried"):
+        yield _warning(f"{_named(state, task)} failed and is tried again: {record.data['error']}")
+        return
     if task in state.tasks and state.tasks[task].task.always:
         # What cleans up did not: lamps and voltages may still be on.
         yield Notice(Severity.CRITICAL, _cut(f"{_named(state, task)} could not clean up"), wake=True)

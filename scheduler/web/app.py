@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool
 from starlette.exceptions import HTTPException
@@ -25,14 +26,16 @@ from starlette.staticfiles import StaticFiles
 
 from scheduler import question, requests, wishes
 from scheduler.errors import SchedulerError
+from scheduler.journal.place import JOURNAL_FILES
 from scheduler.records import record
 from scheduler.runs import NUMBER, open_run
 from scheduler.trends import TrendReader, as_csv
 from scheduler.web import history
 from scheduler.web.access import Access, local, read_form
 from scheduler.web.painting import Painter, View
-from scheduler.web.room import PERIOD_S, Part, Rooms
+from scheduler.web.room import IDLE_S, PERIOD_S, Part, Rooms
 
+log = structlog.get_logger("scheduler.web")
 MAX_VIEWERS: Final = 100
 """Pages that are open and updated at the same time; others are as they were at their loading."""
 HEADERS: Final = {
@@ -60,6 +63,7 @@ class _Pages:
         self._history = history.History(runs_root)
         self._rooms = Rooms(runs_root, self._history.earlier)
         self._viewers = 0
+        self._tidying = False
 
     def app(self) -> Starlette:
         handlers: dict[Any, Any] = {HTTPException: self._refuse, SchedulerError: self._trouble}
@@ -132,6 +136,7 @@ class _Pages:
         )
 
     async def _run(self, request: Request) -> Response:
+        self._tidy_later()
         run = self._run_dir(request).name
         view = self._view(request, request.url.path.removeprefix(f"/runs/{run}").strip("/"))
         parts = await asyncio.to_thread(self._parts, run, view)
@@ -149,6 +154,17 @@ class _Pages:
         with self._rooms.use(run) as room:
             return self._painter.parts(room, view)
 
+    def _tidy_later(self) -> None:
+        """Let go, after the last look, of what nobody looks at: a journal that is held open is not tidied up."""
+        if not self._tidying:
+            self._tidying = True
+            asyncio.get_running_loop().call_later(IDLE_S, self._tidy)
+
+    def _tidy(self) -> None:
+        self._tidying = False
+        if self._rooms.tidy():
+            self._tidy_later()
+
     async def _events(self, request: Request) -> Response:
         run, view = self._run_dir(request).name, self._view(request, "schedule")
         if self._viewers >= MAX_VIEWERS:
@@ -165,6 +181,8 @@ class _Pages:
                     if news:
                         yield f"data: {json.dumps(news)}\n\n"
                     await asyncio.sleep(PERIOD_S)
+            except SchedulerError as error:
+                log.warning("a live page ends", run=run, why=str(error))
             finally:
                 self._viewers -= 1
 
@@ -199,6 +217,7 @@ class _Pages:
         try:
             path = (run_dir / request.path_params["name"]).resolve()
             hidden = any(part.startswith(".") for part in path.parts[len(run_dir.parts) :])
+            hidden = hidden or path.name in JOURNAL_FILES
             if not path.is_relative_to(run_dir) or hidden or not path.is_file():
                 raise HTTPException(404, "there is no such file in this run")
         except (OSError, ValueError) as error:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
-from scheduler.follow import Follower, Look
-from scheduler.journal import JournalRecord
+from scheduler.follow import Follower
+from scheduler.journal import JournalRecord, being_written
+from scheduler.journal.place import JOURNAL_FILES
 from scheduler.live import Progress
 from scheduler.schedule.forecast import medians, spans
 from scheduler.schedule.remaining import Remaining, remaining
@@ -31,7 +32,12 @@ MEMO: Final = 64
 PAID_OFF: Final = 20
 LEFT_PERIOD_S: Final = 1.0
 """How often the remaining time is reckoned anew while nothing happens."""
+IDLE_S: Final = 60.0
+"""A run that nobody has looked at for so long is let go."""
+REST_S: Final = 60.0
 T = TypeVar("T")
+Marks = tuple[tuple[int, int], ...]
+"""Size and time of each file of a journal."""
 Spans = Mapping[str, Sequence[float]]
 """Lengths of tasks in one run, as `scheduler.schedule.forecast.spans` tells them."""
 
@@ -48,40 +54,71 @@ class Notice:
 
 
 class Room:
-    """One run. Not for several threads at once: hold `lock`."""
+    """One run. Not for several threads at once: hold `lock`.
+
+    Its journal is held open while somebody carries the run out, and let go when that has ended.
+    """
 
     def __init__(self, run_dir: Path, earlier: Callable[[str], list[Spans]]) -> None:
         """*earlier* tells the lengths in earlier runs of a plan. Raises RunNotFound, JournalError."""
         self.run_dir = run_dir
         self.lock = threading.Lock()
         self.closed = False
-        self._follower = Follower(run_dir)
-        self.state: RunState = EMPTY
         self.live: Progress | None = None
         self.alive = False
-        self.sheet = Sheet()
         self.trends = TrendReader(run_dir)
-        self.notices: deque[Notice] = deque(maxlen=NOTICES)
-        self.starts: list[tuple[float, float]] = []
-        """When engines took it up: (Unix time, the run's clock), seconds."""
-        self._looked_s = 0.0
         self._earlier = earlier
         self._known: list[Spans] | None = None
+        self._looked_s = 0.0
+        self._ended: tuple[Marks, float] | None = None
         self._left: tuple[tuple[int, bool, float], float, Remaining] | None = None
         self._made: dict[str, tuple[object, object]] = {}
         self._memo: OrderedDict[tuple[str, str], _Made] = OrderedDict()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._follower: Follower | None = Follower(self.run_dir)
+        self.state: RunState = EMPTY
+        self.sheet = Sheet()
+        self.notices: deque[Notice] = deque(maxlen=NOTICES)
+        self.starts: list[tuple[float, float]] = []
+        """When engines took it up: (Unix time, the run's clock), seconds."""
 
     def look(self) -> None:
         """See what is new, unless somebody has just looked. Raises JournalError."""
         now_s = time.monotonic()
         if self.state is not EMPTY and now_s - self._looked_s < PERIOD_S:
             return
-        look: Look = self._follower.look()
-        self._looked_s = time.monotonic()
+        self._looked_s = now_s
+        if self._follower is None:
+            if self._rests(now_s):
+                return
+            self._begin()
+        self._read()
+
+    def _read(self) -> None:
+        assert self._follower is not None
+        look = self._follower.look()
         for record, state in look.news:
             self._take(record, state)
         self.state, self.live, self.alive = look.state, look.live, look.alive
         self.trends.read()
+        if not look.alive:
+            self._follower.close()
+            self._follower = None
+            self._ended = _marks(self.run_dir), time.monotonic()
+
+    def _rests(self, now_s: float) -> bool:
+        """Whether nothing can have happened since the run ended; a journal elsewhere has no marks here: for a while."""
+        if self._ended is None:
+            return False
+        marks, at_s = self._ended
+        return marks == _marks(self.run_dir) and now_s - at_s < REST_S and not being_written(self.run_dir)
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since the last look."""
+        return time.monotonic() - self._looked_s
 
     def _take(self, record: JournalRecord, state: RunState) -> None:
         data = record.data
@@ -144,7 +181,19 @@ class Room:
     def close(self) -> None:
         """Let the journal go."""
         self.closed = True
-        self._follower.close()
+        if self._follower is not None:
+            self._follower.close()
+
+
+def _marks(run_dir: Path) -> Marks:
+    found = []
+    for name in JOURNAL_FILES:
+        try:
+            seen = (run_dir / name).stat()
+            found.append((seen.st_size, seen.st_mtime_ns))
+        except OSError:
+            found.append((-1, -1))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +247,17 @@ class Rooms:
             with old.lock:
                 old.close()
         return room
+
+    def tidy(self) -> bool:
+        """Let go of the rooms that nobody has looked at for IDLE_S; whether any is left."""
+        with self._lock:
+            idle = [run for run, room in self._rooms.items() if room.idle_s > IDLE_S]
+            gone = [self._rooms.pop(run) for run in idle]
+            left = bool(self._rooms)
+        for room in gone:
+            with room.lock:
+                room.close()
+        return left
 
     def _open(self, run: str) -> Room:
         run_dir = self._root / run

@@ -26,7 +26,7 @@ class StandIn:
     def __init__(self, root: Path, tasks: int = 4, title: str = "Task number {}") -> None:
         planned = tuple(Task(f"task_{n}", title.format(n), f"room:kind_{n % 5}") for n in range(tasks))
         self.run_dir = create_run(root, Plan("pages", planned, parameters={"operator": "A. Shifter"}))
-        self.journal = Journal(self.run_dir / "journal.jsonl")
+        self.journal = Journal(self.run_dir)
         self.alive = True
         self.sim_ns = 0
         self.tell("run_started", attempt=1, host="here", pid=1, version="0", resumed=False, cut_bytes=0)
