@@ -89,6 +89,13 @@ class DcuTable(_Table):
     """Whether an image gets the same light whatever its count time, as in the simulator, or the source is constant."""
 
 
+class DeggTable(_Table):
+    """`[fat.degg]`"""
+
+    schedule: Literal["short", "full", "full_no_hv"] = "short"
+    """Which tasks a run of optical modules has."""
+
+
 class FatTable(_Table):
     """`[fat]`"""
 
@@ -104,3 +111,4 @@ class FatTable(_Table):
     rate: RateTable = RateTable()
     gain: GainTable = GainTable()
     linearity: LinearityTable = LinearityTable()
+    degg: DeggTable = DeggTable()

@@ -20,28 +20,34 @@ if TYPE_CHECKING:
     from scheduler.listening import Listener
     from scheduler.live import Progress, read_live
     from scheduler.plan import Plan, Task
+    from scheduler.question import Answer, Question
     from scheduler.records import comparable, record
-    from scheduler.runs import create_run, list_runs, open_run, point_latest, resumable
+    from scheduler.runs import create_run, list_runs, open_run, open_runs, point_latest, resumable
     from scheduler.state import RunState
     from scheduler.task import CheckResult, TaskContext, TaskResult
+    from scheduler.terminal import Keyboard, Terminal
     from scheduler.verdict import EXIT_CODES, Verdict, overall
 
 __all__ = [
     "EXIT_CODES",
+    "Answer",
     "CheckResult",
     "Clock",
     "Engine",
     "JournalRecord",
+    "Keyboard",
     "Listener",
     "Outcome",
     "Plan",
     "Progress",
+    "Question",
     "RunState",
     "SchedulerError",
     "SchedulerTable",
     "Task",
     "TaskContext",
     "TaskResult",
+    "Terminal",
     "Verdict",
     "WallClock",
     "comparable",
@@ -49,6 +55,7 @@ __all__ = [
     "declares",
     "list_runs",
     "open_run",
+    "open_runs",
     "overall",
     "point_latest",
     "read_journal",
@@ -68,11 +75,13 @@ _ROOMS = {
     "scheduler.journal": ("JournalRecord", "read_journal"),
     "scheduler.live": ("Progress", "read_live"),
     "scheduler.plan": ("Plan", "Task"),
+    "scheduler.question": ("Answer", "Question"),
     "scheduler.records": ("comparable", "record"),
-    "scheduler.runs": ("create_run", "list_runs", "open_run", "point_latest", "resumable"),
+    "scheduler.runs": ("create_run", "list_runs", "open_run", "open_runs", "point_latest", "resumable"),
     "scheduler.folding": ("resume_time_ns",),
     "scheduler.state": ("RunState",),
     "scheduler.task": ("CheckResult", "TaskContext", "TaskResult"),
+    "scheduler.terminal": ("Keyboard", "Terminal"),
     "scheduler.verdict": ("EXIT_CODES", "Verdict", "overall"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

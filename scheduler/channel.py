@@ -8,6 +8,11 @@
 | ← | `{"progress": [done, total, text]}` | for the display |
 | ← | `{"id": n, "wait": t_ns}` | wait for me; `null` asks the time only |
 | → | `{"id": n, "now": t_ns}` or `{"id": n, "lost": sentence}` | the answer |
+| ← | `{"id": n, "ask": {"number", "text", "severity"}}` | its number-th question to people |
+| → | `{"id": n, "answer": {…}}` | they said yes (`scheduler.question.Answer`) |
+| ← | `{"id": n, "keep": value}` | keep it for the next attempt |
+| → | `{"id": n, "kept": true}` | it is durable |
+| ← | `{"alive": true}` | nothing else was said for a while |
 | ← last | `{"result": {...}}` or `{"error": sentence, "traceback": text}` | how it ended |
 """
 
@@ -22,6 +27,7 @@ MAX_LINE: Final = 8 << 20
 """Bytes of one message. Outputs are held to an eighth of it."""
 MAX_OUTPUTS: Final = 1 << 20
 MAX_NOTE: Final = 4096
+MAX_KEPT: Final = 64 << 10
 MAX_NOTICES: Final = 100
 """What one process may have told people."""
 
@@ -42,6 +48,14 @@ class Job:
     results: Mapping[str, Mapping[str, Any]]
     environment: Mapping[str, Any]
     positional: Sequence[Any] = ()
+    failures: int = 0
+    kept: Any = None
+    since: int = 0
+    """The attempt whose folder of artefacts it uses."""
+    begin_at_ns: int | None = None
+    """Wait on the clock until then first: the pause before something is tried again."""
+    pulse_s: float = 0.0
+    """How often it gives a sign of life; 0 for never."""
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values."""

@@ -31,6 +31,14 @@ class Form(StrEnum):
 
     JSON = "json"
     CSV = "csv"
+    JSONL = "jsonl"
+
+
+class Word(StrEnum):
+    """An answer."""
+
+    YES = "yes"
+    NO = "no"
 
 
 @app.command()
@@ -70,6 +78,9 @@ def status(
         shape, word, _ = mark(task)
         said = task.error or task.reason
         typer.echo(f"  {shape} {task.task.id:<20} {word:<8} {said}".rstrip())
+    for question in state.questions.values() if alive else ():
+        again = "said no once; " if question.denied else ""
+        typer.echo(f"  ? {question.task} asks: {question.text} ({again}stellwerk sched answer yes|no)")
     if live is not None and live.fraction is not None:
         typer.echo(f"  {live.task}: {live.fraction:.0%} {live.text}".rstrip())
 
@@ -137,7 +148,8 @@ def export(
     run: RunArgument = None,
     data: DataOption = None,
     form: Annotated[
-        Form, typer.Option("--form", help="JSON is the whole record, CSV a row for each task.")
+        Form,
+        typer.Option("--form", help="JSON is the whole record, CSV a row for each task, JSONL the journal."),
     ] = (Form.JSON),
     output: Annotated[Path | None, typer.Option(help="Write there instead of to the terminal.")] = None,
 ) -> None:
@@ -149,12 +161,19 @@ def export(
 
       stellwerk sched export --form csv
     """
-    from scheduler.records import as_csv, record
+    from scheduler.folding import fold
+    from scheduler.journal import read_journal
+    from scheduler.journal.lines import write_lines
+    from scheduler.records import as_csv, as_record
     from scheduler.runs import find_run
 
     with refusals():
-        body = record(find_run(run, data))
-    text = as_csv(body) if form is Form.CSV else json.dumps(body, indent=2) + "\n"
+        records = read_journal(find_run(run, data))
+    if form is Form.JSONL:
+        text = write_lines(records)
+    else:
+        body = as_record(fold(records))
+        text = as_csv(body) if form is Form.CSV else json.dumps(body, indent=2) + "\n"
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -163,6 +182,32 @@ def export(
     except OSError as error:
         typer.echo(f"{output} cannot be written: {error.strerror}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
+
+
+@app.command("import")
+def import_(run: RunArgument = None, data: DataOption = None, json_output: JsonOption = False) -> None:
+    """Take over the journal that an older Stellwerk wrote (journal.jsonl), once. The old file stays beside the new one.
+
+    With --data and no run: those of all runs in it.
+
+    Examples:
+
+      stellwerk sched import 12 --data runs/demo
+
+      stellwerk sched import --data runs/demo
+    """
+    from scheduler.journal.copying import import_lines, is_outdated
+    from scheduler.runs import find_run, list_runs
+
+    with refusals(json_output):
+        if run is None and data is not None:
+            outdated = [found for found in list_runs(data / "fat") if is_outdated(found)]
+        else:
+            outdated = [find_run(run, data)]
+        for run_dir in outdated:
+            count = import_lines(run_dir)
+            body = {"folder": str(run_dir), "records": count}
+            typer.echo(json.dumps(body) if json_output else f"{run_dir}: {count} records taken over")
 
 
 @app.command()
@@ -184,12 +229,51 @@ def continue_(run: RunArgument = None, data: DataOption = None, reason: ReasonOp
 
 
 @app.command()
-def abort(run: RunArgument = None, data: DataOption = None, reason: ReasonOption = "") -> None:
+def abort(
+    run: RunArgument = None,
+    data: DataOption = None,
+    reason: Annotated[str, typer.Option(help="Why; needed, and stands in the record.")] = "",
+) -> None:
     """Stop a run now; tasks that clean up still run. It can be resumed later.
 
     Example: stellwerk sched abort --reason "cooling water is off"
     """
     _ask(run, data, "abort", reason)
+
+
+@app.command()
+def answer(
+    answer: Annotated[Word, typer.Argument(metavar="yes|no")],
+    run: RunArgument = None,
+    data: DataOption = None,
+    reason: Annotated[str, typer.Option(help="A comment; for a second no, why the run is to end.")] = "",
+    task: Annotated[str, typer.Option(metavar="TASK", help="Whose question, when several tasks ask.")] = "",
+) -> None:
+    """Answer what a task asks. A no is asked again; a second no, with its reason, ends the run.
+
+    Examples:
+
+      stellwerk sched answer yes
+
+      stellwerk sched answer no 12 --data runs/demo --reason "the gain is off"
+    """
+    from scheduler import question
+    from scheduler.requests import Request, login, submit
+    from scheduler.runs import find_run, open_run
+
+    with refusals():
+        run_dir = find_run(run, data)
+        asked = open_run(run_dir).questions
+        wish = Request("answer", login(), reason, task, answer=str(answer))
+        why = question.refusal(asked, wish)
+        meant = question.meant(asked, wish)
+        if why is not None or isinstance(meant, str):
+            typer.echo(why, err=True)
+            raise typer.Exit(EXIT_USAGE)
+        submit(run_dir, "answer", reason=reason, task=meant.task, answer=str(answer), question=str(meant.seq))
+    typer.echo(f"said {answer} to {meant.task}: {meant.text}")
+    if answer is Word.NO and not meant.denied:
+        typer.echo("it is asked again now; a second no, with --reason, ends the run")
 
 
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="A task that has not run.")]

@@ -76,6 +76,12 @@ def decide(state: RunState) -> Action:
     return RunTask(pending) if check is None else RunCheck(check, pending)
 
 
+def to_be_retried(state: RunState, name: str) -> bool:
+    """Whether a task that has just ended in an error is to be tried again. After a stop only cleaning up is."""
+    task = state.tasks[name]
+    return len(task.failures) < task.task.retries and (state.stop is None or task.task.always)
+
+
 def _clean_up(state: RunState) -> Action:
     """After a stop, the tasks that always run still do; each once."""
     left = (task for task in state.tasks.values() if task.task.always and task.status is TaskStatus.PENDING)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from scheduler.backup.seen import Archive, BackupSeen, Saved, repointed, without
 from scheduler.errors import PlanRejected
+from scheduler.folding_backups import backup_failed, backup_finished, backup_pruned
+from scheduler.folding_questions import question_answered, question_asked
+from scheduler.folding_tasks import begun, task_failed, task_finished, task_kept, task_note, task_started
 from scheduler.journal import JournalRecord, read_journal
 from scheduler.plan import Plan
 from scheduler.state import (
@@ -24,7 +26,7 @@ from scheduler.state import (
     TaskStatus,
     moved,
     resumed,
-    to_be_saved,
+    with_task,
 )
 from scheduler.verdict import Verdict
 
@@ -63,15 +65,6 @@ def resume_time_ns(run_dir: Path) -> int | None:
     return state.settled_sim_ns
 
 
-def _with_task(state: RunState, task: TaskState, **changes: Any) -> RunState:
-    return replace(state, tasks={**state.tasks, task.task.id: task}, **changes)
-
-
-def _settled(state: RunState, record: JournalRecord) -> int | None:
-    """Cleaning up early does not move the place to which a resumed run returns."""
-    return record.sim_ns if state.stop is None else state.settled_sim_ns
-
-
 def _run_created(state: RunState, record: JournalRecord) -> RunState:
     plan = Plan.from_json(record.data["plan"])
     return replace(
@@ -97,83 +90,20 @@ def _run_started(state: RunState, record: JournalRecord) -> RunState:
     )
 
 
-def _begun(state: RunState, task: TaskState) -> TaskState:
-    if task.begun_sim_ns is not None or state.stop is not None:
-        return task
-    return replace(task, begun_sim_ns=state.settled_sim_ns)
-
-
 def _check_finished(state: RunState, record: JournalRecord) -> RunState:
     data = record.data
     seen = CheckSeen(data["ok"], data["text"])
-    task = _begun(state, state.tasks[data["before"]])
+    task = begun(state, state.tasks[data["before"]])
     task = replace(task, checks={**task.checks, data["check"]: seen})
     if seen.ok:
-        return _with_task(state, task, checked=(*state.checked, data["check"]))
-    return _with_task(state, task, stop=Stop(Verdict.ERROR, f"{data['check']}: {seen.text}"))
-
-
-def _task_started(state: RunState, record: JournalRecord) -> RunState:
-    task = _begun(state, state.tasks[record.data["task"]])
-    started = TaskState(
-        task.task,
-        status=TaskStatus.RUNNING,
-        attempt=record.data["attempt"],
-        out_of_turn=state.stop is not None,
-        checks=task.checks,
-        started_at=record.at,
-        begun_sim_ns=task.begun_sim_ns,
-        started_sim_ns=record.sim_ns,
-    )
-    return _with_task(state, started, checked=())
-
-
-def _task_note(state: RunState, record: JournalRecord) -> RunState:
-    task = state.tasks[record.data["task"]]
-    return _with_task(state, replace(task, notes=(*task.notes, record.data["text"])))
-
-
-def _task_finished(state: RunState, record: JournalRecord) -> RunState:
-    data = record.data
-    verdict = Verdict(data["verdict"])
-    task = replace(
-        state.tasks[data["task"]],
-        status=TaskStatus.DONE,
-        verdict=verdict,
-        outputs=data["outputs"],
-        finished_at=record.at,
-        wall_s=data["wall_s"],
-        finished_sim_ns=record.sim_ns,
-    )
-    if to_be_saved(task):
-        task = replace(task, saved=Saved(owed=state.backup_to))
-    stop = state.stop
-    if stop is None and verdict in (Verdict.ERROR, Verdict.ABORTED):
-        stop = Stop(verdict, f"{task.task.id} ended with {verdict}")
-    return _with_task(state, task, stop=stop, settled_sim_ns=_settled(state, record))
-
-
-def _task_failed(state: RunState, record: JournalRecord) -> RunState:
-    data = record.data
-    before = state.tasks[data["task"]]
-    task = replace(
-        before,
-        status=TaskStatus.DONE,
-        verdict=Verdict.ERROR,
-        error=data["error"],
-        traceback=data["traceback"],
-        finished_at=record.at,
-        wall_s=None if before.started_at is None else round(record.at - before.started_at, 3),
-        finished_sim_ns=record.sim_ns,
-    )
-    stop = state.stop or Stop(Verdict.ERROR, f"{task.task.id}: {task.error}")
-    return _with_task(state, task, stop=stop)
+        return with_task(state, task, checked=(*state.checked, data["check"]))
+    return with_task(state, task, stop=Stop(Verdict.ERROR, f"{data['check']}: {seen.text}"))
 
 
 def _task_skipped(state: RunState, record: JournalRecord) -> RunState:
     task = state.tasks[record.data["task"]]
     skipped = replace(task, status=TaskStatus.DONE, verdict=Verdict.SKIPPED, reason=record.data["reason"])
-    return _with_task(state, skipped)
+    return with_task(state, skipped)
 
 
 def _task_moved(state: RunState, record: JournalRecord) -> RunState:
@@ -183,39 +113,6 @@ def _task_moved(state: RunState, record: JournalRecord) -> RunState:
 def _told_only(state: RunState, _record: JournalRecord) -> RunState:
     """For people; nothing has changed."""
     return state
-
-
-def _backup_finished(state: RunState, record: JournalRecord) -> RunState:
-    data = record.data
-    to = data.get("to", "")
-    seen = BackupSeen(data["verified"], data["file"], data["sha256"], data["files"])
-    archive = Archive(to, data["file"], data["sha256"], data["files"], record.at)
-    return replace(_seen_after(state, data["task"], to, seen), archives=(*state.archives, archive))
-
-
-def _backup_failed(state: RunState, record: JournalRecord) -> RunState:
-    data = record.data
-    return _seen_after(state, data["task"], data.get("to", ""), BackupSeen(False, error=data["error"]))
-
-
-def _seen_after(state: RunState, name: str, to: str, seen: BackupSeen) -> RunState:
-    """An archive holds all records so far: it makes up for every earlier one that is lacking there."""
-    tasks = {**state.tasks, name: state.tasks[name]}  # raises for a task that there is not
-    for other, task in state.tasks.items():
-        if other == name or task.saved.lacks(to):
-            tasks[other] = replace(task, saved=task.saved.after(to, seen))
-    return replace(state, tasks=tasks)
-
-
-def _backup_pruned(state: RunState, record: JournalRecord) -> RunState:
-    to, files = record.data["to"], record.data["files"]
-    left = without(state.archives, to, files)
-    *_, newest = (archive for archive in left if archive.to == to)  # ValueError if none is left
-    tasks = {
-        name: replace(task, saved=repointed(task.saved, to, files, newest))
-        for name, task in state.tasks.items()
-    }
-    return replace(state, archives=left, tasks=tasks)
 
 
 def _paused(state: RunState, record: JournalRecord) -> RunState:
@@ -239,8 +136,16 @@ def _run_interrupted(state: RunState, record: JournalRecord) -> RunState:
         status=RunStatus.INTERRUPTED,
         verdict=Verdict.ABORTED,
         stop=Stop(Verdict.ABORTED, record.data["reason"]),
+        questions={},
         ended_at=record.at,
     )
+
+
+def _reason_given(state: RunState, record: JournalRecord) -> RunState:
+    """Why a person stopped the run, told after it was stopped."""
+    if state.stop is None:
+        return replace(state, misfits=state.misfits + 1)
+    return replace(state, stop=replace(state.stop, text=f"{state.stop.text}: {record.data['reason']}"))
 
 
 def _run_finished(state: RunState, record: JournalRecord) -> RunState:
@@ -252,20 +157,24 @@ HANDLERS: Final[Mapping[str, Callable[[RunState, JournalRecord], RunState]]] = {
     "run_created": _run_created,
     "run_started": _run_started,
     "check_finished": _check_finished,
-    "task_started": _task_started,
-    "task_note": _task_note,
-    "task_finished": _task_finished,
-    "task_failed": _task_failed,
+    "task_started": task_started,
+    "task_note": task_note,
+    "question_asked": question_asked,
+    "question_answered": question_answered,
+    "task_kept": task_kept,
+    "task_finished": task_finished,
+    "task_failed": task_failed,
     "task_skipped": _task_skipped,
     "task_moved": _task_moved,
     "request_refused": _told_only,
     "notification": _told_only,
-    "backup_finished": _backup_finished,
-    "backup_failed": _backup_failed,
-    "backup_pruned": _backup_pruned,
+    "backup_finished": backup_finished,
+    "backup_failed": backup_failed,
+    "backup_pruned": backup_pruned,
     "paused": _paused,
     "continued": _continued,
     "run_interrupted": _run_interrupted,
+    "reason_given": _reason_given,
     "run_finished": _run_finished,
 }
 """Every event there is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -55,4 +56,5 @@ class Listeners:
     def _complain(self, listener: Listener) -> None:
         if id(listener) not in self._complained:
             self._complained.add(id(listener))
-            log.exception("a listener failed; the run goes on", listener=type(listener).__name__)
+            with contextlib.suppress(OSError):  # the terminal that the log goes to may be gone
+                log.exception("a listener failed; the run goes on", listener=type(listener).__name__)

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self
 from scheduler.errors import PlanRejected
 
 TASK_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+MOST_RETRIES: Final = 100
 CALL: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -37,6 +38,15 @@ class Task:
     """Run also when the run is stopped early: for cleaning up. No checks come before it."""
     timeout_s: float = 3600.0
     """Wall time after which the task is stopped and counts as ERROR."""
+    heartbeat_s: float = 60.0
+    """Wall time without a sign of life after which the process counts as hung: it is ended, an ERROR."""
+    retries: int = 0
+    """How often an ERROR is tried again before it stops the run."""
+    retry_pause_s: float = 0.0
+    """Before it is tried again, by the run's clock."""
+    on_resume: Literal["continue", "again", "skip"] = "continue"
+    """What becomes of it when it was begun and did not end well: it goes on from what it kept (`TaskContext.keep`), it
+    runs again from its start, or it is left out."""
     lasts_s: float | None = None
     """How long it is expected to take, by the run's clock."""
     needs: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +109,9 @@ class Plan:
             )
         if not task.timeout_s > 0:
             raise PlanRejected(self.name, f"timeout_s is {task.timeout_s}; it must be above 0", task.id)
+        if not task.heartbeat_s > 0:
+            raise PlanRejected(self.name, f"heartbeat_s is {task.heartbeat_s}; it must be above 0", task.id)
+        self._judge_retries(task)
         if task.lasts_s is not None and not 0 <= task.lasts_s < math.inf:
             raise PlanRejected(self.name, f"lasts_s is {task.lasts_s}; it must be 0 or more", task.id)
         self._demand_json("arguments", task.arguments, task.id)
@@ -106,6 +119,21 @@ class Plan:
         for what, conditions in (("needs", task.needs), ("leaves", task.leaves)):
             if any(not isinstance(text, str) for pair in conditions.items() for text in pair):
                 raise PlanRejected(self.name, f"{what} must be texts by name", task.id)
+
+    def _judge_retries(self, task: Task) -> None:
+        if not 0 <= task.retries <= MOST_RETRIES:
+            reason = f"retries is {task.retries}; it must be 0 to {MOST_RETRIES}"
+            raise PlanRejected(self.name, reason, task.id)
+        if not 0 <= task.retry_pause_s < math.inf:
+            reason = f"retry_pause_s is {task.retry_pause_s}; it must be 0 or more"
+            raise PlanRejected(self.name, reason, task.id)
+        if task.on_resume not in ("continue", "again", "skip"):
+            reason = f"on_resume is {task.on_resume!r}; it must be continue, again or skip"
+            raise PlanRejected(self.name, reason, task.id)
+        if task.always and task.on_resume == "skip":
+            raise PlanRejected(
+                self.name, "always runs, because it cleans up; on_resume cannot be skip", task.id
+            )
 
     def _demand_json(self, what: str, value: Mapping[str, Any], task: str | None) -> None:
         try:

@@ -16,6 +16,7 @@ from scheduler.state import RunState, TaskState
 
 WALL_KEYS: Final = frozenset(
     {
+        "at",
         "attempt",
         "created_at",
         "ended_at",
@@ -76,7 +77,15 @@ def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
     """A record without wall times, attempt numbers and host: equal for runs that went the same way, killed or not."""
     # Where archives lie and what they are called is of no matter.
     keys = WALL_KEYS | {"backups"}
-    tasks = [{**_without(task, keys), "backup": _saved(task["backup"])} for task in body["tasks"]]
+    tasks = [
+        {
+            **_without(task, keys),
+            "backup": _saved(task["backup"]),
+            "artefacts": task["artefacts"]["files"],
+            "answers": [_without(answer, WALL_KEYS) for answer in task["answers"]],
+        }
+        for task in body["tasks"]
+    ]
     return {**_without(body, WALL_KEYS), "tasks": tasks}
 
 
@@ -117,8 +126,14 @@ def _task(state: TaskState) -> dict[str, Any]:
         "outputs": dict(state.outputs),
         "error": state.error,
         "traceback": state.traceback,
+        "failures": list(state.failures),
         "reason": state.reason,
         "notes": list(state.notes),
+        "artefacts": {
+            "folder": state.artefact_folder if state.artefacts else "",
+            "files": [asdict(artefact) for artefact in state.artefacts],
+        },
+        "answers": [asdict(answer) for answer in state.answers],
         "checks": {name: {"ok": seen.ok, "text": seen.text} for name, seen in state.checks.items()},
         "backup": None
         if backup is None

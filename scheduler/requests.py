@@ -10,15 +10,15 @@ import getpass
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from scheduler.errors import NotRunning
+from scheduler.errors import NotRunning, ReasonNeeded
 from scheduler.files import replace_json
 from scheduler.journal import being_written
 
-RequestKind = Literal["pause", "continue", "abort", "skip", "move"]
+RequestKind = Literal["pause", "continue", "abort", "skip", "move", "answer"]
 FOLDER: Final = "requests"
 
 
@@ -33,6 +33,13 @@ class Request:
     """Which task to skip or to move."""
     before: str = ""
     """Where to move it; empty: to the end."""
+    answer: str = ""
+    """`yes` or `no` to a question."""
+    question: str = ""
+    """Which one: the number of the record that asked it (`Question.seq`); empty: the only one that is open."""
+
+
+WORDS: Final = tuple(field.name for field in fields(Request) if field.name != "kind")
 
 
 def submit(
@@ -43,20 +50,25 @@ def submit(
     reason: str = "",
     task: str = "",
     before: str = "",
+    answer: str = "",
+    question: str = "",
 ) -> Request:
-    """Ask the engine that carries out this run. Raises NotRunning if there is none.
+    """Ask the engine that carries out this run. Raises NotRunning if there is none, ReasonNeeded.
 
     pause     after the running task, wait
     continue  end the pause
-    abort     stop now; the run can be resumed
+    abort     stop now, for a reason that must be told; the run can be resumed
     skip      leave a task that has not run out
     move      run a task that has not run before another, or last
+    answer    say yes or no to what a task asks; a second no ends the run and needs a reason
     """
+    if kind == "abort" and not reason.strip():
+        raise ReasonNeeded(kind)
     if not being_written(run_dir):
         raise NotRunning(run_dir, kind)
     folder = run_dir / FOLDER
     folder.mkdir(exist_ok=True)
-    request = Request(kind, by or _login(), reason, task, before)
+    request = Request(kind, by or login(), reason, task, before, answer, question)
     replace_json(folder / f"{time.time_ns():020d}-{os.getpid()}.json", asdict(request))
     return request
 
@@ -68,8 +80,7 @@ def take(run_dir: Path) -> list[Request]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             body = json.loads(path.read_text(encoding="utf-8"))
             if body["kind"] in get_args(RequestKind):
-                words = (str(body[key]) for key in ("by", "reason", "task", "before"))
-                found.append(Request(body["kind"], *words))
+                found.append(Request(body["kind"], *(str(body[word]) for word in WORDS)))
         with contextlib.suppress(OSError):
             path.unlink()
     return found
@@ -88,7 +99,8 @@ def _spooled(run_dir: Path) -> list[Path]:
     return [run_dir / FOLDER / name for name in sorted(names) if name.endswith(".json") and name[0] != "."]
 
 
-def _login() -> str:
+def login() -> str:
+    """The name of the person whose process this is."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

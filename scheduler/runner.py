@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from scheduler.channel import Job
 from scheduler.clock import Clock
-from scheduler.conversation import Conversation, Ending, Observer
+from scheduler.conversation import Conversation, Ending, Limits, Observer
 from scheduler.errors import LauncherLost
 from scheduler.launcher import MAX_PACKET
 from scheduler.wake import Wake
@@ -75,14 +75,14 @@ class Runner:
             self._process.wait()
         self._waiter.shutdown()
 
-    def run(self, job: Job, observer: Observer, timeout_s: float) -> Ending:
+    def run(self, job: Job, observer: Observer, limits: Limits) -> Ending:
         """Run a job to its end. Raises LauncherLost; all else that goes wrong is an Ending."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 socket.send_fds(self._control, [b'{"start": true}'], [theirs.fileno()])
             pid = int(self.hear()["started"])
-            conversation = Conversation(self, pid, ours, observer, timeout_s)
+            conversation = Conversation(self, pid, ours, observer, limits)
             return conversation.hold(job)
 
     def wait_until(self, t_ns: int, then: Callable[[Future[int]], None]) -> Future[int]:

@@ -60,6 +60,8 @@ def headline(state: RunState, *, alive: bool) -> str:
         return f"{where}; nobody is carrying it out, it can be resumed"
     if state.status is RunStatus.PAUSED:
         return f"{where}, paused by {state.by}"
+    if state.questions:
+        return f"{where}, waiting for an answer: {next(iter(state.questions.values())).text}"
     return f"{where}, running"
 
 
@@ -80,13 +82,18 @@ def line(record: JournalRecord, state: RunState) -> str | None:
         case "notification":
             shape = "!" if data["severity"] in ("warning", "critical") else " "
             return f"{shape} {data['by']}: {data['text']}"
+        case "question_asked":
+            return f"? {data['task']}: {data['text']}"
+        case "question_answered":
+            return _answer(record, state)
         case "task_finished" | "task_skipped":
             task = state.tasks[data["task"]]
             shape, word, _ = mark(task)
             tail = f" ({duration(task.wall_s)})" if task.wall_s is not None else f": {task.reason}"
             return f"{shape} {data['task']} {word}{tail}"
         case "task_failed":
-            return f"! {data['task']} ERROR: {data['error']}"
+            again = "; it is tried again" if data.get("retried") else ""
+            return f"! {data['task']} ERROR: {data['error']}{again}"
         case "backup_failed":
             return f"! no backup after {data['task']}: {data['error']}"
         case "backup_pruned":
@@ -100,10 +107,20 @@ def line(record: JournalRecord, state: RunState) -> str | None:
             return f"{record.event} by {data['by']}"
         case "run_interrupted":
             return f"■ {data['reason']}"
+        case "reason_given":
+            return f"■ reason: {data['reason']}"
         case "run_finished":
             return f"run {state.run}: {data['verdict']}"
         case _:
             return None
+
+
+def _answer(record: JournalRecord, state: RunState) -> str:
+    data = record.data
+    word = "yes" if data["yes"] else "no"
+    tail = f": {data['comment']}" if data["comment"] else ""
+    again = "; asked again" if data["task"] in state.questions else ""
+    return f"  {data['task']}: {word}, by {data['by']}{tail}{again}"
 
 
 def screen(

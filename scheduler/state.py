@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from scheduler.artefacts import Artefact
 from scheduler.backup.seen import UNSAVED, Archive, BackupSeen, Saved
 from scheduler.plan import Plan, Task
+from scheduler.question import Answer, Question
 from scheduler.verdict import Verdict, overall
 
 
@@ -39,6 +41,21 @@ class CheckSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What a task kept of its work, for an attempt that goes on with it."""
+
+    value: Any = None
+    """JSON; None for nothing."""
+    notes: int = 0
+    """How many notes there were by then."""
+    answers: int = 0
+    """How many answers of people."""
+
+
+NOTHING_KEPT: Final = Kept()
+
+
+@dataclass(frozen=True, slots=True)
 class TaskState:
     """One task of a run."""
 
@@ -56,6 +73,18 @@ class TaskState:
     """Why it was skipped."""
     notes: tuple[str, ...] = ()
     """Of the latest attempt."""
+    answers: tuple[Answer, ...] = ()
+    """What people said yes to. They hold for an attempt after one that was cut short, not after one that failed."""
+    failures: tuple[str, ...] = ()
+    """Errors of attempts that were tried again."""
+    failed_sim_ns: int | None = None
+    """When the latest of them ended."""
+    progress: Kept = NOTHING_KEPT
+    asked_before: int = 0
+    """How many of the answers the running attempt does not ask for: they belong to work that is done."""
+    artefacts: tuple[Artefact, ...] = ()
+    since: int = 0
+    """The attempt that began at the start, and whose folder of artefacts is in use; those after it went on."""
     checks: Mapping[str, CheckSeen] = field(default_factory=dict)
     """What each check found before it, the latest time."""
     saved: Saved = UNSAVED
@@ -67,7 +96,20 @@ class TaskState:
     begun_sim_ns: int | None = None
     """The run's clock before the first check before the first attempt: where a restart goes back to."""
     started_sim_ns: int | None = None
+    """When its function began, at its start."""
+    lead_sim_ns: int = 0
+    """How long the checks before the latest attempt took."""
     finished_sim_ns: int | None = None
+
+    @property
+    def continues(self) -> bool:
+        """Whether its next attempt goes on from what an earlier one kept."""
+        return self.progress.value is not None and self.task.on_resume == "continue"
+
+    @property
+    def artefact_folder(self) -> str:
+        """Where its artefacts are, relative to the run folder."""
+        return f"artefacts/{self.task.id}/{self.since}"
 
     @property
     def backup(self) -> BackupSeen | None:
@@ -98,6 +140,8 @@ class RunState:
     checked: tuple[str, ...] = ()
     """Checks that were content since the last task, in this attempt."""
     stop: Stop | None = None
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    """Those that wait for an answer, by task, in the order in which they were asked."""
     by: str = ""
     """Who paused it."""
     backup_to: tuple[str, ...] = ()
@@ -124,11 +168,23 @@ class RunState:
 EMPTY: Final = RunState()
 
 
+def with_task(state: RunState, task: TaskState, **changes: Any) -> RunState:
+    """The state with a task as it is now, and other changes."""
+    return replace(state, tasks={**state.tasks, task.task.id: task}, **changes)
+
+
 def resumed(state: RunState) -> RunState:
     """The state as a new engine takes it up: what was cut short, failed on the bench or cleaned up is open again."""
     tasks = {name: _reopened(task, state.backup_to) for name, task in state.tasks.items()}
     return replace(
-        state, tasks=tasks, status=RunStatus.RUNNING, verdict=Verdict.UNSET, stop=None, checked=(), by=""
+        state,
+        tasks=tasks,
+        status=RunStatus.RUNNING,
+        verdict=Verdict.UNSET,
+        stop=None,
+        checked=(),
+        questions={},
+        by="",
     )
 
 
@@ -157,6 +213,15 @@ def _reopened(task: TaskState, backup_to: tuple[str, ...]) -> TaskState:
     final = task.verdict not in (Verdict.ERROR, Verdict.ABORTED)
     if task.status is TaskStatus.DONE and final and not task.out_of_turn:
         return replace(task, saved=task.saved.promised_again(backup_to)) if to_be_saved(task) else task
+    if task.out_of_turn:  # its turn is still to come, and has nothing to do with what cleaned up
+        task = replace(task, progress=NOTHING_KEPT)
+    begun = task.status is not TaskStatus.PENDING or task.verdict is Verdict.ABORTED
+    if begun and task.task.on_resume == "skip":
+        reason = "it was begun and did not end, and is not to be begun twice"
+        return replace(task, status=TaskStatus.DONE, verdict=Verdict.SKIPPED, reason=reason)
+    if task.status is TaskStatus.DONE:  # it ended by itself: its next attempt is a new beginning
+        kept = task.progress.answers if task.continues else 0
+        task = replace(task, answers=task.answers[:kept], failures=(), failed_sim_ns=None)
     return replace(task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False)
 
 

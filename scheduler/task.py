@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from scheduler.artefacts import FOLDER
 from scheduler.notify.notice import Notice, Severity
+from scheduler.question import Answer
 from scheduler.trends import Point, append_point
 from scheduler.verdict import Verdict
 
@@ -67,6 +69,14 @@ class Reporter(Protocol):
         """Tell people."""
         ...
 
+    def ask(self, text: str, severity: Severity) -> Answer:
+        """Wait until a person has said yes."""
+        ...
+
+    def keep(self, value: Any) -> None:
+        """Make it durable for the next attempt."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
@@ -87,6 +97,12 @@ class TaskContext:
     """What the application gave at launch: addresses, tokens. Never journalled."""
     clock: TaskClock
     reporter: Reporter
+    failures: int = 0
+    """How often it was tried in vain since the run was taken up (`retries`)."""
+    kept: Any = None
+    """What an earlier attempt kept of its work; None for nothing, or when the plan wants it `again` from its start."""
+    since: int = 0
+    """The attempt that began at the start; its folder of artefacts is the one in use."""
 
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Show how far the task is, in any unit. Not journalled; more than ten times a second is thinned."""
@@ -117,6 +133,19 @@ class TaskContext:
             Notice(Severity(severity), text, picture="" if picture is None else str(picture), title=title)
         )
 
+    def ask(self, text: str, *, severity: Severity | str = Severity.MESSAGE) -> Answer:
+        """Ask people a question, and wait until one of them has said yes; returns who, when, and with which words.
+
+        severity  who is told that the run waits; `critical` wakes everybody
+
+        A *no* does not come back: it is asked again, and when it is confirmed the run is interrupted with the reason
+        that was given. The clock of a simulated bench stands meanwhile, as in any work of a task; wall time goes on,
+        but not the task's `timeout_s`. An attempt after one that was cut short finds the answers that were given to
+        the same questions in the same order. Not for checks: they must answer by themselves (RuntimeError).
+        Raises ValueError for a severity that there is not.
+        """
+        return self.reporter.ask(text, Severity(severity))
+
     def trend(
         self,
         name: str,
@@ -139,3 +168,22 @@ class TaskContext:
         clock_s = (self.clock.now_ns() if at_ns is None else at_ns) / 1e9
         low, high = limits or (None, None)
         append_point(self.run_dir, Point(clock_s, self.task_id, group, name, value, unit, low, high))
+
+    def keep(self, value: Any) -> None:
+        """Keep what is done of the work, as JSON of at most 64 KiB; it is durable when this returns.
+
+        An attempt that follows finds the latest in `kept`, and goes on from there; files belong into `artefacts`. Not
+        for checks (RuntimeError). Raises ValueError when it is no JSON or too large.
+        """
+        self.reporter.keep(value)
+
+    @property
+    def artefacts(self) -> Path:
+        """The folder for files that the task leaves, made when it is asked for.
+
+        What is in it when the task ends well is listed in the journal with size and SHA-256, at most 1000 files. An
+        attempt that goes on from what was kept has the same folder, and may find there what was cut short.
+        """
+        folder = self.run_dir / FOLDER / self.task_id / str(self.since or self.attempt)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

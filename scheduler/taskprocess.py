@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import os
 import queue
+import select
 import signal
 import socket
 import sys
@@ -13,21 +14,25 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from scheduler.artefacts import FOLDER, listed
 from scheduler.calling import call_with, uncallable
-from scheduler.channel import MAX_NOTE, MAX_NOTICES, MAX_OUTPUTS, Job, Lines, pack
+from scheduler.channel import MAX_KEPT, MAX_NOTE, MAX_NOTICES, MAX_OUTPUTS, Job, Lines, pack
 from scheduler.errors import ClockLost
 from scheduler.journal import canonical
-from scheduler.notify.notice import Notice
+from scheduler.notify.notice import Notice, Severity
 from scheduler.pictures import keep_picture
+from scheduler.question import Answer
 from scheduler.task import CheckResult, TaskContext, TaskResult
 
 PROGRESS_PERIOD_S: Final = 0.1
 EXIT_ORPHANED: Final = 70
+ALIVE: Final = pack({"alive": True})
 
 
 class Stopped(BaseException):
@@ -40,8 +45,10 @@ class Channel:
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         self._sending = threading.Lock()
-        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._numbers = count(1)
+        self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._pulse_s = 0.0
         threading.Thread(target=self._listen, name="engine", daemon=True).start()
 
     def job(self) -> Job:
@@ -54,28 +61,44 @@ class Channel:
         with self._sending:
             self._link.sendall(line)
 
-    def answer(self, number: int) -> int:
-        """Wait for the answer to a question. Raises ClockLost."""
-        while True:
-            message = self._answers.get()
-            if message["id"] != number:
-                continue  # the answer to a wait that a signal cut short
-            if "lost" in message:
-                raise ClockLost(message["lost"])
-            return int(message["now"])
+    def inquire(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Send a question and wait for its answer. From any thread."""
+        number = next(self._numbers)
+        self._answers[number] = queue.SimpleQueue()
+        try:
+            self.say({"id": number, **question})
+            return self._answers[number].get()
+        finally:
+            del self._answers[number]
 
     def _listen(self) -> None:
         """Pass on what the engine says. When it is gone, so is this process: at once, whatever it is doing."""
         lines = Lines()
         try:
-            while data := self._link.recv(1 << 16):
+            while self._give_sign_of_life() and (data := self._link.recv(1 << 16)):
                 for message in lines.feed(data):
                     if "job" in message:
-                        self._jobs.put(Job.from_json(message["job"]))
-                    else:
-                        self._answers.put(message)
+                        job = Job.from_json(message["job"])
+                        self._pulse_s = job.pulse_s
+                        self._jobs.put(job)
+                    elif (waiting := self._answers.get(message["id"])) is not None:
+                        waiting.put(message)  # else a signal cut the question short
         finally:
             os._exit(EXIT_ORPHANED)
+
+    def _give_sign_of_life(self) -> bool:
+        """Do so every now and then until the engine says something.
+
+        This thread runs only while the interpreter does: a process that is suspended, or hangs in a call that does not
+        let other threads run, gives none.
+        """
+        while not select.select([self._link], [], [], self._pulse_s or None)[0]:
+            if self._sending.acquire(blocking=False):  # else another thread is saying something just now
+                try:
+                    self._link.sendall(ALIVE)
+                finally:
+                    self._sending.release()
+        return True
 
 
 class EngineClock:
@@ -83,7 +106,6 @@ class EngineClock:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._numbers = count(1)
         self._asking = threading.Lock()
 
     def now_ns(self) -> int:
@@ -96,18 +118,25 @@ class EngineClock:
 
     def _ask(self, wait: int | None) -> int:
         with self._asking:
-            number = next(self._numbers)
-            self._channel.say({"id": number, "wait": wait})
-            return self._channel.answer(number)
+            answer = self._channel.inquire({"wait": wait})
+        if "lost" in answer:
+            raise ClockLost(answer["lost"])
+        return int(answer["now"])
 
 
 class ChannelReporter:
     """Sends progress, thinned, notes, and notices with their pictures."""
 
     def __init__(
-        self, channel: Channel, run_dir: Path, monotonic_s: Callable[[], float] = time.monotonic
+        self,
+        channel: Channel,
+        run_dir: Path,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        *,
+        may_ask: bool = True,
     ) -> None:
         self._channel, self._run_dir = channel, run_dir
+        self._questions = count(1) if may_ask else None
         self._notices = 0
         self._monotonic_s = monotonic_s
         self._next_s = 0.0
@@ -146,6 +175,27 @@ class ChannelReporter:
         }
         self._channel.say({"notify": body})
 
+    def ask(self, text: str, severity: Severity) -> Answer:
+        """Wait until a person has said yes. Raises RuntimeError in a check."""
+        if self._questions is None:
+            raise RuntimeError("a check cannot ask people; put a task before, or tell them (notify)")
+        body = {"number": next(self._questions), "text": _cut(text), "severity": str(severity)}
+        return Answer(**self._channel.inquire({"ask": body})["answer"])
+
+    def keep(self, value: Any) -> None:
+        """Wait until it is durable. Raises RuntimeError in a check, ValueError."""
+        if self._questions is None:
+            raise RuntimeError("a check keeps nothing: it begins anew each time")
+        try:
+            size = len(canonical(value))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"what is kept must be JSON: {error}") from error
+        if size > MAX_KEPT:
+            raise ValueError(
+                f"what is kept has {size} bytes, more than {MAX_KEPT}; write it to a file in artefacts"
+            )
+        self._channel.inquire({"keep": value})
+
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_NOTE else f"{text[: MAX_NOTE - 1]}…"
@@ -156,6 +206,9 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
     try:
         if job.kind == "resolve":
             return {"result": uncallable(job.arguments)}
+        clock = EngineClock(channel)
+        if job.begin_at_ns is not None:
+            clock.wait_until(job.begin_at_ns)
         context = TaskContext(
             run_dir=Path(job.run_dir),
             task_id=job.task_id,
@@ -165,8 +218,11 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
             parameters=job.parameters,
             results=job.results,
             environment=job.environment,
-            clock=EngineClock(channel),
-            reporter=ChannelReporter(channel, Path(job.run_dir)),
+            clock=clock,
+            failures=job.failures,
+            kept=job.kept,
+            since=job.since,
+            reporter=ChannelReporter(channel, Path(job.run_dir), may_ask=job.kind == "task"),
         )
         returned = call_with(context, job.call, job.positional)
         return {"result": _check(job, returned) if job.kind == "check" else _result(job, returned)}
@@ -192,7 +248,12 @@ def _result(job: Job, returned: object) -> dict[str, Any]:
             f"{job.call} returned outputs of {size} bytes; write them to a file below the run folder, "
             f"at most {MAX_OUTPUTS} go into the journal"
         )
-    return {"verdict": str(result.verdict), "outputs": dict(result.outputs)}
+    left = listed(Path(job.run_dir, FOLDER, job.task_id, str(job.since)))
+    return {
+        "verdict": str(result.verdict),
+        "outputs": dict(result.outputs),
+        "artefacts": [asdict(artefact) for artefact in left],
+    }
 
 
 def _check(job: Job, returned: object) -> dict[str, Any]:

@@ -3,31 +3,59 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scheduler.live import Progress, remaining_s
+from scheduler.live import LiveFile, Progress, remaining_s
 from scheduler.state import TaskState
 
 if TYPE_CHECKING:
-    from scheduler.engine import Engine
+    from scheduler.book import Book
     from scheduler.notify.notice import Notice
+    from scheduler.question import Answer
+    from scheduler.steering import Steering
 
 
 class Watch:
     """The engine's ear at a task process. *task* is None for checks, whose notes are not kept; *name* is for people."""
 
-    def __init__(self, engine: Engine, task: TaskState | None, name: str = "") -> None:
-        self._engine, self._task, self._name = engine, task, name
+    def __init__(
+        self, book: Book, steering: Steering, live: LiveFile, task: TaskState | None, name: str = ""
+    ) -> None:
+        self._book, self._steering, self._live = book, steering, live
+        self._task, self._name = task, name
         self._started_s = time.monotonic()
 
     def note(self, text: str) -> None:
         """To the journal."""
         if self._task is not None:
-            self._engine.note(self._task, text)
+            self._book.write("task_note", task=self._task.task.id, text=text)
 
     def notify(self, notice: Notice) -> None:
-        """To the journal, and from there to people."""
-        self._engine.notify(self._name, notice)
+        """To the journal; who tells people are listeners."""
+        told = {"text": notice.text, "picture": notice.picture, "title": notice.title}
+        self._book.write("notification", by=self._name, severity=str(notice.severity), **told)
+
+    def ask(self, number: int, text: str, severity: str) -> None:
+        """To people, unless an attempt that was cut short had the answer."""
+        if self._task is None:
+            return
+        given = self.answer(number)
+        if given is None or given.text != text:
+            asked = {"task": self._task.task.id, "attempt": self._task.attempt, "number": number}
+            self._book.write("question_asked", **asked, text=text, severity=severity)
+
+    def answer(self, number: int) -> Answer | None:
+        """What they said yes to, once they have."""
+        if self._task is None:
+            return None
+        task = self._book.state.tasks[self._task.task.id]
+        place = task.asked_before + number - 1
+        return task.answers[place] if len(task.answers) > place else None
+
+    def keep(self, value: Any) -> None:
+        """To the journal."""
+        if self._task is not None:
+            self._book.write("task_kept", task=self._task.task.id, kept=value)
 
     def progress(self, done: float, total: float, text: str) -> None:
         """To the displays."""
@@ -43,14 +71,15 @@ class Watch:
             elapsed_s=round(elapsed_s, 3),
             remaining_s=remaining_s(done, total, elapsed_s),
             at=time.time(),
-            sim_ns=self._engine.sim_ns,
+            sim_ns=self._book.sim_ns,
         )
-        self._engine.show(progress, at_once=total == 0)
+        self._live.show(progress, at_once=total == 0)
+        self._book.listeners.show(progress)
 
     def stop_wanted(self) -> bool:
         """Ends the task when the run is interrupted."""
-        return self._engine.interruption()
+        return self._steering.interruption()
 
     def hurry(self) -> bool:
         """A second signal."""
-        return self._engine.hurried()
+        return self._steering.hurried()

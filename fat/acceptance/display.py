@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from scheduler import JournalRecord, RunState
+from scheduler import JournalRecord, Keyboard, RunState
 from scheduler import Progress as TaskProgress
 
 PLAIN_PERIOD_S: Final = 5.0
@@ -44,6 +45,7 @@ class Display:
             transient=True,
             disable=not self._live,
         )
+        self._asks_here = False
         self._current: TaskID | None = None
         self._title = ""
         self._began = self._said = 0.0
@@ -55,12 +57,29 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        with contextlib.suppress(OSError):
+            self._bar.stop()
 
     def say(self, line: str | Text) -> None:
-        """Print a line above the bar."""
+        """Print a line above the bar. A terminal that has hung up is no reason to stop a run."""
         if not self._quiet:
-            self._console.print(line)
+            with contextlib.suppress(OSError):
+                self._console.print(line)
+
+    def keyboard(self) -> Keyboard | None:
+        """Where people answer questions; None where nobody types: then it is told how else to answer."""
+        if not self._live or not sys.stdin.isatty():
+            return None
+        self._asks_here = True
+        return Keyboard(sys.stdin.fileno(), self._ask, self._go_on)
+
+    def _ask(self, text: str) -> None:
+        """Show what is to be answered, and no bar that would write over what is typed."""
+        self._bar.stop()
+        self._console.print(Text(f" ? {text}", style="bold"))
+
+    def _go_on(self) -> None:
+        self._bar.start()
 
     def event(self, record: JournalRecord, state: RunState) -> None:
         """Show what was written into the journal."""
@@ -69,13 +88,23 @@ class Display:
             self._begin(str(data["task"]), state)
         elif record.event in ("task_finished", "task_failed"):
             verdict = str(data.get("verdict", "ERROR"))
-            self._end(str(data["task"]), verdict, state, str(data.get("error", "")))
+            again = "; it is tried again" if data.get("retried") else ""
+            self._end(str(data["task"]), verdict, state, str(data.get("error", "")) + again)
         elif record.event == "task_skipped":
             self._end(str(data["task"]), "SKIPPED", state, str(data["reason"]))
         elif record.event == "check_finished" and not data["ok"]:
             self.say(_line("ERROR", f"check before {data['before']}: {data['text']}", ""))
         elif record.event == "notification" and data["severity"] in ("warning", "critical"):
             self.say(Text(f" ! {data['severity']:<8}{data['by']}: {data['text']}", style="bold magenta"))
+        elif record.event == "question_asked" and not self._asks_here:
+            self.say(Text(f" ? {data['task']}: {data['text']}", style="bold"))
+            self.say("   answer with `stellwerk sched answer yes` (or no), or on the live page")
+        elif record.event == "question_answered":
+            self._say_answer(record, state)
+        elif record.event == "request_refused":
+            self.say(Text(f" ! {data['request']} {data['task']} refused: {data['why']}"))
+        elif record.event == "reason_given":
+            self.say(Text(f"   reason: {data['reason']}"))
         elif record.event == "run_interrupted":
             self.say(_line("ABORTED", f"stopped: {data['reason']}", ""))
 
@@ -88,6 +117,13 @@ class Display:
         if not self._live and progress.total > 0 and now - self._said > PLAIN_PERIOD_S:
             self._said = now
             self.say(f"   {self._title}: {progress.done:.0f} of {progress.total:.0f} {progress.text}")
+
+    def _say_answer(self, record: JournalRecord, state: RunState) -> None:
+        data = record.data
+        said = f"   {data['task']}: {'yes' if data['yes'] else 'no'}, by {data['by']}"
+        comment = f": {data['comment']}" if data["comment"] else ""
+        again = "; it is asked again" if data["task"] in state.questions else ""
+        self.say(Text(f"{said}{comment}{again}"))
 
     def _begin(self, task: str, state: RunState) -> None:
         names = list(state.tasks)

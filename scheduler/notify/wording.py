@@ -46,13 +46,37 @@ def say(record: JournalRecord, state: RunState) -> Iterator[Notice]:
             wake = severity is Severity.CRITICAL
             text = _cut(f"{data['by']}: {data['text']}")
             yield Notice(severity, text, wake, picture=data["picture"], title=data["title"])
+        case "question_asked":
+            yield from _question(record, state)
+        case "question_answered":
+            yield from _answer(record, state)
         case "paused" | "continued":
             yield _message(f"Run {record.event} by {data.get('by', 'somebody')}")
         case "run_interrupted":
             yield _warning("run stopped by hand", wake=True)
+            if not data.get("reason_follows"):
+                yield _warning(f"reason given: {data['reason']}", wake=True)
+        case "reason_given":
             yield _warning(f"reason given: {data['reason']}", wake=True)
         case "run_finished":
             yield from _summary(state)
+
+
+def _question(record: JournalRecord, state: RunState) -> Iterator[Notice]:
+    data = record.data
+    severity = Severity(data["severity"])
+    wake = severity is Severity.CRITICAL
+    yield Notice(severity, f"{_named(state, data['task'])}: the run waits for an answer", wake)
+    yield Notice(severity, _cut(f"{data['text']}"), wake)
+
+
+def _answer(record: JournalRecord, state: RunState) -> Iterator[Notice]:
+    data = record.data
+    comment = f": {data['comment']}" if data["comment"] else ""
+    if data["yes"]:
+        yield _message(f"Manual input received from {data['by']}{comment}; continuing schedule")
+    elif data["task"] in state.questions:
+        yield _message(f"{data['by']} said no{comment}; it is asked again before the run ends")
 
 
 def _message(text: str) -> Notice:
@@ -68,7 +92,9 @@ def _launch(record: JournalRecord, state: RunState) -> Notice:
     if record.data.get("resumed"):
         return _message(f"Going on with run {state.run} - time is now: {now}")
     plan = state.plan.name if state.plan else "?"
-    lines = [RULER, f"Executing {plan} - time is now: {now}", f"   -- Current run: {state.run}"]
+    greeting = state.plan.parameters.get("greeting") if state.plan else None
+    facts = [str(line) for line in greeting] if greeting else [f"   -- Current run: {state.run}"]
+    lines = [RULER, f"Executing {plan} - time is now: {now}", *facts]
     if len(state.tasks) <= LISTED_TASKS:
         lines += ["Schedule:", *(_named(state, name) for name in state.tasks)]
     else:
@@ -91,6 +117,9 @@ def _condensed(state: RunState) -> Iterator[str]:
 
 def _failure(record: JournalRecord, state: RunState) -> Iterator[Notice]:
     task = record.data["task"]
+    if record.data.get("retried"):
+        yield _warning(f"{_named(state, task)} failed and is tried again: {record.data['error']}")
+        return
     if task in state.tasks and state.tasks[task].task.always:
         # What cleans up did not: lamps and voltages may still be on.
         yield Notice(Severity.CRITICAL, _cut(f"{_named(state, task)} could not clean up"), wake=True)

@@ -25,7 +25,7 @@ def read_schedule(source: str) -> Schedule:
 
     Raises ScheduleRejected.
     """
-    return _with_declarations(_read(source))
+    return with_declarations(_read(source))
 
 
 def _read(source: str) -> Schedule:
@@ -42,7 +42,8 @@ def _read(source: str) -> Schedule:
     raise ScheduleRejected([f"{source}: a schedule is a .toml file, an .ini file, or module:function"])
 
 
-def _with_declarations(schedule: Schedule) -> Schedule:
+def with_declarations(schedule: Schedule) -> Schedule:
+    """The schedule with what its functions say of themselves. Raises ScheduleRejected for an order that they forbid."""
     plan = schedule.plan
     said = ask({"declared": sorted({task.call for task in plan.tasks})})
     if not said:

@@ -31,7 +31,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from scheduler.errors import ScheduleRejected
-from scheduler.plan import Task
+from scheduler.plan import MOST_RETRIES, Task
 from scheduler.schedule.durations import seconds
 from scheduler.schedule.schedule import Draft, Schedule, read_text
 from scheduler.schedule.toml_position import line_of
@@ -70,6 +70,10 @@ class TaskTable(_Table):
     on_fail: Literal["continue", "stop"] = "continue"
     always: bool = False
     timeout: Annotated[Length, Field(gt=0)] = 3600.0
+    heartbeat: Annotated[Length, Field(gt=0)] = 60.0
+    retries: Annotated[int, Field(ge=0, le=MOST_RETRIES)] = 0
+    retry_pause: Length = 0.0
+    on_resume: Literal["continue", "again", "skip"] = "continue"
     lasts: Length | None = None
     needs: dict[str, str] = {}
     leaves: dict[str, str] = {}
@@ -85,6 +89,10 @@ class TaskTable(_Table):
             on_fail=self.on_fail,
             always=self.always,
             timeout_s=self.timeout,
+            heartbeat_s=self.heartbeat,
+            retries=self.retries,
+            retry_pause_s=self.retry_pause,
+            on_resume=self.on_resume,
             lasts_s=self.lasts,
             needs=self.needs,
             leaves=self.leaves,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,56 @@ def unwell_before_b(context: TaskContext) -> CheckResult:
 
 def check_breaks(context: TaskContext) -> CheckResult:
     raise RuntimeError("no route to the module")
+
+
+def asks(context: TaskContext) -> TaskResult:
+    """Two questions; tells what was answered."""
+    gain = context.ask("Is the gain OK?", severity="critical")
+    door = context.ask("Is the door shut?")
+    return TaskResult(outputs={"said": [[a.text, a.by, a.comment] for a in (gain, door)]})
+
+
+def check_asks(context: TaskContext) -> CheckResult:
+    context.ask("Is all well?")
+    return CheckResult(True, "well")
+
+
+def suspends_itself(context: TaskContext) -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def holds_the_interpreter(context: TaskContext) -> None:
+    """Wait in C without letting other threads run."""
+    ctypes.PyDLL(None).pause()
+
+
+def is_busy(context: TaskContext) -> None:
+    """Compute for longer than its heartbeat, without a word."""
+    end_s = time.monotonic() + context.arguments["for_s"]
+    while time.monotonic() < end_s:
+        pass
+
+
+def fails_often(context: TaskContext) -> TaskResult:
+    if context.failures < context.arguments["times"]:
+        raise RuntimeError(f"cable {context.failures} is loose")
+    return TaskResult(outputs={"began_ns": context.clock.now_ns()})
+
+
+def works_in_parts(context: TaskContext) -> TaskResult:
+    """Three parts, each with a file, a note and a question; then stop by hand, or fail, once."""
+    done = list(context.kept or [])
+    for part in range(len(done), 3):
+        context.note(f"part {part}")
+        context.ask(f"Begin part {part}?")
+        (context.artefacts / f"part{part}.txt").write_text(f"{part}\n")
+        context.clock.wait_until(context.clock.now_ns() + 1_000_000_000)
+        done.append(part)
+        context.keep(done)
+        if part == 1 and not (context.run_dir / "mended").exists():
+            raise RuntimeError("the pump is off")
+    return TaskResult(outputs={"parts": done, "kept": context.kept})
+
+
+def keeps_too_much(context: TaskContext) -> None:
+    context.keep("0" * (1 << 17))

@@ -179,9 +179,9 @@ def test_resuming_runs_again_what_broke_and_what_cleaned_up(tmp_path):
 def test_resuming_a_finished_run_does_nothing_and_says_so(tmp_path):
     run_dir = run_of(tmp_path, task("a", "fails"))
     carry_out(run_dir)
-    written = (run_dir / "journal.jsonl").read_bytes()
+    written = read_journal(run_dir)
     assert carry_out(run_dir) == Outcome(Verdict.FAIL, 0, interrupted=False, nothing_left=True)
-    assert (run_dir / "journal.jsonl").read_bytes() == written
+    assert read_journal(run_dir) == written
 
 
 def test_a_task_that_aborts_stops_the_run(tmp_path):
@@ -233,7 +233,7 @@ def test_a_task_is_told_everything_and_the_token_is_never_written(tmp_path):
         "attempt": 1,
     }
     assert (run_dir / "seen").read_text() == "s3cret"
-    assert "s3cret" not in (run_dir / "journal.jsonl").read_text()
+    assert all(b"s3cret" not in path.read_bytes() for path in run_dir.glob("journal*"))
     assert (run_dir / "log" / "b.log").read_text() == "to standard output\n"
 
 
@@ -288,7 +288,7 @@ def test_abort_stops_the_running_task_and_what_always_runs_still_does(tmp_path):
 
 def test_abort_ends_a_wait_on_the_clock(tmp_path):
     run_dir = run_of(tmp_path, task("a", "waits_beyond_patience"))
-    ear = Ear({"task_note": lambda: submit(run_dir, "abort")})
+    ear = Ear({"task_note": lambda: submit(run_dir, "abort", reason="enough")})
     assert carry_out(run_dir, ear).exit_code == 75
 
 
@@ -328,15 +328,20 @@ def test_what_is_to_come_can_be_left_out_and_moved_while_a_run_goes_on(tmp_path)
 
 def test_abort_ends_a_pause(tmp_path):
     run_dir = run_of(tmp_path, task("a", "passes"), task("b", "passes"))
-    ear = Ear({"task_started": lambda: submit(run_dir, "pause"), "paused": lambda: submit(run_dir, "abort")})
+    ear = Ear(
+        {
+            "task_started": lambda: submit(run_dir, "pause"),
+            "paused": lambda: submit(run_dir, "abort", reason="enough"),
+        }
+    )
     assert carry_out(run_dir, ear).exit_code == 75
     assert verdicts(run_dir) == {"a": "PASS", "b": "UNSET"}
 
 
 def test_requests_to_a_dead_engine_are_not_for_the_next(tmp_path):
     run_dir = run_of(tmp_path, task("a", "passes"))
-    with Journal(run_dir / "journal.jsonl"):
-        submit(run_dir, "abort")
+    with Journal(run_dir):
+        submit(run_dir, "abort", reason="enough")
     assert carry_out(run_dir).exit_code == 0
 
 
@@ -365,9 +370,9 @@ def test_another_plan_is_refused(tmp_path):
 
 
 def test_two_engines_never_write_one_journal(tmp_path, monkeypatch):
-    monkeypatch.setattr("scheduler.journal.LOCK_PATIENCE_S", 0.05)
+    monkeypatch.setattr("scheduler.journal.lock.PATIENCE_S", 0.05)
     run_dir = run_of(tmp_path, task("a", "passes"))
-    with Journal(run_dir / "journal.jsonl"), pytest.raises(JournalBusy, match="another engine"):
+    with Journal(run_dir), pytest.raises(JournalBusy, match="another engine"):
         carry_out(run_dir)
 
 
@@ -402,7 +407,7 @@ def test_live_progress_is_there_while_a_task_runs(tmp_path):
 
     def look() -> None:
         seen.append(json.loads((run_dir / "live.json").read_text()))
-        submit(run_dir, "abort")
+        submit(run_dir, "abort", reason="enough")
 
     carry_out(run_dir, Ear({"task_note": look}))
     assert (seen[0]["task"], seen[0]["done"]) == ("a", 1.0)

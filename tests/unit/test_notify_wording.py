@@ -18,7 +18,7 @@ from scheduler.notify.wording import MOST_CHARACTERS, say
 from scheduler.runs import create_run
 from scheduler.state import EMPTY
 
-STARTED = {"attempt": 1, "host": "h", "pid": 1, "version": "0", "resumed": False, "cut_bytes": 0}
+STARTED = {"attempt": 1, "host": "h", "pid": 1, "version": "0", "resumed": False}
 
 
 def told(tasks: list[Task], *events: tuple[str, dict]) -> list[list[Notice]]:
@@ -149,11 +149,15 @@ def test_every_event_can_be_told_or_not():
         **dict.fromkeys(("error", "traceback", "reason", "by", "text", "why", "request", "file"), "told"),
         **dict.fromkeys(("sha256", "picture", "title"), ""),
     }
+    asked = ("question_asked", sample | {"number": 1})
+    stopped = ("run_interrupted", sample)
     saved = [("backup_finished", sample | {"to": "there", "file": file}) for file in ("old", "new")]
     for event in HANDLERS:
-        # Only what is there can be pruned.
-        before, files = (saved, ["old"]) if event == "backup_pruned" else ([], 1)
-        *_, notices = told(tasks, *before, (event, sample | {"to": "there", "files": files}))
+        # Only what is there can be pruned, only what is asked answered, and only who has stopped can tell why.
+        earlier = {"backup_pruned": saved, "question_answered": [asked], "reason_given": [stopped]}
+        files = ["old"] if event == "backup_pruned" else 1
+        more = {"to": "there", "files": files, "number": 1, "yes": False, "comment": "told"}
+        *_, notices = told(tasks, *earlier.get(event, []), (event, sample | more))
         assert all(notice.text for notice in notices)
 
 

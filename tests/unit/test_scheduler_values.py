@@ -75,8 +75,8 @@ def test_json_that_is_no_plan_is_refused(body):
 
 def test_json_with_a_word_nobody_knows_names_it():
     body = plan().to_json()
-    body["tasks"][0]["retries"] = 3
-    with pytest.raises(PlanRejected, match="unknown retries"):
+    body["tasks"][0]["repeats"] = 3
+    with pytest.raises(PlanRejected, match="unknown repeats"):
         Plan.from_json(body)
 
 

@@ -1,0 +1,1 @@
+"""Analyses of optical modules: pure functions of arrays."""

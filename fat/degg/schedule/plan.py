@@ -1,0 +1,66 @@
+"""An acceptance test of optical modules as the plan of a bench: set up, measure, leave safe.
+
+`stellwerk fat run BENCH.toml` with `[fat] plan = "degg"` does in one go what a shifter does with a command for each
+step (setup, configs, create-ini, master). The schedules are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from fat.bench.file import BenchFile
+from fat.degg.records.numbering import next_run_number, spelled
+from fat.degg.schedule.build import sections
+from fat.degg.schedule.section import Section
+from fat.degg.schedule.short import short_sections
+from scheduler import Plan, Task
+from scheduler.schedule.reading import with_declarations
+from scheduler.schedule.schedule import Schedule
+
+SCHEDULES: Final[Mapping[str, Callable[[], Sequence[Section]]]] = {
+    "short": short_sections,
+    "full": sections,
+    "full_no_hv": lambda: sections(no_hv=True),
+}
+"""From the name in `[fat.degg] schedule` to its sections."""
+CHECKS: Final = ("fat.tasks.checks:bench_alive",)
+
+
+def build(file: BenchFile) -> Plan:
+    """The plan for a bench file. Raises ScheduleRejected for an order that a task's conditions forbid."""
+    run_dir = file.data_dir / "degg" / "runs"
+    run_file = run_dir / "run" / f"run_{spelled(next_run_number(run_dir))}.json"
+    tasks = (
+        Task("prepare", "Set up, and the run's files", "fat.degg.tasks.prepare:prepare", backup=True),
+        *(task_of(section) for section in SCHEDULES[file.fat.degg.schedule]()),
+        Task("leave_safe", "Lights off, high voltage down", "fat.degg.tasks.safety:leave_safe", always=True),
+    )
+    parameters = {
+        "bench": file.bench.name,
+        "bench_text": file.text,
+        "seed": file.bench.seed,
+        "run_file": str(run_file),
+    }
+    return with_declarations(Schedule(Plan("degg", tasks, CHECKS, parameters), str(file.path))).plan
+
+
+def task_of(section: Section) -> Task:
+    """A section as a task; an answer that nobody gives is not asked for in a plan that runs by itself."""
+    step = section.step
+    return Task(
+        id=section.title,
+        title=section.title.replace("_", " "),
+        call=f"{section.package}:{step.task}",
+        arguments=dict(step.arguments),
+        backup=step.backup,
+    )
+
+
+def safe_at_the_end(plan: Plan) -> Plan:
+    """A plan that also leaves everything safe, however it ends."""
+    last = Task(
+        "leave_safe", "Lights off, high voltage down", "fat.degg.tasks.safety:leave_safe", always=True
+    )
+    return replace(plan, tasks=(*plan.tasks, last))

@@ -1,0 +1,1 @@
+"""Tasks of the acceptance test of optical modules."""

@@ -1,0 +1,206 @@
+"""A scan of the high voltage, of many photomultipliers side by side; each follows its own spectrum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Literal
+
+import numpy as np
+
+from fat.degg.analyses.dark_pulses import pulses_of
+from fat.degg.analyses.gain_curve import MOST_POINTS, GainCurve, GainPoint, gain_curve, next_volts
+from fat.degg.analyses.high_voltage import Readings, readings
+from fat.degg.analyses.spe import SpePeak, spe_peak, sure_charge_pc
+from fat.degg.analyses.units import NOMINAL_GAIN
+from fat.degg.station.acquisition import fir_threshold
+from fat.degg.station.module import Module
+from fat.degg.station.records import ChargeStamps, Waveforms
+from fat.degg.tasks.photomultipliers import READS, Photomultipliers, Pmt, read_back
+from fat.degg.tasks.thresholds import CHARGE_GATE
+
+THRESHOLD_COUNTS: Final = 25.0
+"""Over the baseline."""
+LONGEST_S: Final = 60.0
+"""Events of one point are waited for so long; fewer are enough to see that the rate is low."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One point of one photomultiplier, with its data."""
+
+    volts: float
+    read: Readings
+    baseline: float
+    """Counts; NaN where the trigger does without."""
+    threshold: float
+    """Counts over the baseline."""
+    events: Waveforms | ChargeStamps
+    peak: SpePeak
+
+    @property
+    def rate_hz(self) -> float:
+        """Of the trigger."""
+        return (len(self.events) - 1) / self.events.span_s if self.events.span_s > 0 else 0.0
+
+    @property
+    def point(self) -> GainPoint:
+        """For the curve."""
+        if not self.peak.good:
+            return GainPoint(self.volts, math.nan, math.nan, self.rate_hz)
+        return GainPoint(self.volts, self.peak.gain, self.peak.relative_error, self.rate_hz)
+
+
+@dataclass(slots=True, eq=False)
+class Scan:
+    """What was found of one photomultiplier."""
+
+    points: list[GainPoint] = field(default_factory=list)
+    baseline: float = math.nan
+    spectrum: SpePeak | None = None
+    """The one nearest to a gain of 1e7."""
+    worst: Readings | None = None
+    """The reads that were off, or spread most."""
+    problems: list[str] = field(default_factory=list)
+    """Phrases."""
+    again: bool = False
+    """Whether the high voltage was switched on a second time."""
+    ended: bool = False
+    """By its rules, and not because the high voltage failed."""
+
+    @property
+    def curve(self) -> GainCurve | None:
+        """The law through the points."""
+        return gain_curve(self.points)
+
+    @property
+    def successful(self) -> bool:
+        """Whether there is a curve to be analysed."""
+        return self.ended and self.curve is not None
+
+    def see(self, read: Readings) -> None:
+        """Keep the worst reads: off is worse than unsteady."""
+        if self.worst is None or (not read.on, read.std) > (not self.worst.on, self.worst.std):
+            self.worst = read
+
+    def add(self, step: Step) -> None:
+        """Take a point."""
+        self.points.append(step.point)
+        self.baseline = step.baseline
+        near = self.spectrum is None or abs(step.peak.gain - NOMINAL_GAIN) < abs(
+            self.spectrum.gain - NOMINAL_GAIN
+        )
+        if step.peak.good and near:
+            self.spectrum = step.peak
+
+
+By = Literal["waveforms", "stamps"]
+Keep = Callable[[Pmt, Step], None]
+
+
+def scan(
+    lab: Photomultipliers,
+    pmts: Sequence[Pmt],
+    events: int,
+    *,
+    by: By,
+    keep: Keep = lambda _pmt, _step: None,
+    most_points: int = MOST_POINTS,
+) -> dict[Pmt, Scan]:
+    """Scan by the rules of `next_volts`, each from the high voltage that its papers have.
+
+    by    waveforms (charge over the baseline in the analysis's own gate), or charge stamps of the filtered trigger
+    keep  called with the data of each point
+    """
+    scans = {pmt: Scan() for pmt in pmts}
+    wanted: dict[Pmt, float] = {
+        pmt: volts for pmt in pmts if (volts := next_volts([], pmt.entry.hv)) is not None
+    }
+    done = 0
+    while wanted:
+        lab.context.progress(done, most_points, f"{len(wanted)} photomultipliers at point {done + 1}")
+        lab.set_volts(wanted)
+        steps = lab.each(list(wanted), partial(_measure, volts=wanted, events=events, by=by))
+        lab.station.wait(max((step.events.span_s for step in steps.values()), default=0.0))
+        wanted = _next(steps, scans, keep, most_points)
+        done += 1
+    for found in scans.values():
+        if found.worst is not None and found.ended:
+            found.problems += found.worst.faults(None)
+    return scans
+
+
+def _next(
+    steps: Mapping[Pmt, Step], scans: Mapping[Pmt, Scan], keep: Keep, most_points: int
+) -> dict[Pmt, float]:
+    wanted: dict[Pmt, float] = {}
+    for pmt, step in steps.items():
+        found = scans[pmt]
+        if not step.read.on:
+            # Once more: a supply that tripped may hold when it is switched on again.
+            if not found.again:
+                found.again = True
+                wanted[pmt] = step.volts
+            else:
+                found.see(step.read)
+                found.problems += step.read.faults(None)
+            continue
+        found.see(step.read)
+        keep(pmt, step)
+        found.add(step)
+        volts = next_volts(found.points, pmt.entry.hv)
+        if volts is not None and len(found.points) < most_points:
+            wanted[pmt] = volts
+        else:
+            found.ended = True
+    return wanted
+
+
+def _measure(
+    module: Module, members: Sequence[Pmt], volts: Mapping[Pmt, float], events: int, by: By
+) -> dict[Pmt, Step]:
+    channels = [pmt.channel for pmt in members]
+    reads = read_back(module, channels, READS)
+    samples = int(members[0].device.constants.get("Samples", 128))
+    if by == "stamps":
+        filtered = dict.fromkeys(channels, fir_threshold(THRESHOLD_COUNTS))
+        stamps = module.charge_stamps(
+            events,
+            channels=channels,
+            thresholds=filtered,
+            trigger="fir",
+            window=CHARGE_GATE,
+            samples=samples,
+            longest_s=LONGEST_S,
+        )
+        return {
+            pmt: _of_stamps(volts[pmt], readings(reads[pmt.channel]), stamps[pmt.channel]) for pmt in members
+        }
+    baselines = {channel: module.baseline(channel) for channel in channels}
+    levels = {channel: math.ceil(baselines[channel] + THRESHOLD_COUNTS) for channel in channels}
+    taken = module.waveforms(
+        events, channels=channels, thresholds=levels, samples=samples, longest_s=LONGEST_S
+    )
+    return {
+        pmt: _of_waveforms(
+            volts[pmt],
+            readings(reads[pmt.channel]),
+            baselines[pmt.channel],
+            levels[pmt.channel],
+            taken[pmt.channel],
+        )
+        for pmt in members
+    }
+
+
+def _of_waveforms(volts: float, read: Readings, baseline: float, level: int, taken: Waveforms) -> Step:
+    pulses = pulses_of(taken.samples)
+    over = level - (pulses.baseline if math.isfinite(pulses.baseline) else baseline)
+    return Step(volts, read, baseline, over, taken, spe_peak(pulses.charge_pc, sure_charge_pc(over)))
+
+
+def _of_stamps(volts: float, read: Readings, taken: ChargeStamps) -> Step:
+    peak = spe_peak(taken.charge.astype(np.float64), sure_charge_pc(THRESHOLD_COUNTS))
+    return Step(volts, read, math.nan, THRESHOLD_COUNTS, taken, peak)

@@ -1,0 +1,62 @@
+"""What the papers of a run's photomultipliers say of their latest measurement of one name, for analyses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fat.degg.records.device_file import NO_FOLDER, PARTS, DeviceFile, PmtEntry
+from fat.degg.records.numbering import keys_of
+from fat.degg.records.run_file import RunFile
+from scheduler import TaskContext
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A photomultiplier and its latest entry."""
+
+    device: DeviceFile
+    pmt: PmtEntry
+    key: str
+    """Empty: it was never measured."""
+    entry: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.device.serial} {self.pmt.part} ({self.pmt.serial})"
+
+    @property
+    def folder(self) -> Path | None:
+        """With its data; None: the measurement has not worked."""
+        folder = self.entry.get("Folder", NO_FOLDER)
+        return None if folder == NO_FOLDER else Path(str(folder))
+
+    def number(self, key: str) -> float | None:
+        """A number of the entry."""
+        value = self.entry.get(key)
+        return float(value) if isinstance(value, int | float) else None
+
+    def files(self, pattern: str = "*") -> list[Path]:
+        """The photomultiplier's files in the folder, by name."""
+        serial = self.pmt.serial or f"{self.device.serial}_{self.pmt.part}"
+        return sorted(self.folder.glob(f"{serial}_{pattern}.hdf5")) if self.folder else []
+
+    def all(self, name: str) -> list[Mapping[str, Any]]:
+        """All its entries of a name that have worked, the oldest first."""
+        found = [self.pmt.entries[key] for key in keys_of(self.pmt.entries, name)]
+        return [entry for entry in found if entry.get("Folder", NO_FOLDER) != NO_FOLDER]
+
+
+def recorded(context: TaskContext, name: str) -> Iterator[Recorded]:
+    """Each photomultiplier of the task's run, by port, without modules on the ignore list."""
+    for device in RunFile.open(context.parameters["run_file"]).devices():
+        if device.ignored:
+            continue
+        for channel in range(len(PARTS)):
+            pmt = device.pmt(channel)
+            keys = keys_of(pmt.entries, name)
+            key = keys[-1] if keys else ""
+            yield Recorded(device, pmt, key, pmt.entries.get(key, {}))

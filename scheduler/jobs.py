@@ -1,0 +1,64 @@
+"""What child processes are told: jobs, made from the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from scheduler.calling import calls_of
+from scheduler.channel import Job
+from scheduler.plan import Plan
+from scheduler.state import RunState, TaskState
+
+NS_PER_S: Final = 1_000_000_000
+PULSES: Final = 4
+"""So many signs of life in the time without one that counts as hung."""
+LONGEST_PULSE_S: Final = 5.0
+
+
+def look_up(plan: Plan, run_dir: Path) -> Job:
+    """To look up everything that a plan calls."""
+    return Job("resolve", "", str(run_dir), "", "", 1, calls_of(plan), {}, {}, {})
+
+
+def job_of(
+    state: RunState,
+    kind: Literal["task", "check"],
+    call: str,
+    task: TaskState,
+    run_dir: Path,
+    environment: Mapping[str, Any],
+) -> Job:
+    """To carry out a task's next attempt, or a check before it."""
+    return Job(
+        kind=kind,
+        call=call,
+        run_dir=str(run_dir.resolve()),
+        task_id=task.task.id,
+        title=task.task.title,
+        attempt=task.attempt + 1,
+        arguments=task.task.arguments,
+        parameters=state.plan.parameters if state.plan else {},
+        results={name: other.outputs for name, other in state.tasks.items() if other.finished_at is not None},
+        environment=environment,
+        **(_of_task(task) if kind == "task" else {}),
+    )
+
+
+def _of_task(task: TaskState) -> dict[str, Any]:
+    """What only the task itself is told, not the checks before it."""
+    return {
+        "positional": list(task.task.positional),
+        "failures": len(task.failures),
+        "kept": task.progress.value if task.continues else None,
+        "since": task.since if task.continues else task.attempt + 1,
+        "begin_at_ns": _not_before(task),
+        "pulse_s": min(task.task.heartbeat_s / PULSES, LONGEST_PULSE_S),
+    }
+
+
+def _not_before(task: TaskState) -> int | None:
+    if task.failed_sim_ns is None or task.task.retry_pause_s == 0:
+        return None
+    return task.failed_sim_ns + round(task.task.retry_pause_s * NS_PER_S)
