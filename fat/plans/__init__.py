@@ -9,7 +9,7 @@ from typing import Final
 from fat.bench.file import BenchFile
 from fat.degg import preload
 from fat.degg.schedule import plan as degg
-from fat.plans import demo
+from fat.plans import demo, detector
 from scheduler import Plan
 
 
@@ -25,6 +25,7 @@ class PlanKind:
 
 PLANS: Final[Mapping[str, PlanKind]] = {
     "demo": PlanKind(demo.build, demo.PRELOAD),
+    "detector": PlanKind(detector.build, demo.PRELOAD),
     "degg": PlanKind(degg.build, preload.PRELOAD),
 }
 """By the name in `[fat] plan`."""

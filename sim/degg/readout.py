@@ -188,7 +188,9 @@ class Readout:
             order, ticks, whose = _in_order([self._settings[ch].left for ch in waiting])
             # What one channel sends next is not known when its last stamp is gone: up to there the order is sure.
             sure = min((int(np.flatnonzero(whose == n)[-1]) + 1 for n in range(len(waiting))), default=0)
-            sure = min(sure, count - len(taken) // STAMP_BYTES, int(np.searchsorted(ticks, too_late, "right")))
+            sure = min(
+                sure, count - len(taken) // STAMP_BYTES, int(np.searchsorted(ticks, too_late, "right"))
+            )
             if sure == 0:
                 break
             last = int(ticks[sure - 1])
