@@ -1,4 +1,4 @@
-"""What task processes of optical modules find loaded: importing takes half a second, and runs have hundreds of tasks."""
+"""What task processes of optical modules find loaded: importing takes half a second, a run has hundreds of tasks."""
 
 from __future__ import annotations
 
