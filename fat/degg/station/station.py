@@ -78,6 +78,15 @@ class Station:
         if serials is None and "run_file" in context.parameters:
             devices = RunFile.open(str(context.parameters["run_file"])).devices()
             serials = {device.port: device.serial for device in devices if not device.ignored}
+        return cls._of(context, serials)
+
+    @classmethod
+    def whole(cls, context: TaskContext) -> Self:
+        """The laboratory with every module that there is, whatever the run says."""
+        return cls._of(context, None)
+
+    @classmethod
+    def _of(cls, context: TaskContext, serials: Mapping[int, str] | None) -> Self:
         clock = context.clock
 
         def wait_s(seconds: float) -> None:
