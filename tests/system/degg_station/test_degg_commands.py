@@ -77,15 +77,15 @@ def test_set_up_does_nothing_without_a_yes(fat: Any, tmp_path: Path) -> None:
 
 
 def test_an_instrument_that_is_ill_is_named(fat: Any, room: Any) -> None:
-    room.control.switch_fault("lab.humidity", "lose_sensor", sensor=1)
-    room.wait_s(3.0)  # the files are shown anew once a second
+    room.control.switch_fault("lab.function_generator", "refuse_connection")
     try:
-        done = fat("simple-check", "-h")
+        done = fat("simple-check", "-h", "-fg")
     finally:
-        room.control.switch_fault("lab.humidity", "lose_sensor", on=False)
+        room.control.switch_fault("lab.function_generator", "refuse_connection", on=False)
     assert done.exit_code == 1
-    assert "✘  humidity sensors" in done.output
-    assert "humidity sensor 1" in done.output
+    assert "✔  humidity sensors" in done.output
+    assert "✘  function generator" in done.output
+    assert "is it on, and" in done.output
     assert "–  filter wheels" in done.output
 
 
