@@ -139,6 +139,11 @@ class Station:
             )
         return str(self._endpoints[key])
 
+    @property
+    def has_tabletop(self) -> bool:
+        """Whether there is an address of a tabletop mainboard."""
+        return any(port >= TABLETOP_PORTS for port in _numbered(self._endpoints, "degg."))
+
     @cached_property
     def tabletop(self) -> Module:
         """The mainboard on the table, which digitises the laser's sync on its channel 0."""
