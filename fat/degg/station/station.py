@@ -11,11 +11,16 @@ from typing import Any, Final, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fat.degg.records.run_file import RunFile
+from fat.degg.station.freezer import FreezerCamera, FreezerChamber, FreezerKeys
 from fat.degg.station.generator import FunctionGenerator
+from fat.degg.station.humidity import HumiditySensors
 from fat.degg.station.jobs import each, group_of, on_each
 from fat.degg.station.module import Module
 from fat.degg.station.scalers import count_scalers
+from fat.degg.station.scpi import ScpiInstrument
 from fat.degg.station.supply import LaserSupply
+from fat.degg.station.thermometer import Thermometer
 from fat.degg.station.wheels import FilterWheels
 from fat.degg.station.wire_pair import COMMAND_OFFSET, WirePair
 from fat.errors import UsageError
@@ -65,7 +70,14 @@ class Station:
 
     @classmethod
     def of(cls, context: TaskContext, serials: Mapping[int, str] | None = None) -> Self:
-        """The laboratory of a task: addresses of its environment, time of its clock."""
+        """The laboratory of a task: addresses of its environment, time of its clock.
+
+        serials  default: the modules of the run file that the plan names, without those on its ignore list; all
+                 modules that there are when it names none
+        """
+        if serials is None and "run_file" in context.parameters:
+            devices = RunFile.open(str(context.parameters["run_file"])).devices()
+            serials = {device.port: device.serial for device in devices if not device.ignored}
         clock = context.clock
 
         def wait_s(seconds: float) -> None:
@@ -142,15 +154,42 @@ class Station:
         """Both filter wheels."""
         return FilterWheels([self.address(f"lab.filter_wheel_{number}") for number in (0, 1)])
 
+    @cached_property
+    def thermometer(self) -> Thermometer:
+        """Four probes."""
+        return Thermometer(self.address("lab.thermometer"))
+
+    @cached_property
+    def humidity(self) -> HumiditySensors:
+        """Two sensors."""
+        return HumiditySensors(self.address("lab.humidity"))
+
+    @cached_property
+    def freezer_keys(self) -> FreezerKeys:
+        """The keys of the freezer's panel, and the field hub's mains switch."""
+        return FreezerKeys(self.address("lab.freezer_pins"), self.wait)
+
+    @cached_property
+    def freezer_chamber(self) -> FreezerChamber:
+        """The freezer by a climate chamber's protocol."""
+        return FreezerChamber(self.address("lab.chamber"), self.wait)
+
+    @cached_property
+    def freezer_camera(self) -> FreezerCamera:
+        """Photographs of the freezer's display."""
+        return FreezerCamera(self.address("lab.freezer_camera"))
+
     def close(self) -> None:
         """Leave all connections."""
         for module in self.modules.values():
             module.close()
         for pair in self.wire_pairs.values():
             pair.close()
-        for name in ("tabletop", "generator", "supply", "wheels"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
+        for part in vars(self).values():  # those that were used: cached properties
+            if isinstance(
+                part, (Module, ScpiInstrument, FilterWheels, Thermometer, FreezerKeys, FreezerChamber)
+            ):
+                part.close()
 
     def __enter__(self) -> Self:
         return self
