@@ -1,7 +1,8 @@
 """The book: one line of JSON for each entry, only ever added to, each with the digest of the line before.
 
-A line that was changed, taken out or put in later is noticed by whoever reads the book (`BookDamaged`), but not that the
-last ones are missing. A line that a power cut has torn is cut off by the next entry: nobody was told that it was written.
+A line that was changed, taken out or put in later is noticed by whoever reads the book (`BookDamaged`), but not that
+the last ones are missing. A line that a power cut has torn is cut off by the next entry: nobody was told that it was
+written.
 """
 
 from __future__ import annotations

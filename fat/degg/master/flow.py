@@ -164,6 +164,7 @@ def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
     tree = source()
     constants = {device.serial: device.constants for device in run.devices()}
     provenance = {
+        "run_file": str(run.path),
         "source": tree.revision,
         "uncommitted": list(tree.changed),
         "versions": versions(),
