@@ -25,8 +25,8 @@ from scheduler import (
     Plan,
     RunState,
     create_run,
-    list_runs,
     open_run,
+    open_runs,
     point_latest,
     resumable,
     resume_time_ns,
@@ -56,9 +56,9 @@ def run_new(
     planned = _schedule(file, schedule)
     if schedule is not None:
         check_functions(planned)
-        earlier = lengths(open_run(run) for run in list_runs(file.data_dir / "fat"))
+        earlier = lengths(open_runs(file.data_dir / "fat"))
         check_end(planned, forecast(planned.plan, earlier), datetime.now(UTC).astimezone())
-    run_dir = create_run(file.data_dir / "fat", planned.plan)
+    run_dir = create_run(file.data_dir / "fat", planned.plan, journal=file.scheduler.journal)
     return _carry_out(file, run_dir, endpoints=endpoints, json_output=json_output, start_ns=None)
 
 

@@ -28,7 +28,9 @@ def test_any_kill_then_resume_gives_the_undisturbed_record(tmp_path):
     assert undisturbed["writes"] == 1 + 1 + 5 * 3 + 4 + 2 + 1
     assert len(kills) == 3 * undisturbed["writes"] + (undisturbed["writes"] - 4)
     for kill in kills:
-        assert kill["died"] == -signal.SIGKILL, kill
+        # In the middle of its bytes a write ends by the kernel's hand.
+        by = signal.SIGXFSZ if kill["where"] == "within" else signal.SIGKILL
+        assert kill["died"] == -by, kill
         assert kill["ended"] == 0, kill
         assert kill["equal"], kill
         assert kill["twice"] == [], kill
