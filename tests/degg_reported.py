@@ -14,7 +14,7 @@ from fat.degg.records.catalogue import device_body
 from fat.degg.records.locked_json import write_json
 from fat.degg.results import Graph, Quantity, conclude
 from scheduler import Plan, Task, create_run
-from scheduler.journal import JOURNAL_NAME, Journal
+from scheduler.journal import Journal
 
 TASKS = (
     "measure_gain_0",
@@ -34,8 +34,10 @@ PROVENANCE = {
 }
 
 
-def ended_run(root: Path, modules: int, *, noisy: int | None = None) -> Path:
-    """The engine's run folder. The upper photomultiplier of module number *noisy* has a high dark rate."""
+def ended_run(root: Path, modules: int, *, noisy: int | None = None, tasks: int = 5) -> Path:
+    """The engine's run folder. The upper photomultiplier of module number *noisy* has a high dark rate.
+
+    tasks  so many of them have run"""
     devices = {}
     for number in range(modules):
         serial = f"DEgg2021-3-{100 + number}"
@@ -63,7 +65,7 @@ def ended_run(root: Path, modules: int, *, noisy: int | None = None) -> Path:
         "FAT Master Script", tuple(Task(name, name, "builtins:print") for name in TASKS), parameters=told
     )
     run_dir = create_run(root / "fat", plan)
-    with Journal(run_dir / JOURNAL_NAME) as journal:
+    with Journal(run_dir) as journal:
         started = {
             "attempt": 1,
             "host": "bench",
@@ -73,7 +75,7 @@ def ended_run(root: Path, modules: int, *, noisy: int | None = None) -> Path:
             "cut_bytes": 0,
         }
         journal.append("run_started", {**started, "backup_to": []}, 0)
-        for number, name in enumerate(TASKS):
+        for number, name in enumerate(TASKS[:tasks]):
             outputs = _found(run_dir, run, name, noisy)
             verdict = "FAIL" if any(m["verdict"] == "FAIL" for m in outputs["measurements"]) else "PASS"
             journal.append("task_started", {"task": name, "attempt": 1}, number * 3600 * 10**9)
@@ -92,7 +94,8 @@ def ended_run(root: Path, modules: int, *, noisy: int | None = None) -> Path:
                 }
                 journal.append("notification", {"task": name, "picture": "", "title": "", **warning}, 0)
             journal.append("task_finished", ended, (number + 1) * 3600 * 10**9)
-        journal.append("run_finished", {"verdict": "PASS" if noisy is None else "FAIL"}, 5 * 3600 * 10**9)
+        if tasks == len(TASKS):
+            journal.append("run_finished", {"verdict": "PASS" if noisy is None else "FAIL"}, 5 * 3600 * 10**9)
     return run_dir
 
 

@@ -35,6 +35,8 @@ MARGIN_MM: Final = 15.0
 WIDE: Final = 7
 """A table with more columns is set smaller."""
 MOST_PER_PAGE_MM: Final = 240.0
+MOST_CHARACTERS: Final = 400
+"""Of one cell."""
 
 
 def as_pdf(document: Document, now: datetime | None = None) -> bytes:
@@ -154,7 +156,7 @@ def _table(page: _Pages, table: Table) -> None:
     ) as made:
         row = made.row()
         for name in table.head:
-            row.cell(_breakable(name))
+            row.cell(_breakable(_cut(name)))
         for cells in table.rows:
             row = made.row()
             for place, cell in enumerate(cells):
@@ -163,8 +165,13 @@ def _table(page: _Pages, table: Table) -> None:
 
 
 def _shown(cell: Cell) -> str:
-    text = f"{cell.marked}\n{cell.note}" if cell.note else cell.marked
+    text = f"{_cut(cell.marked)}\n{_cut(cell.note)}" if cell.note else _cut(cell.marked)
     return _breakable(text)
+
+
+def _cut(text: str) -> str:
+    """A row must fit on a page."""
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
 
 
 def _breakable(text: str) -> str:
