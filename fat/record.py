@@ -96,7 +96,11 @@ def _task(task: TaskState) -> dict[str, Any]:
 
 
 def _summary(state: RunState, measurements: list[list[Any]]) -> str:
-    failed = [measured["about"] for _, measured in measurements if measured["verdict"] == Verdict.FAIL]
+    failed = [
+        f"{measured['device']}: {measured['about']}" if measured.get("device") else measured["about"]
+        for _, measured in measurements
+        if measured["verdict"] == Verdict.FAIL
+    ]
     done = sum(task.verdict is not Verdict.UNSET for task in state.tasks.values())
     text = f"{done} of {len(state.tasks)} tasks done, {len(measurements)} measurements"
     if failed:

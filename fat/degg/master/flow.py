@@ -19,6 +19,7 @@ from fat.degg.master.archive import archive_config
 from fat.degg.master.connectivity import connectivity
 from fat.degg.master.launch_book import LaunchBook
 from fat.degg.master.launch_object import first_unfinished, key_of, new_launch
+from fat.degg.preload import PRELOAD
 from fat.degg.records.run_file import RunFile
 from fat.errors import BenchError, BenchNotUp, UsageError
 from fat.provenance import operator, source, versions
@@ -29,7 +30,6 @@ from scheduler.schedule.schedule import Schedule
 from scheduler.state import RunState, TaskStatus, resumed
 
 PLAN: Final = "FAT Master Script"
-PRELOAD: Final = ("numpy", "h5py", "fat.degg.station.station", "fat.degg.results", "fat.degg.records")
 """What task processes find loaded."""
 Say = Callable[[str], None]
 
