@@ -94,6 +94,8 @@ class DeggTable(_Table):
 
     schedule: Literal["short", "full", "full_no_hv"] = "short"
     """Which tasks a run of optical modules has."""
+    events: Literal["fewer", "published"] = "fewer"
+    """How much is measured: *fewer* events, since simulated ones cost computing time, or as many as were published."""
 
 
 class FatTable(_Table):
