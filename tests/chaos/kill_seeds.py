@@ -1,7 +1,7 @@
 """Kill a run with SIGKILL at random instants, resume it, and compare its record with that of an undisturbed run.
 
     PYTHONPATH=. .venv/bin/python tests/chaos/kill_seeds.py              a hundred seeds of the toy plan, minutes
-    PYTHONPATH=. .venv/bin/python tests/chaos/kill_seeds.py --plan mini  a hundred of acceptance runs, an hour
+    PYTHONPATH=. .venv/bin/python tests/chaos/kill_seeds.py --plan mini  a hundred of acceptance runs, hours
 
 Each seed kills one to three times, at moments drawn over the length of an undisturbed run: between two events, in the
 middle of one, inside tasks, checks and backups. Exit code 1 if a record differs.
