@@ -18,7 +18,7 @@ from scheduler import TaskContext, TaskResult
 
 NAME: Final = "DarkrateTemperature"
 EVENTS: Final = 1000
-MOST_POINTS: Final = 6
+MOST_POINTS: Final = 5
 
 
 def slowmon(
@@ -48,8 +48,15 @@ def slowmon(
             lab.set_volts(volts)
         rates = rates_now(lab, list(volts))
         _write(papers, kept)
-        for pmt in pmts:
-            _into_papers(papers, pmt, scans[pmt], volts.get(pmt), rates.get(pmt), celsius)
+        papers.conclude(
+            {pmt: _values(scans[pmt], hv, rates[pmt], celsius) for pmt, hv in volts.items()},
+            {
+                pmt: "; ".join(found.problems) or "too few points with a peak"
+                for pmt, found in scans.items()
+                if pmt not in volts
+            },
+            {pmt: {"HV1e7Gain": round(hv, 1)} for pmt, hv in volts.items()},
+        )
         draw_trends(context, boards, rates)
         faults = [f"{pmt.name}: {text}" for pmt, found in scans.items() for text in found.problems]
         faults += [f"{pmt.name}: no high voltage of a gain of 1e7" for pmt in pmts if pmt not in volts]
@@ -65,14 +72,10 @@ def _new_volts(found: Scan) -> float | None:
     return curve.hv_1e7 if found.ended and curve is not None and math.isfinite(curve.hv_1e7) else None
 
 
-def _into_papers(
-    papers: Papers, pmt: Pmt, found: Scan, volts: float | None, rate: DarkRate | None, celsius: float
-) -> None:
+def _values(found: Scan, volts: float, rate: DarkRate, celsius: float) -> dict[str, Any]:
     curve = found.curve
-    if volts is None or rate is None or curve is None:
-        papers.failed(pmt, "; ".join(found.problems) or "too few points with a peak")
-        return
-    values: dict[str, Any] = {
+    assert curve is not None
+    return {
         "HV1e7Gain": round(volts, 1),
         "GainFitNorm": curve.norm,
         "GainFitExp": round(curve.exponent, 3),
@@ -80,8 +83,6 @@ def _into_papers(
         "HighRate": judged(rate.rate_hz, celsius, "fir") == "alarm",
         "Temperature": round(celsius, 2),
     }
-    papers.complete(pmt, **values)
-    pmt.device.set(pmt.channel, HV1e7Gain=values["HV1e7Gain"])
 
 
 def _write(papers: Papers, kept: Mapping[Pmt, list[Step]]) -> None:

@@ -1,4 +1,8 @@
-"""A small laboratory in skip mode, the papers of a run of its modules, and tasks done there without an engine."""
+"""A laboratory in skip mode, the papers of a run of its modules, and tasks done there without an engine.
+
+For tests and benchmarks of tasks that measure optical modules: what a task tells people is kept, questions are answered
+with yes, and what is true of the modules can be looked up.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fat.bench.client import ClockClient, ControlClient
 from fat.bench.owned import OwnedBench
 from fat.degg.station.station import Station
+from fat.instruments.http import JsonPeer
 from scheduler import TaskContext
+from scheduler.notify.notice import Notice, Severity
+from scheduler.question import Answer
 
-BENCH = """
+BENCH: Final = """
 [bench]
 name = "lab"
 seed = {seed}
@@ -34,26 +41,35 @@ class Told:
     """What tasks told people."""
 
     notes: list[str] = field(default_factory=list)
-    notices: list[Any] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
 
-    def progress(self, done: float, total: float, text: str) -> None: ...
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Nobody looks."""
 
     def note(self, text: str) -> None:
+        """Keep it."""
         self.notes.append(text)
 
-    def notify(self, notice: Any) -> None:
+    def notify(self, notice: Notice) -> None:
+        """Keep it."""
         self.notices.append(notice)
 
-    def ask(self, text: str, severity: Any) -> Any:
+    def ask(self, text: str, severity: Severity) -> Answer:  # noqa: ARG002  # told by the question itself
+        """Yes."""
         self.questions.append(text)
+        return Answer(len(self.questions), text, "test", "", 0.0)
+
+    def keep(self, value: Any) -> None:
+        """Nobody takes up where a task stopped."""
 
     def warnings(self) -> str:
+        """All warnings, one after another."""
         return "\n".join(n.text for n in self.notices if n.severity == "warning")
 
 
 @dataclass
-class DarkLab:
+class TaskLab:
     """A laboratory whose high voltage is permitted, and a run of all its modules."""
 
     bench: OwnedBench
@@ -64,6 +80,7 @@ class DarkLab:
     told: Told = field(default_factory=Told)
 
     def context(self, task: str, attempt: int = 1) -> TaskContext:
+        """What a task of that name is given."""
         environment = {"endpoints": {key: str(value) for key, value in self.bench.endpoints.items()}}
         (self.folder / "fat").mkdir(exist_ok=True)
         return TaskContext(
@@ -72,25 +89,29 @@ class DarkLab:
         )  # fmt: skip
 
     def papers(self, port: int) -> dict[str, Any]:
+        """A module's file, now."""
         found: dict[str, Any] = json.loads(self._device(port).read_text())
         return found
 
     def truth(self, port: int, channel: int) -> dict[str, Any]:
+        """What a photomultiplier is made from; instruments never tell."""
         path = self.folder / "data" / "lab" / "truth" / f"degg_{port}.json"
         found: dict[str, Any] = json.loads(path.read_text())["channels"][channel]
         return found
 
     def ports(self) -> list[int]:
+        """Nominal ports of the modules."""
         return [int(path.stem) for path in sorted(self.folder.glob("devices/*.json"))]
 
     def glass_c(self) -> float:
         """The true temperature of the glass, as the laboratory's page shows it."""
-        import httpx
-
-        state = httpx.get(f"{self.bench.endpoints['lab.page']}/state").json()
+        with JsonPeer("the laboratory's page", str(self.bench.endpoints["lab.page"])) as peer:
+            state = peer.request("GET", "/state")
+        assert isinstance(state, dict)
         return float(state["cold"]["glass_c"])
 
     def fault(self, device: str, name: str, on: bool = True, **parameters: Any) -> None:
+        """Switch a fault on or off (`stellwerk sim kinds` lists them)."""
         self.control.switch_fault(device, name, on=on, **parameters)
 
     def _device(self, port: int) -> Path:
@@ -108,7 +129,7 @@ def true_rate(truth: Mapping[str, Any], celsius: float) -> float:
 
 
 @contextmanager
-def dark_lab(folder: Path, modules: int = 2, *, seed: int = 5, figures: str = "") -> Iterator[DarkLab]:
+def task_lab(folder: Path, modules: int = 2, *, seed: int = 5, figures: str = "") -> Iterator[TaskLab]:
     """Bring it up; high voltage is permitted at all wire pairs."""
     file = folder / "lab.toml"
     file.write_text(BENCH.format(seed=seed, modules=modules, figures=figures))
@@ -117,7 +138,7 @@ def dark_lab(folder: Path, modules: int = 2, *, seed: int = 5, figures: str = ""
         control = ControlClient(str(bench.endpoints["control"]), bench.token)
         try:
             run_file = _papers(folder, bench)
-            yield DarkLab(bench, control, clock, folder, run_file)
+            yield TaskLab(bench, control, clock, folder, run_file)
         finally:
             control.close()
             clock.close()
