@@ -127,7 +127,7 @@ def scan(
         lab.context.progress(done, most_points, f"{len(wanted)} photomultipliers at point {done + 1}")
         lab.set_volts(wanted)
         steps = lab.each(list(wanted), partial(_measure, volts=wanted, events=events, by=by))
-        lab.station.wait(max((step.events.span_s for step in steps.values()), default=0.0))
+        lab.station.spend(max((step.events.span_s for step in steps.values()), default=0.0))
         wanted = _next(steps, scans, keep, most_points)
         done += 1
     for found in scans.values():
