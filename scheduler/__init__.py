@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scheduler.plan import Plan, Task
     from scheduler.question import Answer, Question
     from scheduler.records import comparable, record
-    from scheduler.runs import create_run, list_runs, open_run, point_latest, resumable
+    from scheduler.runs import create_run, list_runs, open_run, open_runs, point_latest, resumable
     from scheduler.state import RunState
     from scheduler.task import CheckResult, TaskContext, TaskResult
     from scheduler.terminal import Keyboard, Terminal
@@ -55,6 +55,7 @@ __all__ = [
     "declares",
     "list_runs",
     "open_run",
+    "open_runs",
     "overall",
     "point_latest",
     "read_journal",
@@ -76,7 +77,7 @@ _ROOMS = {
     "scheduler.plan": ("Plan", "Task"),
     "scheduler.question": ("Answer", "Question"),
     "scheduler.records": ("comparable", "record"),
-    "scheduler.runs": ("create_run", "list_runs", "open_run", "point_latest", "resumable"),
+    "scheduler.runs": ("create_run", "list_runs", "open_run", "open_runs", "point_latest", "resumable"),
     "scheduler.folding": ("resume_time_ns",),
     "scheduler.state": ("RunState",),
     "scheduler.task": ("CheckResult", "TaskContext", "TaskResult"),

@@ -31,6 +31,7 @@ class Form(StrEnum):
 
     JSON = "json"
     CSV = "csv"
+    JSONL = "jsonl"
 
 
 class Word(StrEnum):
@@ -147,7 +148,8 @@ def export(
     run: RunArgument = None,
     data: DataOption = None,
     form: Annotated[
-        Form, typer.Option("--form", help="JSON is the whole record, CSV a row for each task.")
+        Form,
+        typer.Option("--form", help="JSON is the whole record, CSV a row for each task, JSONL the journal."),
     ] = (Form.JSON),
     output: Annotated[Path | None, typer.Option(help="Write there instead of to the terminal.")] = None,
 ) -> None:
@@ -159,12 +161,19 @@ def export(
 
       stellwerk sched export --form csv
     """
-    from scheduler.records import as_csv, record
+    from scheduler.folding import fold
+    from scheduler.journal import read_journal
+    from scheduler.journal.lines import write_lines
+    from scheduler.records import as_csv, as_record
     from scheduler.runs import find_run
 
     with refusals():
-        body = record(find_run(run, data))
-    text = as_csv(body) if form is Form.CSV else json.dumps(body, indent=2) + "\n"
+        records = read_journal(find_run(run, data))
+    if form is Form.JSONL:
+        text = write_lines(records)
+    else:
+        body = as_record(fold(records))
+        text = as_csv(body) if form is Form.CSV else json.dumps(body, indent=2) + "\n"
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -173,6 +182,32 @@ def export(
     except OSError as error:
         typer.echo(f"{output} cannot be written: {error.strerror}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
+
+
+@app.command("import")
+def import_(run: RunArgument = None, data: DataOption = None, json_output: JsonOption = False) -> None:
+    """Take over the journal that an older Stellwerk wrote (journal.jsonl), once. The old file stays beside the new one.
+
+    With --data and no run: those of all runs in it.
+
+    Examples:
+
+      stellwerk sched import 12 --data runs/demo
+
+      stellwerk sched import --data runs/demo
+    """
+    from scheduler.journal.copying import import_lines, is_outdated
+    from scheduler.runs import find_run, list_runs
+
+    with refusals(json_output):
+        if run is None and data is not None:
+            outdated = [found for found in list_runs(data / "fat") if is_outdated(found)]
+        else:
+            outdated = [find_run(run, data)]
+        for run_dir in outdated:
+            count = import_lines(run_dir)
+            body = {"folder": str(run_dir), "records": count}
+            typer.echo(json.dumps(body) if json_output else f"{run_dir}: {count} records taken over")
 
 
 @app.command()

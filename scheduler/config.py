@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from scheduler.backup.destination import open_destination
-from scheduler.errors import DestinationRejected
+from scheduler.errors import DestinationRejected, JournalRejected
+from scheduler.journal.place import database_url
 from scheduler.notify.config import EmailTable, SlackTable, WebhookTable
 
 
@@ -19,7 +20,15 @@ def _address(address: str) -> str:
     return address
 
 
+def _database(address: str) -> str:
+    try:
+        return database_url(address)
+    except JournalRejected as error:
+        raise ValueError(str(error)) from error
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Database = Annotated[str, AfterValidator(_database)]
 
 
 class SchedulerTable(BaseModel):
@@ -27,6 +36,9 @@ class SchedulerTable(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+    journal: Database | None = None
+    """The database in which journals of new runs are kept: `postgresql+psycopg://USER@HOST/NAME`. A password comes from
+    PGPASSWORD or `~/.pgpass`. Default: `journal.sqlite` in the run's folder."""
     backup_to: Annotated[tuple[Address, ...], Field(strict=False)] = ()
     """Where backups go, a folder for each run: a folder, `ssh://user@host/path`, `user@host:path`, or a URL of fsspec
     such as `s3://bucket/path`; several are allowed. Default: `backup` beside the folder of the runs."""

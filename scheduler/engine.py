@@ -33,7 +33,7 @@ from scheduler.dialogue import Dialogue
 from scheduler.ending import Ending, Limits
 from scheduler.errors import ClockLost, PlanRejected, RunNotFound
 from scheduler.jobs import job_of, look_up
-from scheduler.journal import JOURNAL_NAME, Journal
+from scheduler.journal import Journal
 from scheduler.listening import Listener, Listeners
 from scheduler.live import LiveFile
 from scheduler.plan import Plan
@@ -110,11 +110,8 @@ class Engine:
         Raises JournalError, LauncherLost, and PlanRejected (before anything has started) when the plan differs from
         the run's, or names functions that cannot be found.
         """
-        path = self._run_dir / JOURNAL_NAME
-        if not path.is_file():
-            raise RunNotFound(self._run_dir, "make one with create_run")
         with ExitStack() as stack:
-            journal = stack.enter_context(Journal(path))
+            journal = stack.enter_context(Journal(self._run_dir))
             self._book = book = Book(journal, self._clock, self._listeners)
             plan = self._demand_plan()
             if not resumable(book.state):
@@ -132,7 +129,7 @@ class Engine:
             steering.begin()
             self._demand_functions(plan)
             if not steering.interrupted:
-                self._start(journal.cut_bytes)
+                self._start()
                 self._carry_out()
         verdict = book.state.verdict
         code = EXIT_INTERRUPTED if steering.interrupted else EXIT_CODES[verdict]
@@ -161,7 +158,7 @@ class Engine:
         for task, reason in ending.result.items():
             raise PlanRejected(plan.name, reason, task)
 
-    def _start(self, cut_bytes: int) -> None:
+    def _start(self) -> None:
         attempt = self._book.state.attempt
         self._book.write(
             "run_started",
@@ -170,7 +167,6 @@ class Engine:
             pid=os.getpid(),
             version=version("stellwerk"),
             resumed=attempt > 0,
-            cut_bytes=cut_bytes,
             backup_to=addresses(self._settings.backup_to, self._run_dir),
         )
 

@@ -9,7 +9,10 @@ SchedulerError
 ├── JournalError        the record of a run cannot be used: stop
 │   ├── JournalBusy     another engine writes it: leave that one alone
 │   ├── JournalCorrupt  a record in it is damaged: restore it from a backup
-│   └── JournalUnwritable  the disk refuses: make room, then resume
+│   ├── JournalOutdated  an older Stellwerk wrote it: import it
+│   ├── JournalRejected  no journal can be at such an address: correct it
+│   ├── JournalUnreachable  its database does not answer: try again when it does
+│   └── JournalUnwritable  the disk or the database refuses: make room, then resume
 ├── LauncherLost        task processes cannot be started any more: resume
 ├── BackupFailed        a backup could not be made, does not read back, or cannot be reached
 ├── DestinationRejected backups can never go to such an address: correct it
@@ -90,28 +93,57 @@ class JournalBusy(JournalError):
 
     exit_code = 2
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        super().__init__(f"{path} is being written by another engine; wait for it, or stop it first")
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"{where} is being written by another engine; wait for it, or stop it first")
 
 
 class JournalCorrupt(JournalError):
-    """A record is damaged that is not the torn last one."""
+    """A record, or what holds the records, is damaged."""
 
-    def __init__(self, path: Path, line: int, reason: str) -> None:
-        self.path, self.line, self.reason = path, line, reason
+    def __init__(self, where: Path | str, reason: str, record: int | None = None) -> None:
+        self.where, self.reason, self.record = where, reason, record
+        place = str(where) if record is None else f"{where}, record {record}"
+        super().__init__(f"{place}: {reason}; restore the run from a backup")
+
+
+class JournalOutdated(JournalError):
+    """A journal by an older Stellwerk, which kept lines of JSON."""
+
+    exit_code = 2
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
         super().__init__(
-            f"{path}, line {line}: {reason}; restore the file from a backup, "
-            f"or delete from this line on to run again all that it records"
+            f"an older Stellwerk wrote the journal of run {run_dir.name}; "
+            f"take it over with: stellwerk sched import {run_dir}"
         )
+
+
+class JournalRejected(JournalError):
+    """No journal can be at such an address."""
+
+    exit_code = 2
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"that is no address for a journal: {reason}")
+
+
+class JournalUnreachable(JournalError):
+    """The database of a journal does not answer."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where, self.reason = where, reason
+        super().__init__(f"the journal at {where} cannot be reached ({reason}); is its server running?")
 
 
 class JournalUnwritable(JournalError):
     """A record could not be made durable."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(f"{path} cannot be written ({reason}); make it writable, then resume the run")
+    def __init__(self, where: str, reason: str) -> None:
+        self.where, self.reason = where, reason
+        super().__init__(f"{where} cannot be written ({reason}); make it writable, then resume the run")
 
 
 class LauncherLost(SchedulerError):

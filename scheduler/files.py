@@ -1,4 +1,4 @@
-"""Small files that other processes read while they change: replaced whole, never half written."""
+"""Small files that other processes read while they change: replaced whole, never half written. And durable names."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ def replace_json(path: Path, body: Mapping[str, Any], *, durable: bool = False) 
             file.flush()
             os.fsync(file.fileno())
     beside.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

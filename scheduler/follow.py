@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from scheduler.folding import apply
-from scheduler.journal import JOURNAL_NAME, JournalRecord, being_written, read_journal
+from scheduler.journal import JournalReader, JournalRecord, being_written
 from scheduler.live import Progress, read_live
 from scheduler.state import EMPTY, RunState
 
@@ -29,41 +29,38 @@ class Look:
 
 
 class Follower:
-    """Looks at one run again and again; each look reads only what it has to, and folds only what is new."""
+    """Looks at one run again and again; each look reads and folds what is new. Close it when you are done."""
 
     def __init__(self, run_dir: Path) -> None:
+        """Raises RunNotFound, JournalError."""
         self._run_dir = run_dir
+        self._reader = JournalReader(run_dir)
         self._state = EMPTY
-        self._size = -1  # no file has that size: the first look always reads
 
     def look(self) -> Look:
-        """Look once. Raises RunNotFound, JournalCorrupt."""
+        """One look. Raises JournalCorrupt, JournalUnreachable."""
         alive = being_written(self._run_dir)  # before reading: what a dying engine wrote last is then seen
         news = []
-        grown = _size(self._run_dir)
-        if grown != self._size:
-            state = self._state
-            for record in read_journal(self._run_dir)[state.seq :]:
-                state = apply(state, record)
-                news.append((record, state))
-            self._state, self._size = state, grown
+        for record in self._reader.news():
+            self._state = apply(self._state, record)
+            news.append((record, self._state))
         return Look(tuple(news), self._state, read_live(self._run_dir) if alive else None, alive)
+
+    def close(self) -> None:
+        """Let the journal go."""
+        self._reader.close()
 
 
 def follow(run_dir: Path) -> Iterator[Look]:
-    """Look at a run again and again, until nobody carries it out. Raises RunNotFound, JournalCorrupt."""
+    """Look at a run four times a second, until nobody carries it out. Raises RunNotFound, JournalError."""
     follower = Follower(run_dir)
     pause = threading.Event()
-    while True:
-        look = follower.look()
-        yield look
-        if not look.alive:
-            return
-        pause.wait(PERIOD_S)
-
-
-def _size(run_dir: Path) -> int:
     try:
-        return (run_dir / JOURNAL_NAME).stat().st_size
-    except FileNotFoundError:
-        return 0
+        while True:
+            look = follower.look()
+            yield look
+            if not look.alive:
+                return
+            pause.wait(PERIOD_S)
+    finally:
+        follower.close()

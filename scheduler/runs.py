@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from scheduler.errors import RunExists, RunNotFound
+from scheduler.errors import JournalError, RunExists, RunNotFound
+from scheduler.files import sync_folder
 from scheduler.folding import fold
-from scheduler.journal import JOURNAL_NAME, Journal, read_journal, sync_folder
+from scheduler.journal import Journal, create_journal, has_journal, read_journal
 from scheduler.plan import Plan
 from scheduler.state import RunState
 from scheduler.state import resumable as state_resumable
@@ -23,14 +24,22 @@ NUMBER: Final = re.compile(r"\d{5}")
 UNBORN: Final = ".unborn"
 
 
-def create_run(root: Path, plan: Plan, *, wall_s: Callable[[], float] = time.time) -> Path:
+def create_run(
+    root: Path, plan: Plan, *, journal: str | None = None, wall_s: Callable[[], float] = time.time
+) -> Path:
     """Make the folder of a new run below *root*, with the next free number (00001 first) and its first record.
 
-    A folder with a number always holds a journal that begins: it gets its name when all in it is durable.
+    A folder with a number always has a journal that begins: it gets its name when all in it is durable.
+
+    journal  the database in which the journal is kept, `postgresql+psycopg://…`; None for a file in the folder
+
+    Raises JournalRejected, JournalUnreachable, JournalUnwritable.
     """
-    with unborn_run(root) as (unborn, run_dir), Journal(unborn / JOURNAL_NAME, wall_s) as journal:
-        created = {"run": run_dir.name, "plan": plan.to_json(), "parameters": dict(plan.parameters)}
-        journal.append("run_created", created, 0)
+    with unborn_run(root) as (unborn, run_dir):
+        create_journal(unborn, journal)
+        with Journal(unborn, wall_s) as begun:
+            created = {"run": run_dir.name, "plan": plan.to_json(), "parameters": dict(plan.parameters)}
+            begun.append("run_created", created, 0)
     return run_dir
 
 
@@ -49,6 +58,7 @@ def unborn_run(root: Path, name: str | None = None) -> Iterator[tuple[Path, Path
         shutil.rmtree(unborn, ignore_errors=True)
         unborn.mkdir()
         yield unborn, run_dir
+        sync_folder(unborn)
         unborn.rename(run_dir)
         sync_folder(root)
 
@@ -65,6 +75,13 @@ def list_runs(root: Path) -> list[Path]:
 def open_run(run_dir: Path) -> RunState:
     """The state of a run as its journal tells it. Raises RunNotFound, JournalCorrupt."""
     return fold(read_journal(run_dir))
+
+
+def open_runs(root: Path) -> Iterator[RunState]:
+    """The states of the runs below *root*, oldest first, without those whose journals cannot be read."""
+    for run_dir in list_runs(root):
+        with contextlib.suppress(JournalError, RunNotFound):
+            yield open_run(run_dir)
 
 
 def resumable(run_dir: Path) -> bool:
@@ -98,7 +115,7 @@ def find_run(which: str | None, data_dir: Path | None) -> Path:
     else:
         latest = Path("runs/latest")
         found = latest if which is None else latest.resolve().parent / f"{int(which):05d}"
-    if not (found / JOURNAL_NAME).is_file():
+    if not has_journal(found):
         raise RunNotFound(found, hint)
     return found.resolve()
 

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import structlog
 import typer
 
 from fat.acceptance.display import Display
+from fat.acceptance.engine_run import Place, log_beside_the_output, run_engine, tell
 from fat.acceptance.finish import finish, finish_if_missed
 from fat.acceptance.notify import notifiers
-from fat.bench.client import ClockClient, running_bench
+from fat.bench.client import running_bench
 from fat.bench.file import BenchFile, load, parse
 from fat.bench.owned import OwnedBench
 from fat.errors import BenchFileRejected, UsageError
 from fat.files import write_bytes_atomically
 from fat.plans import PLANS
 from scheduler import (
-    Engine,
-    Listener,
-    Outcome,
     Plan,
     RunState,
     create_run,
-    list_runs,
     open_run,
+    open_runs,
     point_latest,
     resumable,
     resume_time_ns,
@@ -41,19 +35,9 @@ from scheduler.schedule.forecast import forecast, lengths
 from scheduler.schedule.reading import check_end, check_functions, read_schedule
 from scheduler.schedule.schedule import Schedule
 
-PRELOAD: Final = ("numpy", "h5py", "httpx", "fat.tasks.surroundings", "fat.tasks.acquisition")
-"""What task processes find loaded. numba stays out: its threads do not survive a fork."""
-
-
 GOING_DOWN_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a bench is: the child of this process, or one that was up before."""
-
-    endpoints: Mapping[str, Any]
-    token: str
+MASTER_KEY: Final = "config"
+"""A parameter that only plans of `stellwerk fat master` have: the schedule's file."""
 
 
 def run_new(
@@ -63,14 +47,14 @@ def run_new(
 
     schedule  where the tasks come from instead of the bench file's plan
     """
-    _log_beside_the_output()
+    log_beside_the_output()
     file = load(bench_path)
     planned = _schedule(file, schedule)
     if schedule is not None:
         check_functions(planned)
-        earlier = lengths(open_run(run) for run in list_runs(file.data_dir / "fat"))
+        earlier = lengths(open_runs(file.data_dir / "fat"))
         check_end(planned, forecast(planned.plan, earlier), datetime.now(UTC).astimezone())
-    run_dir = create_run(file.data_dir / "fat", planned.plan)
+    run_dir = create_run(file.data_dir / "fat", planned.plan, journal=file.scheduler.journal)
     return _carry_out(file, run_dir, endpoints=endpoints, json_output=json_output, start_ns=None)
 
 
@@ -82,8 +66,12 @@ def planned(bench_path: Path, schedule: str | None = None) -> tuple[Schedule, Pa
 
 def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = False) -> int:
     """Go on with an acceptance run where its journal ends. Returns the exit code; 0 when nothing is left."""
-    _log_beside_the_output()
+    log_beside_the_output()
     state = open_run(run_dir)
+    if state.plan is not None and MASTER_KEY in state.plan.parameters:
+        from fat.degg.master.resuming import resume_run
+
+        return resume_run(run_dir, state.plan, endpoints, json_output=json_output)
     if not resumable(run_dir):
         finish_if_missed(run_dir)
         _deliver_left(run_dir, state, json_output=json_output)
@@ -96,15 +84,10 @@ def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = 
     )
 
 
-def _log_beside_the_output() -> None:
-    """Let what the engine and the notifiers log go to standard error: standard output may be read by programs."""
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
-
-
 def _deliver_left(run_dir: Path, state: RunState, *, json_output: bool) -> None:
     """Send what could not be told while the run was carried out. The bench, and a Slack of its own, is down."""
     try:
-        people = notifiers(_file_of(run_dir, state), run_dir, {})
+        people = notifiers(_file_of(run_dir, state).scheduler, run_dir, {})
     except BenchFileRejected:
         return  # of another version: a run that has ended needs its bench file for nothing else
     if not people.waiting:
@@ -126,12 +109,11 @@ def _schedule(file: BenchFile, source: str | None) -> Schedule:
 
 
 def _plan(file: BenchFile) -> Plan:
-    build = PLANS.get(file.fat.plan)
-    if build is None:
+    if file.fat.plan not in PLANS:
         raise BenchFileRejected(
             file.path, [f"{file.path}: fat.plan must be one of {', '.join(sorted(PLANS))}"]
         )
-    return build(file)
+    return PLANS[file.fat.plan].build(file)
 
 
 def _file_of(run_dir: Path, state: RunState) -> BenchFile:
@@ -149,11 +131,12 @@ def _carry_out(
     file: BenchFile, run_dir: Path, *, endpoints: Path | None, json_output: bool, start_ns: int | None
 ) -> int:
     began = time.monotonic()
+    preload = PLANS[file.fat.plan].preload
     point_latest(file.data_dir.parent / "latest", run_dir)
     with Display(quiet=json_output) as display:
         display.say(f"Acceptance run {run_dir.name} of bench {file.bench.name}")
         if endpoints is not None:
-            outcome = _run_engine(file, run_dir, _running(file, endpoints), display)
+            outcome = run_engine(run_dir, _running(file, endpoints), file.scheduler, display, preload=preload)
         else:
             bench_path = run_dir / "bench.toml"
             write_bytes_atomically(bench_path, file.text.encode())
@@ -164,10 +147,11 @@ def _carry_out(
                 bench_path, data_dir=file.data_dir, start_ns=start_ns, patience_s=GOING_DOWN_S, log=log
             )
             with owned_bench as owned:
-                outcome = _run_engine(file, run_dir, Place(owned.endpoints, owned.token), display)
+                place = Place(owned.endpoints, owned.token)
+                outcome = run_engine(run_dir, place, file.scheduler, display, preload=preload)
         # The report task has just drawn the same figures, which takes some seconds.
         report = finish(run_dir, draw_anew=False)
-    _tell(run_dir, outcome, report, time.monotonic() - began, json_output=json_output)
+    tell(run_dir, outcome, report, time.monotonic() - began, json_output=json_output)
     return outcome.exit_code
 
 
@@ -177,47 +161,3 @@ def _running(file: BenchFile, endpoints: Path) -> Place:
     except (OSError, ValueError) as error:
         raise UsageError(f"{endpoints}: not an endpoints file: {error}") from None
     return Place(addresses, str(running_bench(file.data_dir)["token"]))
-
-
-def _run_engine(file: BenchFile, run_dir: Path, place: Place, display: Display) -> Outcome:
-    display.say(f"   live page  {place.endpoints['web']}/runs/{run_dir.name}")
-    environment = {"endpoints": dict(place.endpoints), "token": place.token}
-    people = notifiers(file, run_dir, place.endpoints)
-    for sentence in (*people.silent, *people.waiting):
-        display.say(f"   {sentence}")
-    listeners: list[Listener] = [display, *people.listeners]
-    with ClockClient(place.endpoints["clock"], "acceptance") as clock:
-        engine = Engine(
-            run_dir, None, clock, environment, file.scheduler, listeners, PRELOAD, display.keyboard()
-        )
-        try:
-            outcome = engine.run()
-        finally:
-            left = people.close()
-    for sentence in left:
-        display.say(f"   {sentence}")
-    return outcome
-
-
-def _tell(run_dir: Path, outcome: Outcome, report: Path | None, took_s: float, *, json_output: bool) -> None:
-    if json_output:
-        body = {
-            "run": run_dir.name,
-            "folder": str(run_dir),
-            "verdict": str(outcome.verdict),
-            "exit_code": outcome.exit_code,
-            "interrupted": outcome.interrupted,
-            "report": None if report is None else str(report),
-        }
-        typer.echo(json.dumps(body))
-        return
-    with contextlib.suppress(OSError):  # of a terminal that has hung up
-        _tell_people(run_dir, outcome, report, took_s)
-
-
-def _tell_people(run_dir: Path, outcome: Outcome, report: Path | None, took_s: float) -> None:
-    typer.echo(f"Run {run_dir.name}: {outcome.verdict} after {took_s:.0f} s")
-    if report is not None:
-        typer.echo(f"   report  {report}")
-    if outcome.interrupted:
-        typer.echo("   `stellwerk fat resume` goes on from here")

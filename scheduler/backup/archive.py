@@ -9,14 +9,18 @@ import json
 import os
 import re
 import tarfile
+import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scheduler.errors import BackupFailed
-from scheduler.journal import sync_folder
+from scheduler.errors import BackupFailed, JournalError, RunNotFound
+from scheduler.files import sync_folder
+from scheduler.journal import JOURNAL_NAME
+from scheduler.journal.copying import snapshot
+from scheduler.journal.place import JOURNAL_FILES
 from scheduler.live import LIVE_NAME
 
 MAX_BYTES: Final = 256 << 20
@@ -53,12 +57,19 @@ def newest_first(names: Iterable[str]) -> list[str]:
 
 
 def pack(run_dir: Path, include: Sequence[str], target: Path) -> Packed:
-    """Pack the records of a run into *target* and read them back. Raises BackupFailed."""
+    """Pack the records of a run into *target* and read them back. Raises BackupFailed.
+
+    The journal goes in as a file of SQLite with all records so far, each of them checked, wherever it is kept.
+    """
     try:
-        packed = _pack(run_dir, target, _chosen(run_dir, include))
+        with tempfile.TemporaryDirectory(prefix="stellwerk-snapshot-") as work:
+            journal = Path(work) / JOURNAL_NAME
+            snapshot(run_dir, journal)
+            chosen = {str(path.relative_to(run_dir)): path for path in _chosen(run_dir, include)}
+            packed = _pack(chosen | {JOURNAL_NAME: journal}, target)
         found = {name: _digest(content) for name, content in members(target)}
         sha256 = file_sha256(target)
-    except OSError as error:
+    except (OSError, JournalError, RunNotFound) as error:
         raise BackupFailed(str(target), str(error)) from error
     del found[MANIFEST]
     if found != packed:
@@ -163,28 +174,28 @@ def _digest(content: bytes) -> str:
 
 def _chosen(run_dir: Path, include: Iterable[str]) -> list[Path]:
     found = {path for pattern in include for path in run_dir.glob(pattern)}
+    apart = {run_dir / name for name in (LIVE_NAME, *JOURNAL_FILES)}
     return sorted(
         path
         for path in found
-        if path.is_file() and not path.is_symlink() and path.name != LIVE_NAME and path.name[0] != "."
+        if path.is_file() and not path.is_symlink() and path.name[0] != "." and path not in apart
     )
 
 
-def _pack(run_dir: Path, target: Path, chosen: Sequence[Path]) -> dict[str, str]:
+def _pack(chosen: Mapping[str, Path], target: Path) -> dict[str, str]:
     """Write the archive; return the digest of each member as it was read for packing."""
     packed: dict[str, str] = {}
     total = 0
     if len(chosen) > MAX_FILES:
         raise BackupFailed(str(target), f"more than {MAX_FILES} files; take data out of backup_include")
     with target.open("wb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
-        for path in chosen:
+        for name, path in sorted(chosen.items()):
             content = path.read_bytes()
             total += len(content)
             if total > MAX_BYTES:
                 raise BackupFailed(
                     str(target), f"more than {MAX_BYTES >> 20} MiB; take data out of backup_include"
                 )
-            name = str(path.relative_to(run_dir))
             _add(archive, name, content, int(path.stat().st_mtime))
             packed[name] = _digest(content)
         _add(archive, MANIFEST, json.dumps(packed).encode(), 0)

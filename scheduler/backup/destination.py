@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from scheduler.backup.archive import file_sha256
 from scheduler.errors import BackupFailed, DestinationRejected
-from scheduler.journal import sync_folder
+from scheduler.files import sync_folder
 
 LIMIT_S: Final = 300.0
 """How long one destination may take for one backup. A run that waits for a dead network stands still."""

@@ -10,7 +10,9 @@ from pathlib import Path
 from scheduler.backup.archive import file_sha256, newest_first, unpack
 from scheduler.backup.destination import Destination
 from scheduler.backup.verifying import agrees
-from scheduler.errors import BackupFailed, JournalCorrupt, RunExists, RunNotFound
+from scheduler.errors import BackupFailed, JournalError, RunExists, RunNotFound
+from scheduler.journal.copying import import_lines
+from scheduler.journal.lines import LINES_NAME
 from scheduler.runs import NUMBER, open_run, unborn_run
 from scheduler.state import RunState
 
@@ -81,10 +83,12 @@ def _restore_one(destination: Destination, file: str, root: Path, name: str | No
         with unborn_run(root, name) as (unborn, run_dir):
             try:
                 count = unpack(fetched, unborn)
+                if (unborn / LINES_NAME).is_file():  # an older Stellwerk made the backup
+                    import_lines(unborn)
                 state = open_run(unborn)
             except BackupFailed as error:
                 raise BackupFailed(destination.address, f"{file}: {error.reason}") from error
-            except (RunNotFound, JournalCorrupt) as error:
+            except (RunNotFound, JournalError) as error:
                 raise BackupFailed(
                     destination.address, f"{file}: its journal is damaged or absent"
                 ) from error

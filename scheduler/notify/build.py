@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler.config import SchedulerTable
-from scheduler.journal import JOURNAL_NAME, Journal
+from scheduler.journal import Journal
 from scheduler.notify.notice import Messenger
 from scheduler.notify.notifier import Notifier
 from scheduler.notify.secret import read_secret
@@ -32,7 +32,7 @@ class Notifiers:
 
     def deliver_left(self, run_dir: Path) -> list[str]:
         """Send what an ended run could not say, as `close`. Raises JournalBusy while an engine carries the run out."""
-        with Journal(run_dir / JOURNAL_NAME):
+        with Journal(run_dir):
             for notifier in self.listeners:
                 notifier.catch_up()
             return self.close()

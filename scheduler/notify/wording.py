@@ -103,7 +103,9 @@ def _launch(record: JournalRecord, state: RunState) -> Notice:
     if record.data.get("resumed"):
         return _message(f"Going on with run {state.run} - time is now: {now}")
     plan = state.plan.name if state.plan else "?"
-    lines = [RULER, f"Executing {plan} - time is now: {now}", f"   -- Current run: {state.run}"]
+    greeting = state.plan.parameters.get("greeting") if state.plan else None
+    facts = [str(line) for line in greeting] if greeting else [f"   -- Current run: {state.run}"]
+    lines = [RULER, f"Executing {plan} - time is now: {now}", *facts]
     if len(state.tasks) <= LISTED_TASKS:
         lines += ["Schedule:", *(_named(state, name) for name in state.tasks)]
     else:

@@ -6,14 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.degg.clock import DomClock
 from sim.degg.digitiser.block import Block
+from sim.degg.digitiser.records import STAMP, STAMP_BYTES
 from sim.degg.digitiser.trigger import DEFAULT_COEFFICIENTS, Trigger, TriggerKind, pre_samples_of
 from sim.degg.parts import ReadoutChannel
 from sim.degg.refusal import Refused
 from sim.kernel import SimTime
 
-STAMP_BYTES: Final = 14
 BATCH: Final = 32
 """Stamps that are asked of a channel at first; then as many as there are already, so that rare events are noticed."""
 MAX_BLOCK: Final = 4 << 20
@@ -172,29 +175,30 @@ class Readout:
         self, armed: Sequence[int], count: int, stamps: Stamps, now: SimTime, until: SimTime
     ) -> Block:
         taken, last, too_late = bytearray(), 0, self._clock.ticks(until)
-        taken_of, at = dict.fromkeys(armed, 0), dict.fromkeys(armed, 0)
+        taken_of = dict.fromkeys(armed, 0)
         ended: set[int] = set()
         while len(taken) < count * STAMP_BYTES:
             for ch in armed:
-                left = self._settings[ch].left
-                if at[ch] >= len(left) and ch not in ended:
+                if not self._settings[ch].left and ch not in ended:
                     block = stamps(self._channels[ch], max(BATCH, taken_of[ch]))
-                    left += block.data
+                    self._settings[ch].left += block.data
                     if not block.complete:
                         ended.add(ch)
-            heads = [
-                (_ticks(self._settings[ch].left, at[ch]), ch)
-                for ch in armed
-                if at[ch] < len(self._settings[ch].left)
-            ]
-            if not heads or min(heads)[0] > too_late:
+            waiting = [ch for ch in armed if self._settings[ch].left]
+            order, ticks, whose = _in_order([self._settings[ch].left for ch in waiting])
+            # What one channel sends next is not known when its last stamp is gone: up to there the order is sure.
+            sure = min((int(np.flatnonzero(whose == n)[-1]) + 1 for n in range(len(waiting))), default=0)
+            sure = min(
+                sure, count - len(taken) // STAMP_BYTES, int(np.searchsorted(ticks, too_late, "right"))
+            )
+            if sure == 0:
                 break
-            last, ch = min(heads)
-            taken += self._settings[ch].left[at[ch] : at[ch] + STAMP_BYTES]
-            at[ch] += STAMP_BYTES
-            taken_of[ch] += 1
-        for ch in armed:
-            del self._settings[ch].left[: at[ch]]
+            last = int(ticks[sure - 1])
+            taken += order[:sure].tobytes()
+            for n, ch in enumerate(waiting):
+                gone = int((whose[:sure] == n).sum())
+                taken_of[ch] += gone
+                del self._settings[ch].left[: gone * STAMP_BYTES]
         ready_at = max(now, self._clock.at(last)) if taken else now
         return Block(bytes(taken), ready_at, len(taken) == count * STAMP_BYTES)
 
@@ -256,6 +260,17 @@ def _length(n_bytes: int) -> int:
     return n_bytes
 
 
-def _ticks(stamps: bytes | bytearray, at: int) -> int:
-    """Time of the charge stamp at an offset: 48 bits, and two more in its first byte."""
-    return int.from_bytes(stamps[at + 4 : at + 10], "little") | (stamps[at] >> 6) << 48
+def _in_order(
+    parts: Sequence[bytearray],
+) -> tuple[NDArray[np.void], NDArray[np.int64], NDArray[np.int64]]:
+    """Stamps of several channels by their times (48 bits, and two more in the first byte), the first channel first.
+
+    Returns the stamps, their ticks, and the place of their channel.
+    """
+    stamps = [np.frombuffer(bytes(part), STAMP) for part in parts]
+    whose = np.repeat(np.arange(len(parts)), [part.size for part in stamps])
+    merged = np.concatenate([*stamps, np.empty(0, STAMP)])
+    ticks = merged["time_low"].astype(np.int64) | merged["time_high"].astype(np.int64) << 32
+    ticks |= (merged["version"] >> 6).astype(np.int64) << 48
+    order = np.argsort(ticks, kind="stable")
+    return merged[order], ticks[order], whose[order]

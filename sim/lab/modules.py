@@ -18,6 +18,7 @@ from sim.degg.truth import ModuleTruth, write_truth
 from sim.degg.warming import warm_up
 from sim.kernel import FaultSpec, Server, SimTime
 from sim.lab.lines import LINK_FAULTS, Answer, TcpLine
+from sim.lab.papers import write_papers
 from sim.lab.site import Site
 
 FIRST_PORT: Final = 5000
@@ -85,9 +86,10 @@ class ModulesTable(BaseModel):
 
 
 def boards(site: Site, table: ModulesTable) -> dict[int, Module]:
-    """Mainboards by nominal port, powered as the world says. Writes the truth of each into the laboratory's folder."""
+    """Mainboards by nominal port, powered as the world says. The laboratory's folder gets their papers and truths."""
     warm_up()
     made = {port: _board(site, table.serial(port), port) for port in table.all_ports()}
+    write_papers(site.folder, [ModuleTruth.of(site.seed, table.serial(port)) for port in table.ports()])
 
     def switched(port: int, on: bool, now: SimTime) -> None:
         if port in made:

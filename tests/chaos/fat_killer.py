@@ -16,20 +16,23 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from deadly_journal import WAYS, let_writes_be_deadly
+
 from fat.acceptance import launch
 from fat.bench.file import load
 from scheduler import list_runs
 from scheduler.journal import Journal
+from scheduler.journal.record import Row
 
 EVERY = os.environ.get("STELLWERK_EVERY_KILL") == "1"
-WAYS = 3
 BY_EVERY_WAY = ("task_started", "backup_finished")
 LENGTHY = ("record_dark", "inject", "record_and_correct", "acquire")
 
@@ -55,7 +58,7 @@ class Kinds:
         seen = self._seen.setdefault(event, [])
         if task not in seen:
             seen.append(task)
-        return f"{event} {seen.index(task) % WAYS if event in BY_EVERY_WAY else 0}"
+        return f"{event} {seen.index(task) % len(WAYS) if event in BY_EVERY_WAY else 0}"
 
 
 def share_of(kind: str, shares: int) -> int:
@@ -64,29 +67,19 @@ def share_of(kind: str, shares: int) -> int:
 
 
 def be_killed_at_new_writes(kills: Path, share: int, shares: int) -> None:
-    whole = Journal._write
-
-    def deadly(self: Journal, line: bytes) -> None:
+    def way_of(journal: Journal, row: Row) -> str | None:
         before = kills.read_text().splitlines()
         kinds = Kinds()
-        for known in self.records:
+        for known in journal.records:
             kinds.of(known.event, known.data)
-        record = json.loads(line)
-        kind = kinds.of(record["event"], record["data"])
+        kind = kinds.of(row.event, json.loads(row.data))
         if kind in before or share_of(kind, shares) != share:
-            whole(self, line)
-            return
+            return None
         with kills.open("a") as file:
             file.write(kind + "\n")
-        phase = int(kind[-1]) if kind[-1].isdecimal() else len(before) % 3
-        if phase == 1:
-            os.write(self._descriptor, line[: len(line) // 2])
-        elif phase == 2:
-            whole(self, line)
-            os.fsync(self._descriptor)
-        os.kill(os.getpid(), signal.SIGKILL)
+        return WAYS[int(kind[-1]) if kind[-1].isdecimal() else len(before) % len(WAYS)]
 
-    Journal._write = deadly  # type: ignore[method-assign]
+    let_writes_be_deadly(way_of)
 
 
 def main(bench: Path, kills: Path, share: int, shares: int) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from deadly_journal import WAYS, let_writes_be_deadly
 
 from scheduler import (
     Engine,
@@ -96,22 +97,14 @@ def carry_out(root: Path) -> None:
 
 def die_at(write: int, where: str) -> None:
     """Let this process be killed at its *write*-th journal write: before, within or after it (durable by then)."""
-    whole, writes = Journal._write, 0
+    writes = 0
 
-    def deadly(self: Journal, line: bytes) -> None:
+    def way_of(_journal: Journal, _row: object) -> str | None:
         nonlocal writes
         writes += 1
-        if writes != write:
-            whole(self, line)
-            return
-        if where == "within":
-            os.write(self._descriptor, line[: len(line) // 2])
-        if where == "after":
-            whole(self, line)
-        os.fsync(self._descriptor)
-        os.kill(os.getpid(), signal.SIGKILL)
+        return where if writes == write else None
 
-    Journal._write = deadly  # type: ignore[method-assign]
+    let_writes_be_deadly(way_of)
 
 
 def in_child(root: Path, *deaths: tuple[int, str]) -> int:
@@ -174,7 +167,7 @@ def every_kill(root: Path) -> None:
     writes = len(read_journal(whole))
     tell(writes=writes, verdict=expected["verdict"])
     for write in range(1, writes + 1):
-        for where in ("before", "within", "after"):
+        for where in WAYS:
             here = root / f"{write}-{where}"
             died = in_child(here, (write, where))
             ended = in_child(here)

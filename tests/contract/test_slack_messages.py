@@ -26,7 +26,7 @@ from scheduler.notify.slack import SlackMessenger
 
 PNG = b"\x89PNG and so on"
 PEOPLE = SlackTable(shifter=("U1",), expert=("U2",), admin=("U1", "U3"), backup_shifter=("U4",))
-STARTED = {"attempt": 1, "host": "h", "pid": 1, "version": "0", "resumed": False, "cut_bytes": 0}
+STARTED = {"attempt": 1, "host": "h", "pid": 1, "version": "0", "resumed": False}
 PLAN = Plan(
     "slack",
     (Task("one", "One", "scheduler.task:TaskResult"), Task("two", "Two", "scheduler.task:TaskResult")),
@@ -49,7 +49,7 @@ def messenger_of(slack: Slack, run_dir: Path, table: SlackTable = PEOPLE) -> Sla
 
 def happen(run_dir: Path, notifier: Notifier, *events: tuple[str, Mapping[str, object]]) -> None:
     """Journal events as an engine does, and let the notifier hear of them."""
-    with Journal(run_dir / "journal.jsonl") as journal:
+    with Journal(run_dir) as journal:
         state = fold(journal.records)
         for event, data in events:
             record = journal.append(event, data, 0)
@@ -213,7 +213,7 @@ def test_a_dead_slack_does_not_hold_up_the_end_and_the_rest_goes_out_when_resume
     assert ended.waiting == ()
     assert ended.deliver_left(run_dir) == []
     assert len(slack.messages()) == 2
-    with Journal(run_dir / "journal.jsonl") as journal:
+    with Journal(run_dir) as journal:
         journal.append("run_finished", {"verdict": "PASS"}, 0)
     for _ in range(2):
         last = notifiers_of(run_dir, SchedulerTable(), Address(slack.base_url, "xoxb-test"))

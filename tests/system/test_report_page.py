@@ -35,7 +35,7 @@ PLAN = Plan(
 
 def make_run(root: Path, events: list[tuple[str, dict[str, Any]]]) -> Path:
     run_dir = create_run(root, PLAN)
-    with Journal(run_dir / "journal.jsonl") as journal:
+    with Journal(run_dir) as journal:
         for event, fields in events:
             journal.append(event, fields, 0)
     return run_dir
@@ -51,7 +51,6 @@ def started() -> tuple[str, dict[str, Any]]:
         "pid": 1,
         "version": "0",
         "resumed": False,
-        "cut_bytes": 0,
     }
 
 
@@ -145,7 +144,7 @@ def test_a_run_that_was_killed_after_its_last_journal_line_gets_its_record_when_
 ) -> None:
     run_dir = make_run(tmp_path, [started()])
     finish(run_dir)
-    with Journal(run_dir / "journal.jsonl") as journal:
+    with Journal(run_dir) as journal:
         for event, fields in [*measured(2.0), FINISHED]:
             journal.append(event, fields, 0)
     assert not resumable(run_dir)

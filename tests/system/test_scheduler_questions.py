@@ -133,5 +133,5 @@ def test_a_check_may_not_ask(tmp_path):
 
 def test_to_abort_needs_a_reason(tmp_path):
     run_dir = run_of(tmp_path, ASKS)
-    with Journal(run_dir / "journal.jsonl"), pytest.raises(ReasonNeeded, match="needs a reason"):
+    with Journal(run_dir), pytest.raises(ReasonNeeded, match="needs a reason"):
         submit(run_dir, "abort", reason=" ")

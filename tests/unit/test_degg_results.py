@@ -219,6 +219,7 @@ def test_the_shipped_goalposts_are_the_published_ones_and_those_of_monitoring() 
         "monitoring-high-voltage-spread": "≤ 0.02",
         "monitoring-high-voltage-problems": "≤ 1",
         "monitoring-bad-fits": "≤ 2",
+        "number-of-failed-self-tests": "≤ 0",
     }
     valid = {name: shipped().valid(name, today) for name in shipped().by_name}
     assert {name: str(post.limit) for name, post in valid.items() if post} == published | monitoring
@@ -226,5 +227,4 @@ def test_the_shipped_goalposts_are_the_published_ones_and_those_of_monitoring() 
 
 def documents_of(context: Any) -> list[dict[str, Any]]:
     path = context.run_dir / "results" / "found" / f"{context.task_id}.json"
-    found: list[dict[str, Any]] = json.loads(path.read_text())["documents"]
-    return found
+    return [one["document"] for one in json.loads(path.read_text())["found"]]

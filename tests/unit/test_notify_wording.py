@@ -18,7 +18,7 @@ from scheduler.notify.wording import MOST_CHARACTERS, say
 from scheduler.runs import create_run
 from scheduler.state import EMPTY
 
-STARTED = {"attempt": 1, "host": "h", "pid": 1, "version": "0", "resumed": False, "cut_bytes": 0}
+STARTED = {"attempt": 1, "host": "h", "pid": 1, "version": "0", "resumed": False}
 
 
 def told(tasks: list[Task], *events: tuple[str, dict]) -> list[list[Notice]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from scheduler import Plan, SchedulerTable, Task, create_run
+from scheduler import Plan, SchedulerTable, Task, create_run, read_journal
 from scheduler.backup.archive import MANIFEST, archive_name, file_sha256, members, newest_first, pack, unpack
 from scheduler.backup.destination import Destination, open_destination
 from scheduler.backup.making import addresses, make_backup, remove
@@ -26,9 +26,11 @@ from scheduler.backup.restoring import Restored, restore
 from scheduler.backup.seen import Archive, superfluous
 from scheduler.backup.verifying import Finding, verify
 from scheduler.errors import BackupFailed, DestinationRejected, RunExists
+from scheduler.journal import create_journal
 from scheduler.runs import unborn_run
 
 PLAN = Plan("p", (Task("a", "A", "m:f"), Task("b", "B", "m:f")))
+EMPTY = b"a journal without a record"
 INCLUDE = ("*.json", "*.jsonl", "results/**/*")
 FAKE_SSH = """#!/bin/sh
 # Stands in for ssh: runs the command here. The host `gone` cannot be reached.
@@ -96,8 +98,9 @@ def test_each_kind_of_destination_takes_verifies_gives_back_and_removes(run_dir,
 
     restored = bring_back(destination, tmp_path / "new" / "fat", None)
     assert restored.run_dir == tmp_path / "new" / "fat" / "00001"
-    for name in ("journal.jsonl", "results/deep/noise of it.json"):
-        assert (restored.run_dir / name).read_bytes() == (run_dir / name).read_bytes()
+    assert read_journal(restored.run_dir) == read_journal(run_dir)
+    result = "results/deep/noise of it.json"
+    assert (restored.run_dir / result).read_bytes() == (run_dir / result).read_bytes()
 
     assert remove([made, made], address) == ([made.file, made.file], "")
     assert destination.entries("00001") == []
@@ -151,7 +154,7 @@ def test_live_progress_hidden_files_and_detector_data_stay_out(run_dir, tmp_path
     for name in ("live.json", ".hidden.json", "pixels.h5"):
         (run_dir / name).write_text("{}")
     packed = pack(run_dir, INCLUDE, tmp_path / "x.tar.gz")
-    assert sorted(packed.digests) == ["journal.jsonl", "results/deep/noise of it.json"]
+    assert sorted(packed.digests) == ["journal.sqlite", "results/deep/noise of it.json"]
     monkeypatch.setattr("scheduler.backup.archive.MAX_BYTES", 10)
     with pytest.raises(BackupFailed, match="take data out of backup_include"):
         pack(run_dir, INCLUDE, tmp_path / "x.tar.gz")
@@ -427,11 +430,15 @@ def test_rubbish_is_no_archive(tmp_path, content):
 
 @pytest.mark.parametrize(
     ("journal", "told"),
-    [(None, "damaged or absent"), (b"{}\n", "damaged or absent"), (b"", "does not begin")],
+    [(None, "damaged or absent"), (b"{}\n", "damaged or absent"), (EMPTY, "does not begin")],
+    ids=["absent", "damaged", "empty"],
 )
 def test_a_run_without_a_good_journal_is_not_restored(tmp_path, journal, told):
+    if journal == EMPTY:
+        create_journal(tmp_path)
+        journal = (tmp_path / "journal.sqlite").read_bytes()
     content = b"x" if journal is None else journal
-    name = "other" if journal is None else "journal.jsonl"
+    name = "other" if journal is None else "journal.sqlite"
     info = tarfile.TarInfo(name)
     made = archive_of(tmp_path / "x", (info, content), manifest={name: hashlib.sha256(content).hexdigest()})
     there = tmp_path / "there" / "00001"

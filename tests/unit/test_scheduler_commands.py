@@ -26,14 +26,14 @@ PLAN = Plan("demo", tuple(Task(f"t{n:02}", f"Task {n}", "m:f") for n in range(30
 def data(tmp_path: Path) -> Path:
     """A data folder with a run that was killed in its third task."""
     run_dir = create_run(tmp_path / "fat", PLAN)
-    with Journal(run_dir / "journal.jsonl") as journal:
+    with Journal(run_dir) as journal:
         for event, body in events():
             journal.append(event, body, 0)
     return tmp_path
 
 
 def events() -> list[tuple[str, dict[str, Any]]]:
-    begun = {"attempt": 1, "host": "h", "pid": 1, "version": "1", "resumed": False, "cut_bytes": 0}
+    begun = {"attempt": 1, "host": "h", "pid": 1, "version": "1", "resumed": False}
     ended = {"attempt": 1, "outputs": {}, "wall_s": 1.5}
     return [
         ("run_started", begun),
@@ -95,7 +95,7 @@ def test_export_and_backup(data, tmp_path):
 
 def test_steering_reaches_the_spool_of_a_running_engine(data):
     run_dir = data / "fat" / "00001"
-    with Journal(run_dir / "journal.jsonl"):
+    with Journal(run_dir):
         assert call("pause", "1", "--data", str(data)).exit_code == 0
         assert call("continue", "1", "--data", str(data)).exit_code == 0
         assert call("abort", "1", "--data", str(data), "--reason", "smoke").exit_code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 import os
@@ -11,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import Plan, Task, create_run, list_runs, open_run, point_latest, read_journal, record
+from scheduler import Plan, Task, create_run, list_runs, open_run, point_latest, record
 from scheduler.errors import (
     JournalBusy,
-    JournalCorrupt,
-    JournalUnwritable,
     NotRunning,
     RunNotFound,
 )
@@ -32,12 +29,8 @@ def run_dir(tmp_path: Path) -> Path:
     return create_run(tmp_path / "fat", PLAN)
 
 
-def journal_of(run_dir: Path) -> Path:
-    return run_dir / "journal.jsonl"
-
-
 def write_notes(run_dir: Path, count: int) -> None:
-    with Journal(journal_of(run_dir)) as journal:
+    with Journal(run_dir) as journal:
         for number in range(count):
             journal.append("task_note", {"task": "a", "text": f"note {number}"}, number)
 
@@ -51,61 +44,19 @@ def test_runs_are_numbered_from_one_with_five_digits(tmp_path):
 
 def test_a_run_that_was_being_made_when_power_failed_is_no_run(tmp_path):
     (tmp_path / ".unborn").mkdir(parents=True)
-    (tmp_path / ".unborn" / "journal.jsonl").write_text('{"at":17')
+    (tmp_path / ".unborn" / "journal.sqlite").write_text("SQLite format 3")
     run_dir = create_run(tmp_path, PLAN)
     assert open_run(run_dir).plan == PLAN
     assert list_runs(tmp_path) == [run_dir]
 
 
-def test_a_torn_last_line_is_cut_off_and_counted(run_dir):
-    write_notes(run_dir, 2)
-    whole = journal_of(run_dir).read_bytes()
-    journal_of(run_dir).write_bytes(whole + whole.splitlines(keepends=True)[-1][:-1][:20])
-    assert len(read_journal(run_dir)) == 3
-    with Journal(journal_of(run_dir)) as journal:
-        assert journal.cut_bytes == 20
-        journal.append("task_note", {"task": "a", "text": "after"}, 0)
-    assert [r.seq for r in read_journal(run_dir)] == [1, 2, 3, 4]
-
-
-def test_damage_names_file_line_and_what_to_do(run_dir):
-    write_notes(run_dir, 2)
-    content = journal_of(run_dir).read_bytes()
-    journal_of(run_dir).write_bytes(content.replace(b"note 0", b"note 9"))
-    with pytest.raises(JournalCorrupt, match=r"journal\.jsonl, line 2: the checksum does not match; restore"):
-        read_journal(run_dir)
-
-
-def test_a_missing_line_is_damage(run_dir):
-    write_notes(run_dir, 2)
-    lines = journal_of(run_dir).read_bytes().splitlines(keepends=True)
-    journal_of(run_dir).write_bytes(lines[0] + lines[2])
-    with pytest.raises(JournalCorrupt, match="record 3 stands where 2 belongs"):
-        read_journal(run_dir)
-
-
-def test_a_full_disk_leaves_no_half_line(run_dir, monkeypatch):
-    write_notes(run_dir, 1)
-    whole = journal_of(run_dir).read_bytes()
-
-    def full(self: Journal, line: bytes) -> None:
-        os.write(self.fileno(), line[:10])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with Journal(journal_of(run_dir)) as journal:
-        monkeypatch.setattr(Journal, "_write", full)
-        with pytest.raises(JournalUnwritable, match="No space left on device"):
-            journal.append("task_note", {"task": "a", "text": "x"}, 0)
-    assert journal_of(run_dir).read_bytes() == whole
-
-
 def test_one_journal_has_one_writer(run_dir, monkeypatch):
-    monkeypatch.setattr("scheduler.journal.LOCK_PATIENCE_S", 0.05)
+    monkeypatch.setattr("scheduler.journal.lock.PATIENCE_S", 0.05)
     assert not being_written(run_dir)
-    with Journal(journal_of(run_dir)):
+    with Journal(run_dir):
         assert being_written(run_dir)
         with pytest.raises(JournalBusy):
-            Journal(journal_of(run_dir))
+            Journal(run_dir)
     assert not being_written(run_dir)
 
 
@@ -137,7 +88,7 @@ def test_requests_need_a_running_engine(run_dir):
 
 
 def test_requests_are_taken_once_in_order_and_rubbish_is_dropped(run_dir):
-    with Journal(journal_of(run_dir)):
+    with Journal(run_dir):
         submit(run_dir, "pause", by="ada")
         submit(run_dir, "abort", by="bob", reason="smoke")
     (run_dir / "requests" / "0.json").write_text("{")

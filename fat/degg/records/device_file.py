@@ -5,7 +5,8 @@ A measurement's object is made when it begins, with `Folder: "None"`; its folder
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -103,51 +104,81 @@ class DeviceFile:
             entries,
         )
 
+    @contextlib.contextmanager
+    def changes(self) -> Iterator[DeviceChanges]:
+        """Several changes that are written together, once: a file of a long run takes a tenth of a second.
+
+        Nothing is written when the block raises.
+        """
+        with edited(self.path) as body:
+            yield DeviceChanges(self.path, body, ignored=self.ignored)
+
     def begin(self, channel: int | None, name: str, comment: str, **parameters: Any) -> str:
         """Begin a measurement; returns its key, such as `GainMeasurement_00`. *parameters* are JSON."""
-        entry = {"Folder": NO_FOLDER, "Comment": comment, **parameters}
-        if self.ignored:
-            entry["Ignored"] = "True"
-        with edited(self.path) as body:
-            here = self._place(body, channel)
-            key = create_key(here, name)
-            here[key] = entry
-        return key
+        with self.changes() as changes:
+            return changes.begin(channel, name, comment, **parameters)
 
     def complete(self, channel: int | None, key: str, folder: Path | str, **values: Any) -> None:
-        """A measurement has worked: its folder, what it found. Raises RecordUnreadable for a key that never began."""
-        with edited(self.path) as body:
-            here = self._place(body, channel)
-            if not isinstance(here.get(key), dict):
-                raise RecordUnreadable(self.path, f"measurement {key} was never begun")
-            here[key].update(values, Folder=str(folder))
+        """A measurement has worked: its folder and findings. Raises RecordUnreadable for a key that never began."""
+        with self.changes() as changes:
+            changes.complete(channel, key, folder, **values)
 
     def note(self, channel: int | None, key: str, **values: Any) -> None:
         """Add to a measurement's object without saying that it has worked, such as the results of an analysis."""
-        with edited(self.path) as body:
-            here = self._place(body, channel)
-            if not isinstance(here.get(key), dict):
-                raise RecordUnreadable(self.path, f"measurement {key} was never begun")
-            here[key].update(values)
+        with self.changes() as changes:
+            changes.note(channel, key, **values)
 
     def set(self, channel: int | None, **values: Any) -> None:
         """Set values beside the measurements, such as `HV1e7Gain` of a photomultiplier."""
-        with edited(self.path) as body:
-            self._place(body, channel).update(values)
+        with self.changes() as changes:
+            changes.set(channel, **values)
 
     def latest(self, channel: int | None, name: str) -> tuple[str, dict[str, Any]] | None:
         """Key and object of the latest measurement of that name; None when there is none."""
-        here = self._place(self.body(), channel)
+        here = _place(self.path, self.body(), channel)
         keys = keys_of(here, name)
         return (keys[-1], dict(here[keys[-1]])) if keys else None
 
-    def _place(self, body: dict[str, Any], channel: int | None) -> dict[str, Any]:
-        if channel is None:
-            return body
-        here = _demand(self.path, body, PARTS[channel])
-        if not isinstance(here, dict):
-            raise RecordUnreadable(self.path, f"{PARTS[channel]} is no object")
-        return here
+
+class DeviceChanges:
+    """Changes of one device file in the making; channels as those of DeviceFile. Raises RecordUnreadable."""
+
+    def __init__(self, path: Path, body: dict[str, Any], *, ignored: bool) -> None:
+        self._path, self._body, self._ignored = path, body, ignored
+
+    def begin(self, channel: int | None, name: str, comment: str, **parameters: Any) -> str:
+        """Begin a measurement; returns its key."""
+        entry = {"Folder": NO_FOLDER, "Comment": comment, **parameters}
+        if self._ignored:
+            entry["Ignored"] = "True"
+        here = _place(self._path, self._body, channel)
+        key = create_key(here, name)
+        here[key] = entry
+        return key
+
+    def complete(self, channel: int | None, key: str, folder: Path | str, **values: Any) -> None:
+        """A measurement has worked: its folder and what it found."""
+        self.note(channel, key, **values, Folder=str(folder))
+
+    def note(self, channel: int | None, key: str, **values: Any) -> None:
+        """Add to a measurement's object."""
+        here = _place(self._path, self._body, channel)
+        if not isinstance(here.get(key), dict):
+            raise RecordUnreadable(self._path, f"measurement {key} was never begun")
+        here[key].update(values)
+
+    def set(self, channel: int | None, **values: Any) -> None:
+        """Set values beside the measurements."""
+        _place(self._path, self._body, channel).update(values)
+
+
+def _place(path: Path, body: dict[str, Any], channel: int | None) -> dict[str, Any]:
+    if channel is None:
+        return body
+    here = _demand(path, body, PARTS[channel])
+    if not isinstance(here, dict):
+        raise RecordUnreadable(path, f"{PARTS[channel]} is no object")
+    return here
 
 
 def _demand(path: Path, body: Mapping[str, Any], key: str) -> Any:

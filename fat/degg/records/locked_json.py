@@ -28,7 +28,7 @@ class RecordUnreadable(FatError):
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
-        super().__init__(f"{path}: {reason}; nothing was changed. Restore it from a backup or correct it")
+        super().__init__(f"{path}: {reason}")
 
 
 class NotSerialisable(FatError):

@@ -50,10 +50,15 @@ class RunFile:
         return cls(Path(path))
 
     @classmethod
-    def create(cls, run_dir: Path, comment: str, day: date, devices: Mapping[str, Path]) -> Self:
+    def create(
+        cls, run_dir: Path, comment: str, day: date, devices: Mapping[str, Path], number: int | None = None
+    ) -> Self:
         """Write the file of a new run, with the next free number.
 
-        devices  device file by serial number; raises RecordUnreadable for a serial number that is none
+        devices  device file by serial number
+        number   the number that it must be
+
+        Raises RecordUnreadable for a serial number that is none, and when another run took the number.
         """
         for serial in devices:
             if is_bookkeeping(serial) or not SERIAL.fullmatch(serial):
@@ -61,7 +66,12 @@ class RunFile:
         folder = run_dir / "run"
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "number"):
-            path = folder / f"run_{spelled(next_run_number(run_dir))}.json"
+            free = next_run_number(run_dir)
+            path = folder / f"run_{spelled(free)}.json"
+            if number not in (None, free):
+                raise RecordUnreadable(
+                    path, f"run {number} was made by somebody else meanwhile; make yours again"
+                )
             paths = {serial: str(file.absolute()) for serial, file in devices.items()}
             write_json(path, {**paths, "comment": comment, "date": f"{day:%Y-%m-%d}"})
         return cls(path)

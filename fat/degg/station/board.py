@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fat.degg.station.console import Console
-from fat.degg.station.errors import AnswerMalformed, ModuleRefused, ModuleSilent
+from fat.degg.station.errors import AnswerMalformed, ModuleRefused
 
 UNCONFIGURED: Final = 0xFFFF
 """What `fpgaVersion` says of an FPGA without configuration."""
@@ -37,7 +37,6 @@ SLOW_ADC: Final[Mapping[int, str]] = {
 TEMPERATURE: Final = 7
 CONFIGURE_TIMEOUT_S: Final = 15.0
 SENSOR_TIMEOUT_S: Final = 6.0
-REBOOT_TRIES: Final = 10
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _HEX: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{8,32})\b")
 
@@ -109,15 +108,7 @@ class Board:
 
         between  what to do between two tries (wait on the bench's clock)
         """
-        self.console.say("reboot")
-        for left in reversed(range(REBOOT_TRIES)):
-            try:
-                self.console.do("boot")
-                return
-            except ModuleSilent:
-                if not left:
-                    raise
-                between()
+        self.console.restart(between)
 
     # Slow controls
 
@@ -130,7 +121,9 @@ class Board:
         """What the console prints to `sloAdcReadAll`. Raises ModuleRefused when the FPGA has no configuration."""
         said = self.console.ask("sloAdcReadAll").strip()
         if "FAIL" in said or not said:
-            raise ModuleRefused(self.name, "sloAdcReadAll", said or "nothing")
+            raise ModuleRefused(
+                self.name, "sloAdcReadAll", f"{said or 'nothing'} (has its FPGA a configuration?)"
+            )
         return said
 
     def slow_adc_all(self) -> dict[int, float]:
@@ -179,6 +172,11 @@ class Board:
     def disable_hv(self, channel: int) -> None:
         """Switch it off, at once."""
         self.console.do(f"{channel} disableHV")
+
+    def disable_all_hv(self, channels: Sequence[int] = (0, 1)) -> None:
+        """Switch several off, at once."""
+        for channel in channels:
+            self.disable_hv(channel)
 
     def hv_enabled(self, channel: int) -> bool:
         """Whether it is on."""

@@ -12,6 +12,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -22,6 +23,9 @@ PROMPT: Final = b"\r\n> "
 TIMEOUT_S: Final = 5.0
 """Public clients give a console 1 s; ours are patient, because sixteen of them may share a busy machine."""
 BOOT_TIMEOUT_S: Final = 3.0
+BOOT_TRY_S: Final = 1.0
+BOOT_TRIES: Final = 15
+"""A board starts in 2 s and hears nothing meanwhile."""
 CONNECT_TIMEOUT_S: Final = 5.0
 MAX_TEXT: Final = 1 << 20
 """Bytes of an answer in words."""
@@ -78,16 +82,24 @@ class Console:
         if not 0 <= length <= MAX_BLOCK:
             raise ValueError(f"a block has at most {MAX_BLOCK} bytes, not {length}")
         with self._turn:
-            sock = self._connected()
-            line = _line(command)
-            self._send(sock, line)
-            return self._block(sock, line, length, timeout_s)
+            return self._block(self._connected(), command, length, timeout_s)
 
-    def say(self, command: str) -> None:
-        """A command that has no answer (`reboot`); the next one opens the console anew."""
+    def restart(self, between: Callable[[], None] = lambda: None) -> None:
+        """`reboot`, which has no answer, and `boot` on the same connection until the board is there again.
+
+        between  what to do between two tries
+        """
         with self._turn:
-            self._send(self._connected(), _line(command))
-            self.close()
+            sock = self._connected()
+            self._send(sock, _line("reboot"))
+            for left in reversed(range(BOOT_TRIES)):
+                try:
+                    self._begin(sock, BOOT_TRY_S)
+                    return
+                except _Quiet:
+                    if not left:
+                        raise self._gone("does not come back after `reboot`") from None
+                    between()
 
     def unasked(self, length: int, timeout_s: float) -> bytes:
         """The next *length* bytes that the board sends unasked (RAPCal packets of its ICM)."""
@@ -95,7 +107,10 @@ class Console:
             sock = self._connected()
             deadline = time.monotonic() + timeout_s
             while len(self._unasked) < length:
-                self._unasked += self._receive(sock, deadline, "sends no packet of its ICM")
+                try:
+                    self._receive(sock, self._unasked, deadline, MAX_UNASKED)
+                except _Quiet:
+                    raise self._gone("sends no packet of its ICM") from None
             data = bytes(self._unasked[:length])
             del self._unasked[:length]
             return data
@@ -130,59 +145,62 @@ class Console:
                 raise ModuleSilent(self.name, self.address, f"does not connect ({error})") from None
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket = sock
-            self._begin(sock)
+            try:
+                self._begin(sock, BOOT_TIMEOUT_S)
+            except _Quiet:
+                raise self._gone("connects, but does not answer `boot`") from None
         return self._socket
 
-    def _begin(self, sock: socket.socket) -> None:
+    def _begin(self, sock: socket.socket, timeout_s: float) -> None:
         """The beginning of a session, as public clients do it; before it, it is not sure that there is an echo."""
         for command in ("boot", "true setecho disableLogOutput sdrop"):
             self._send(sock, _line(command))
-            got, deadline = bytearray(), time.monotonic() + BOOT_TIMEOUT_S
+            got, deadline = bytearray(), time.monotonic() + timeout_s
             while not got.endswith(PROMPT):
-                got += self._receive(sock, deadline, f"does not answer {command!r}")
-                if len(got) > MAX_TEXT:
-                    raise self._gone("answers without end")
+                self._receive(sock, got, deadline, MAX_TEXT)
 
     def _exchange(self, sock: socket.socket, command: str, timeout_s: float) -> str:
         line = _line(command)
         self._send(sock, line)
         got, deadline, at = bytearray(), time.monotonic() + timeout_s, -1
         while at < 0 or not got.endswith(PROMPT, at + len(line)):
-            got += self._receive(sock, deadline, f"does not answer {command!r}")
+            try:
+                self._receive(sock, got, deadline, MAX_TEXT)
+            except _Quiet:
+                raise self._gone(f"does not answer {command!r}") from None
             if at < 0:
                 at = got.find(line)
-            if len(got) > MAX_TEXT:
-                raise self._gone("answers without end")
         self._keep(got[:at])
         return got[at + len(line) : -len(PROMPT)].decode("latin-1")
 
-    def _block(self, sock: socket.socket, line: bytes, length: int, timeout_s: float) -> bytes:
-        got, deadline, at = bytearray(), time.monotonic() + timeout_s, -1
-        silent = f"does not answer {line.decode('latin-1').strip()!r}"
+    def _block(self, sock: socket.socket, command: str, length: int, timeout_s: float) -> bytes:
+        line = _line(command)
+        self._send(sock, line)
+        got, deadline, at = bytearray(), time.monotonic() + max(timeout_s, self._timeout_s), -1
         while at < 0 or len(got) < at + len(line) + length + len(PROMPT):
             try:
-                got += self._receive(sock, deadline, silent)
-            except ModuleSilent:
+                self._receive(sock, got, deadline, MAX_BLOCK + MAX_TEXT)
+            except _Quiet:
+                silent = self._gone(f"does not answer {command!r}")
                 if at >= 0 and len(got) == at + len(line):
                     raise EventsMissing(self.name, timeout_s) from None
-                raise
-            if at < 0:
-                at = got.find(line)
-            if at >= 0 and len(got) < at + len(line) + length and got.endswith(PROMPT):
-                self._refused(line, bytes(got[at + len(line) :]))
-            if len(got) > MAX_BLOCK + MAX_TEXT:
-                raise self._gone("answers without end")
+                raise silent from None
+            if at < 0 and (at := got.find(line)) >= 0:
+                deadline = (
+                    time.monotonic() + timeout_s
+                )  # the board has heard us: from now on it waits for events
+            if at >= 0 and got.endswith(PROMPT):
+                self._refused(command, bytes(got[at + len(line) :]))
         self._keep(got[:at])
         first = at + len(line)
         data, rest = bytes(got[first : first + length]), bytes(got[first + length :])
         if rest != PROMPT:
             self.close()
-            raise AnswerMalformed(self.name, line.decode("latin-1").strip(), f"has more than {length} bytes")
+            raise AnswerMalformed(self.name, command, f"has more than {length} bytes")
         return data
 
-    def _refused(self, line: bytes, said: bytes) -> None:
+    def _refused(self, command: str, said: bytes) -> None:
         """A refusal instead of raw bytes is a short line of printable text, such as `nonsense ?`."""
-        command = line.decode("latin-1").strip()
         word = command.split()[-1].encode()
         if _COMPLAINT.match(said) and said.startswith((word + b":", word + b" ?")):
             raise ModuleRefused(self.name, command, said[: -len(PROMPT)].decode("latin-1"))
@@ -199,26 +217,33 @@ class Console:
         except OSError as error:
             raise self._gone(f"closed the connection ({error})") from None
 
-    def _receive(self, sock: socket.socket, deadline: float, silent: str) -> bytes:
+    def _receive(self, sock: socket.socket, got: bytearray, deadline: float, most: int) -> None:
+        """Add what comes. Raises _Quiet when nothing does, ModuleSilent when the connection is gone, or talks on."""
         left = deadline - time.monotonic()
+        if left <= 0:
+            raise _Quiet
         try:
-            if left <= 0:
-                raise TimeoutError
             sock.settimeout(left)
             data = sock.recv(CHUNK)
         except TimeoutError:
-            raise self._gone(silent) from None
+            raise _Quiet from None
         except OSError as error:
             raise self._gone(f"cut the connection ({error.strerror or error})") from None
         if not data:
             raise self._gone("closed the connection")
-        return data
+        got += data
+        if len(got) > most:
+            raise self._gone("answers without end")
 
     def _gone(self, what: str) -> ModuleSilent:
         """Leave, so that what comes too late is nobody's answer."""
         with contextlib.suppress(OSError):
             self.close()
         return ModuleSilent(self.name, self.address, what)
+
+
+class _Quiet(Exception):  # what happened
+    """Nothing came in time."""
 
 
 def _line(command: str) -> bytes:

@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +19,11 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
+from fat.degg.records.folders import data_folder
 from fat.degg.station.records import ChargeStamps, Waveforms
 from fat.errors import FatError
 
-MOST_FOLDERS: Final = 1000
+new_folder = data_folder
 _JSON: Final = "json:"
 """Attributes that HDF5 has no type for (lists, None) are texts that begin so."""
 
@@ -60,21 +60,6 @@ class DataFile:
         if name not in self.arrays or len(self.arrays[name]) != len(self.arrays.get("ticks", ())):
             raise DataFileBroken(self.path, f"it has no array {name!r} of the length of its ticks")
         return self.arrays[name].astype(kind, copy=False)
-
-
-def new_folder(data_dir: Path, kind: str, day: date) -> Path:
-    """Make `DATA_DIR/<type>/<YYYYMMDD>_<NN>` with the first free NN; two processes never get the same one."""
-    parent = data_dir / kind
-    parent.mkdir(parents=True, exist_ok=True)
-    for number in range(MOST_FOLDERS):
-        folder = parent / f"{day:%Y%m%d}_{number:02d}"
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        _sync(parent)
-        return folder
-    raise FatError(f"{parent} has {MOST_FOLDERS} folders of {day}; give this run another data folder")
 
 
 def file_name(pmt: str, volts: float) -> str:

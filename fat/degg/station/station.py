@@ -11,11 +11,17 @@ from typing import Any, Final, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fat.degg.records.run_file import RunFile
+from fat.degg.station.bench_time import BenchTime
+from fat.degg.station.freezer import FreezerCamera, FreezerChamber, FreezerKeys
 from fat.degg.station.generator import FunctionGenerator
+from fat.degg.station.humidity import HumiditySensors
 from fat.degg.station.jobs import each, group_of, on_each
 from fat.degg.station.module import Module
 from fat.degg.station.scalers import count_scalers
+from fat.degg.station.scpi import ScpiInstrument
 from fat.degg.station.supply import LaserSupply
+from fat.degg.station.thermometer import Thermometer
 from fat.degg.station.wheels import FilterWheels
 from fat.degg.station.wire_pair import COMMAND_OFFSET, WirePair
 from fat.errors import UsageError
@@ -35,6 +41,7 @@ class Station:
     endpoints  addresses by name: `degg.5003`, `icm.6000`, `lab.function_generator`, … (docs/lab.md)
     wait_s     lets time pass on the bench's clock
     serials    serial numbers of the modules that belong to the run, by nominal port; None: all modules
+    spend_s    lets time have passed since the last wait (`BenchTime.spend`); by default the same as wait_s
     """
 
     def __init__(
@@ -42,8 +49,10 @@ class Station:
         endpoints: Mapping[str, Any],
         wait_s: Callable[[float], None],
         serials: Mapping[int, str] | None = None,
+        *,
+        spend_s: Callable[[float], None] | None = None,
     ) -> None:
-        self._endpoints, self._wait_s = endpoints, wait_s
+        self._endpoints, self._wait_s, self._spend_s = endpoints, wait_s, spend_s or wait_s
         ports = _numbered(endpoints, "degg.")
         consoles = {port: address for port, address in ports.items() if port < TABLETOP_PORTS}
         wanted = dict.fromkeys(consoles, "") if serials is None else serials
@@ -65,22 +74,37 @@ class Station:
 
     @classmethod
     def of(cls, context: TaskContext, serials: Mapping[int, str] | None = None) -> Self:
-        """The laboratory of a task: addresses of its environment, time of its clock."""
-        clock = context.clock
+        """The laboratory of a task: addresses of its environment, time of its clock.
 
-        def wait_s(seconds: float) -> None:
-            clock.wait_until(clock.now_ns() + round(seconds * 1e9))
+        serials  default: the modules of the run file that the plan names, without those on its ignore list; all
+                 modules that there are when it names none
+        """
+        if serials is None and "run_file" in context.parameters:
+            devices = RunFile.open(str(context.parameters["run_file"])).devices()
+            serials = {device.port: device.serial for device in devices if not device.ignored}
+        return cls._of(context, serials)
 
-        return cls(context.environment["endpoints"], wait_s, serials)
+    @classmethod
+    def whole(cls, context: TaskContext) -> Self:
+        """The laboratory with every module that there is, whatever the run says."""
+        return cls._of(context, None)
+
+    @classmethod
+    def _of(cls, context: TaskContext, serials: Mapping[int, str] | None) -> Self:
+        time = BenchTime(context.clock)
+        return cls(context.environment["endpoints"], time.wait, serials, spend_s=time.spend)
 
     def wait(self, seconds: float) -> None:
         """Let bench time pass: high voltage settles, a scaler counts. Only on the main thread, which owns the clock."""
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError(
-                "bench time may pass on the main thread only; jobs at modules must not wait for it"
-            )
+        _on_main_thread()
         if seconds > 0:
             self._wait_s(seconds)
+
+    def spend(self, seconds: float) -> None:
+        """Give the clock what data spanned that were taken since the last wait; where it passed by itself, nothing."""
+        _on_main_thread()
+        if seconds > 0:
+            self._spend_s(seconds)
 
     def each(self, modules: Sequence[Module], work: Callable[[Module], T], jobs: int = 4) -> dict[Module, T]:
         """Do *work* at each module: one job at a wire pair at a time, wire pairs side by side (threads).
@@ -118,6 +142,11 @@ class Station:
             )
         return str(self._endpoints[key])
 
+    @property
+    def has_tabletop(self) -> bool:
+        """Whether there is an address of a tabletop mainboard."""
+        return any(port >= TABLETOP_PORTS for port in _numbered(self._endpoints, "degg."))
+
     @cached_property
     def tabletop(self) -> Module:
         """The mainboard on the table, which digitises the laser's sync on its channel 0."""
@@ -142,15 +171,42 @@ class Station:
         """Both filter wheels."""
         return FilterWheels([self.address(f"lab.filter_wheel_{number}") for number in (0, 1)])
 
+    @cached_property
+    def thermometer(self) -> Thermometer:
+        """Four probes."""
+        return Thermometer(self.address("lab.thermometer"))
+
+    @cached_property
+    def humidity(self) -> HumiditySensors:
+        """Two sensors."""
+        return HumiditySensors(self.address("lab.humidity"))
+
+    @cached_property
+    def freezer_keys(self) -> FreezerKeys:
+        """The keys of the freezer's panel, and the field hub's mains switch."""
+        return FreezerKeys(self.address("lab.freezer_pins"), self.wait)
+
+    @cached_property
+    def freezer_chamber(self) -> FreezerChamber:
+        """The freezer by a climate chamber's protocol."""
+        return FreezerChamber(self.address("lab.chamber"), self.wait)
+
+    @cached_property
+    def freezer_camera(self) -> FreezerCamera:
+        """Photographs of the freezer's display."""
+        return FreezerCamera(self.address("lab.freezer_camera"))
+
     def close(self) -> None:
         """Leave all connections."""
         for module in self.modules.values():
             module.close()
         for pair in self.wire_pairs.values():
             pair.close()
-        for name in ("tabletop", "generator", "supply", "wheels"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
+        for part in vars(self).values():  # those that were used: cached properties
+            if isinstance(
+                part, (Module, ScpiInstrument, FilterWheels, Thermometer, FreezerKeys, FreezerChamber)
+            ):
+                part.close()
 
     def __enter__(self) -> Self:
         return self
@@ -159,6 +215,13 @@ class Station:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _on_main_thread() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "bench time may pass on the main thread only; jobs at modules must not wait for it"
+        )
 
 
 def _numbered(endpoints: Mapping[str, Any], prefix: str) -> dict[int, str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -12,6 +15,7 @@ from fat.degg.station.address import host_and_port
 from fat.degg.station.errors import InstrumentRefused, InstrumentSilent
 
 HUB: Final = 8
+HUB_HZ: Final = 60_000_000
 """Wire-pair address of the field hub's own ICM."""
 MODULES: Final = (0, 1, 2, 3)
 TIMEOUT_S: Final = 11.0
@@ -19,6 +23,26 @@ TIMEOUT_S: Final = 11.0
 COMMAND_OFFSET: Final = 1000
 """A group's command port is its base port and so much."""
 MAX_ANSWER: Final = 1 << 16
+GPS_LOCKED: Final = 0x000E
+GPS_READY: Final = 0x0002
+SNAPSHOT_TRIES: Final = 30
+SNAPSHOT_POLL_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The field hub's clock at a full second.
+
+    unix_s  UTC
+    ticks   of 60 MHz, whole
+    """
+
+    unix_s: int
+    ticks: int
+
+    def ticks_at(self, unix_s: int) -> int:
+        """What the hub's clock showed, or will show, at another full second: GPS disciplines it."""
+        return self.ticks + (unix_s - self.unix_s) * HUB_HZ
 
 
 class WirePair:
@@ -98,6 +122,29 @@ class WirePair:
         """One RAPCal exchange; its packet arrives at the module's console."""
         self.ask("rapcal", device)
 
+    def snapshot(self, wait_s: Callable[[float], None]) -> Snapshot:
+        """The hub's clock at a full second of UTC, by GPS. Raises InstrumentRefused when there is no lock.
+
+        wait_s  lets time pass on the bench's clock
+        """
+        if self._whole("get_gps_status") & GPS_LOCKED != GPS_LOCKED:
+            raise InstrumentRefused(
+                self.name, "get_gps_status", "no lock; has the antenna a view of the sky?"
+            )
+        self.ask("gps_enable")
+        for _ in range(SNAPSHOT_TRIES):
+            if self._whole("get_gps_ctrl") == GPS_READY:
+                break
+            wait_s(SNAPSHOT_POLL_S)
+        else:
+            raise InstrumentRefused(self.name, "get_gps_ctrl", "no snapshot of time came")
+        said, ticks = str(self.ask("get_gps_time")), self._whole("get_icm_time", HUB)
+        try:
+            at = datetime.strptime(said, "%Y-%jT%H:%M:%S").replace(tzinfo=UTC)
+        except ValueError:
+            raise InstrumentRefused(self.name, "get_gps_time", said) from None
+        return Snapshot(int(at.timestamp()), ticks)
+
     def volts(self) -> float:
         """Of the wire pair."""
         return self._number("wp_voltage")
@@ -122,6 +169,13 @@ class WirePair:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _whole(self, command: str, device: int | None = None) -> int:
+        said = str(self.ask(command, device))
+        try:
+            return int(said, 0)
+        except ValueError:
+            raise InstrumentRefused(self.name, command, said) from None
 
     def _number(self, command: str) -> float:
         said = str(self.ask(command))

@@ -92,10 +92,10 @@ def _once(lab: Photomultipliers, papers: Papers, events: int, *, use_fir: bool) 
         for pmt in on
     }
     _write(papers, found)
-    for pmt, look in found.items():
-        papers.complete(pmt, **_values(pmt, look, celsius, use_fir=use_fir))
-    for pmt in reads.keys() - set(on):
-        papers.failed(pmt, "; ".join(reads[pmt].faults(None)))
+    papers.conclude(
+        {pmt: _values(pmt, look, celsius, use_fir=use_fir) for pmt, look in found.items()},
+        {pmt: "; ".join(read.faults(None)) for pmt, read in reads.items() if not read.on},
+    )
     draw_trends(lab.context, boards, rates, use_fir=use_fir)
     told = [*lab.found_off(), *hv_sentences(reads), *alarms(rates, celsius, use_fir=use_fir)]
     return told + [

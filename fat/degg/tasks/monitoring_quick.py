@@ -133,5 +133,5 @@ def _into_papers(
             "HVSpread": {PMT_NAMES[channel]: round(quick.reads(channel).std, 2) for channel in CHANNELS},
             "DarkRate": by_port.get(device.port, {}),
         }
-        key = device.begin(None, NAME, comment)
-        device.complete(None, key, folder, **values)
+        with device.changes() as changes:
+            changes.complete(None, changes.begin(None, NAME, comment), folder, **values)

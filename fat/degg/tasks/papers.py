@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from fat.degg.records.device_file import NO_FOLDER, PARTS
+from fat.degg.records.device_file import NO_FOLDER, PARTS, DeviceFile
 from fat.degg.station.data_files import new_folder
 from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 
@@ -47,16 +47,29 @@ class Papers:
             folder = self._take_up(lab.all, task)
         self.folder = folder or new_folder(lab.run.data_dir, kind, datetime.now(UTC).date())
         new = {TASK: task, INTO: str(self.folder), **parameters}
-        for pmt in lab.all:
-            if pmt not in self._keys:
-                self._keys[pmt] = {
-                    name: pmt.device.begin(pmt.channel, name, comment, **new) for name in self._names
-                }
-        if folder is None:
-            for device in lab.devices:
-                if device.ignored:
-                    for channel in range(len(PARTS)):
-                        device.begin(channel, self._names[0], comment, **new)
+        taking_part = {pmt.device.path: pmt.device for pmt in lab.all}
+        for device in lab.devices:
+            if device.path in taking_part:
+                self._begin([pmt for pmt in lab.all if pmt.device is device], comment, new)
+            elif folder is None:
+                self._leave_out(device, comment, new)
+
+    def _begin(self, pmts: Sequence[Pmt], comment: str, parameters: Mapping[str, Any]) -> None:
+        """Entries of one module's photomultipliers that have none yet."""
+        missing = [pmt for pmt in pmts if pmt not in self._keys]
+        if missing:
+            with missing[0].device.changes() as changes:
+                for pmt in missing:
+                    self._keys[pmt] = {
+                        name: changes.begin(pmt.channel, name, comment, **parameters) for name in self._names
+                    }
+
+    def _leave_out(self, device: DeviceFile, comment: str, parameters: Mapping[str, Any]) -> None:
+        """A module on the ignore list: its entries say so."""
+        with device.changes() as changes:
+            for channel in range(len(PARTS)):
+                for name in self._names:
+                    changes.begin(channel, name, comment, **parameters)
 
     def _take_up(self, pmts: Sequence[Pmt], task: str) -> Path | None:
         folder = None
@@ -74,10 +87,30 @@ class Papers:
 
     def complete(self, pmt: Pmt, **values: Any) -> None:
         """It has worked: the entries get the folder, and what was found."""
-        for name in self._names:
-            pmt.device.complete(pmt.channel, self._keys[pmt][name], self.folder, **values)
+        self.conclude({pmt: values}, {})
 
     def failed(self, pmt: Pmt, why: str) -> None:
         """It has not worked: the entries say why, and stay without folder."""
-        for name in self._names:
-            pmt.device.note(pmt.channel, self._keys[pmt][name], Problem=why)
+        self.conclude({}, {pmt: why})
+
+    def conclude(
+        self,
+        done: Mapping[Pmt, Mapping[str, Any]],
+        failed: Mapping[Pmt, str],
+        beside: Mapping[Pmt, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """What has worked, with what was found, and what has not, with why; each module's file is written once.
+
+        beside  values of photomultipliers beside their measurements, such as `HV1e7Gain`
+        """
+        devices = {pmt.device.path: pmt.device for pmt in (*done, *failed)}
+        for path, device in devices.items():
+            with device.changes() as changes:
+                for pmt in (pmt for pmt in (*done, *failed) if pmt.device.path == path):
+                    for key in self._keys[pmt].values():
+                        if pmt in done:
+                            changes.complete(pmt.channel, key, self.folder, **done[pmt])
+                        else:
+                            changes.note(pmt.channel, key, Problem=failed[pmt])
+                    if beside and pmt in beside:
+                        changes.set(pmt.channel, **beside[pmt])

@@ -19,9 +19,16 @@ ANALYSES: Final[Mapping[str, str]] = {
     "gain": "gain:analysis_wrapper",
     "spe": "spe:analyse_spe",
     "dt": "spe:analyse_delta_t",
+    "linearity": "linearity:analyse_linearity",
+    "double_pulse": "pulses:analyse_double_pulse",
+    "burst_pulse": "pulses:analyse_burst",
+    "long_waveform": "pulses:analyse_long_waveform",
+    "tts": "timing:analyse_timing",
+    "flasher_chargestamp": "flasher:analyse_flasher",
     "quick_monitoring": "monitored:analyse_quick",
     "detailed_monitoring": "monitored:analyse_detailed",
     "gainscan_monitoring": "monitored:analyse_gain_scan",
+    "reboot_monitoring": "booted:analyse_boots",
 }
 """Name: module below `fat.degg.tasks`, and function."""
 

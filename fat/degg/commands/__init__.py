@@ -1,0 +1,1 @@
+"""The commands of the acceptance test of optical modules, below `stellwerk fat`."""

@@ -1,0 +1,33 @@
+"""`stellwerk fat resume` of a master run: the same as `stellwerk fat master --recover`, by the engine's run folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from fat.acceptance.finish import finish_if_missed
+from fat.degg.commands.endpoints import read_endpoints
+from fat.degg.master.flow import Wanted, go_on
+from fat.degg.records.run_file import RunFile
+from scheduler import Plan, open_run, resumable
+
+
+def resume_run(run_dir: Path, plan: Plan, endpoints: Path | None, *, json_output: bool) -> int:
+    """Go on with a master run. Returns the exit code; 0 when nothing is left.
+
+    endpoints  by default the file that it was launched with
+
+    Raises UsageError, BenchError when modules of the run are not ready.
+    """
+    if not resumable(run_dir):
+        finish_if_missed(run_dir)
+        text = f"run {run_dir.name} has ended; nothing is left to do"
+        typer.echo(json.dumps({"run": run_dir.name, "nothing_left": True}) if json_output else text)
+        return 0
+    path = endpoints or Path(str(plan.parameters["endpoints_file"]))
+    config = Path(str(plan.parameters["config"]))
+    wanted = Wanted(config, read_endpoints(path), path, recover=True, json_output=json_output)
+    run = RunFile.open(str(plan.parameters["run_file"]))
+    return go_on(wanted, run, run_dir, open_run(run_dir), typer.echo)

@@ -1,0 +1,1 @@
+"""Self-tests of mainboards: the set `DEgg-FAT`, thirty-one of them."""

@@ -1,0 +1,61 @@
+"""The journal of a run in the hands of the one engine that writes it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from scheduler.journal.lock import take_lock
+from scheduler.journal.place import open_store, place_of
+from scheduler.journal.record import JournalRecord, Row, to_row
+
+
+class Journal:
+    """The journal of one run, held by one engine. Use as a context manager.
+
+    Raises RunNotFound, JournalOutdated, JournalBusy, JournalCorrupt, JournalUnreachable, JournalUnwritable.
+    """
+
+    def __init__(self, run_dir: Path, wall_s: Callable[[], float] = time.time) -> None:
+        self._wall_s = wall_s
+        self._alone = threading.Lock()
+        place = place_of(run_dir)
+        with ExitStack() as stack:
+            self._descriptor = take_lock(run_dir)
+            stack.callback(os.close, self._descriptor)
+            self._store = open_store(place, write=True)
+            stack.callback(self._store.close)
+            self.records = self._store.records(after=0)
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def fileno(self) -> int:
+        """The descriptor that carries the lock. Who inherits it holds the run too."""
+        return self._descriptor
+
+    def append(self, event: str, data: Mapping[str, Any], sim_ns: int) -> JournalRecord:
+        """Write an event; when this returns it is durable. From any thread.
+
+        Raises JournalUnwritable, and JournalBusy if another engine has written meanwhile.
+        """
+        with self._alone:
+            record = JournalRecord(len(self.records) + 1, round(self._wall_s(), 6), sim_ns, event, data)
+            self._write(to_row(record))
+            self.records.append(record)
+        return record
+
+    def _write(self, row: Row) -> None:
+        self._store.append(row)
