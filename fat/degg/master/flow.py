@@ -31,6 +31,8 @@ from scheduler.state import RunState, TaskStatus, resumed
 
 PLAN: Final = "FAT Master Script"
 """What task processes find loaded."""
+CHECKS: Final = ("fat.degg.tasks.host:host_well", "fat.degg.tasks.status:modules_well")
+"""Before each task."""
 Say = Callable[[str], None]
 
 
@@ -182,7 +184,8 @@ def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
         "config": str(wanted.config.absolute()),
         "endpoints_file": str(wanted.endpoints_file.absolute()),
     }
-    return replace(plan, name=PLAN, parameters={**plan.parameters, "run_file": str(run.path), **told})
+    parameters = {**plan.parameters, "run_file": str(run.path), **told}
+    return replace(plan, name=PLAN, checks=CHECKS, parameters=parameters)
 
 
 def engine_run_of(run: RunFile, root: Path) -> Path | None:
