@@ -267,6 +267,12 @@ def lab_lines() -> Any:
 
 
 @pytest.fixture(scope="session")
+def degg_reported() -> Any:
+    """`degg_reported`: a run of optical modules that has ended, made without instruments."""
+    return _beside("degg_reported")
+
+
+@pytest.fixture(scope="session")
 def degg() -> Any:
     """`degg_room`: a room with light and cold that a test sets, channels in it, and readers of their bytes."""
     return _beside("degg_room")

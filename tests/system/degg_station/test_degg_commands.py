@@ -90,7 +90,7 @@ def test_an_instrument_that_is_ill_is_named(fat: Any, room: Any) -> None:
 
 
 def test_a_wrong_rate_is_tried_twice_and_no_more(fat: Any, room: Any) -> None:
-    room.control.switch_fault("lab.function_generator", "shift_frequency")
+    room.control.switch_fault("lab.function_generator", "shift_frequency", relative=0.2)
     try:
         done = fat("check-laser-freq", "500", "--json")
     finally:
