@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from scheduler import Engine, Plan, SchedulerTable, Task, Verdict, WallClock, create_run, open_run
 from scheduler.trends import Point, append_point
@@ -35,40 +34,25 @@ def test_pages_and_record_are_open_to_read(page: str, engine: Any) -> None:
     assert httpx.get(f"{page}/runs/00001/record.json").json()["run"] == "00001"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "00002",
-        "../fat",
-        "00001/../../x",
-        "00001/%2e%2e/%2e%2e/outside",
-        "00001/link",
-        "00001/.lock",
-        "00001//etc/passwd",
-        "00001/" + "x" * 5000,
-        "00001/a%00b",
-        "abc",
-    ],
-)
-def test_nothing_outside_a_run_is_served(page: str, engine: Any, path: str) -> None:
-    outside = engine.run_dir.parent.parent / "outside"
+def test_nothing_outside_a_run_is_served(page: str, engine: Any) -> None:
+    outside = engine.run_dir.parent / "outside.log"
     outside.write_text("hidden words")
     (engine.run_dir / ".lock").write_text("hidden words")
     (engine.run_dir / "link").symlink_to(outside)
-    answer = httpx.get(f"{page}/runs/{path}")
-    assert answer.status_code == 404
-    assert "hidden words" not in answer.text
-
-
-@pytest.mark.parametrize("name", ["../outside", "..%2Foutside", "", "x" * 300])
-def test_a_log_is_a_log_of_this_run(page: str, engine: Any, name: str) -> None:
-    (engine.run_dir.parent / "outside.log").write_text("hidden words")
     (engine.run_dir / "log").mkdir()
-    (engine.run_dir / "log" / "task_0.log").symlink_to(engine.run_dir.parent / "outside.log")
-    for of in (name, "task_0"):
-        answer = httpx.get(f"{page}/runs/00001/log?of={of}")
-        assert answer.status_code == 200
-        assert "hidden words" not in answer.text
+    (engine.run_dir / "log" / "task_0.log").symlink_to(outside)
+    up = "%2e%2e"
+    paths = [
+        "00002", "../fat", "00001/../../x", f"00001/{up}/outside.log", "00001/link", "00001/log/task_0.log", "00001/.lock",
+        "00001//etc/passwd", "00001/journal.sqlite", f"00001/{'x' * 5000}", "00001/a%00b", "abc",
+    ]  # fmt: skip
+    with httpx.Client(base_url=page) as anybody:
+        for path in paths:
+            answer = anybody.get(f"/runs/{path}")
+            assert (answer.status_code, "hidden words" in answer.text) == (404, False), path
+        for name in ("task_0", "../../outside", "..%2F..%2Foutside", "", "x" * 300):
+            answer = anybody.get(f"/runs/00001/log?of={name}")
+            assert (answer.status_code, "hidden words" in answer.text) == (200, False), name
 
 
 def test_a_change_needs_a_login_and_this_origin(page: str, engine: Any) -> None:
@@ -94,10 +78,10 @@ def test_a_change_needs_a_login_and_this_origin(page: str, engine: Any) -> None:
         assert person.post("/runs/00001/requests", data=ask).status_code == 401
 
 
-@pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb"])
-def test_a_login_leads_back_to_our_own_pages_only(page: str, back: str) -> None:
-    answer = httpx.post(f"{page}/login", data={"token": TOKEN, "next": back})
-    assert answer.headers["location"] == "/"
+def test_a_login_leads_back_to_our_own_pages_only(page: str) -> None:
+    for back in ("//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb"):
+        answer = httpx.post(f"{page}/login", data={"token": TOKEN, "next": back})
+        assert answer.headers["location"] == "/"
 
 
 def test_what_cannot_be_is_refused_with_the_reason(page: str, engine: Any, person: httpx.Client) -> None:
