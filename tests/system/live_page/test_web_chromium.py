@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,15 @@ def tab(browser: Any) -> Iterator[Any]:
 def log_in(tab: Any) -> None:
     tab.get_by_label("Your name").fill("Ada")
     tab.get_by_label("Token").fill(TOKEN)
-    tab.get_by_role("button", name="Log in").click()
+    with sent(tab):
+        tab.get_by_role("button", name="Log in").click()
+
+
+@contextmanager
+def sent(tab: Any) -> Iterator[None]:
+    """Until the form has been sent, and the page that answers is there."""
+    with tab.expect_navigation(), tab.expect_response(lambda answer: answer.request.method == "POST"):
+        yield
 
 
 def request_of(engine: Any) -> dict[str, str]:
@@ -80,8 +89,8 @@ def test_a_page_follows_the_run_and_a_question_is_answered_no_twice(page: str, e
     assert tab.get_by_label("Comment").input_value() == "it is too low"
     box = tab.get_by_role("button", name="No", exact=True).bounding_box()
     assert box["height"] >= 44
-    tab.get_by_role("button", name="No", exact=True).click()
-    tab.wait_for_url(f"{page}/runs/00001")
+    with sent(tab):
+        tab.get_by_role("button", name="No", exact=True).click()
     asked = request_of(engine)
     assert (asked["kind"], asked["answer"], asked["reason"]) == ("answer", "no", "it is too low")
     assert asked["by"] == "Ada (live page)"
@@ -90,7 +99,8 @@ def test_a_page_follows_the_run_and_a_question_is_answered_no_twice(page: str, e
     tab.get_by_role("button", name="No, stop the run").click()  # the browser wants the reason first
     assert engine.asked() == []
     tab.get_by_label("Reason, for no").fill("the gain is off")
-    tab.get_by_role("button", name="No, stop the run").click()
+    with sent(tab):
+        tab.get_by_role("button", name="No, stop the run").click()
     expect(tab.get_by_role("alert")).to_contain_text("No was answered.")
     assert request_of(engine)["reason"] == "the gain is off"
     engine.tell("question_answered", task="task_1", number=1, yes=False, by="Ada", comment="the gain is off")
@@ -103,23 +113,23 @@ def test_a_run_is_paused_changed_and_aborted_with_a_reason(page: str, engine: An
     engine.begin("task_0")
     tab.goto(f"{page}/login?next=/runs/00001")
     log_in(tab)
-    tab.get_by_role("button", name="Pause").click()
-    tab.wait_for_url(f"{page}/runs/00001")
+    with sent(tab):
+        tab.get_by_role("button", name="Pause").click()
     assert request_of(engine)["kind"] == "pause"
     engine.tell("paused", by="Ada")
     expect(tab.get_by_role("button", name="Continue")).to_be_visible()
     tab.locator("#part-schedule").get_by_role("link", name="Task number 3").click()
     tab.get_by_label("Before").fill("task_1")
-    tab.get_by_role("button", name="Move").click()
-    tab.wait_for_url(f"{page}/runs/00001")
+    with sent(tab):
+        tab.get_by_role("button", name="Move").click()
     asked = request_of(engine)
     assert (asked["kind"], asked["task"], asked["before"]) == ("move", "task_3", "task_1")
     engine.tell("task_moved", task="task_3", before="task_1", by="Ada", reason="")
     expect(tab.locator("#part-schedule .task").nth(1)).to_contain_text("Task number 3")
     tab.goto(f"{page}/runs/00001/tasks/task_2")
     tab.locator("form", has_text="Leave it out").get_by_label("Reason").fill("no time")
-    tab.get_by_role("button", name="Leave out").click()
-    tab.wait_for_url(f"{page}/runs/00001")
+    with sent(tab):
+        tab.get_by_role("button", name="Leave out").click()
     asked = request_of(engine)
     assert (asked["kind"], asked["task"], asked["reason"]) == ("skip", "task_2", "no time")
     # By keyboard alone; without a reason nothing is sent.
@@ -128,8 +138,8 @@ def test_a_run_is_paused_changed_and_aborted_with_a_reason(page: str, engine: An
     tab.get_by_role("button", name="Abort the run").press("Enter")
     assert engine.asked() == []
     tab.keyboard.type("the water is off")
-    tab.keyboard.press("Enter")
-    tab.wait_for_url(f"{page}/runs/00001")
+    with sent(tab):
+        tab.keyboard.press("Enter")
     assert (asked := request_of(engine))["kind"] == "abort"
     assert asked["reason"] == "the water is off"
 
