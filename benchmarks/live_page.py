@@ -50,9 +50,17 @@ def finish(journal: Journal, task: str, n: int) -> None:
          "limit": {"at_least": 0.5, "at_most": 50.0}} for d in range(32)
     ] if n % 7 == 6 else []  # fmt: skip
     sim_ns = n * 10**9
-    journal.append("check_finished", {"check": "bench:ready", "before": task, "ok": True, "text": "ready"}, sim_ns)
+    journal.append(
+        "check_finished", {"check": "bench:ready", "before": task, "ok": True, "text": "ready"}, sim_ns
+    )
     journal.append("task_started", {"task": task, "attempt": 1}, sim_ns)
-    ended = {"task": task, "attempt": 1, "verdict": "PASS", "outputs": {"measurements": values}, "wall_s": 1.0}
+    ended = {
+        "task": task,
+        "attempt": 1,
+        "verdict": "PASS",
+        "outputs": {"measurements": values},
+        "wall_s": 1.0,
+    }
     journal.append("task_finished", ended, sim_ns + 10**9)
 
 
@@ -103,9 +111,15 @@ def main() -> None:
             journal.append("task_note", {"task": plan.tasks[given.tasks // 2].id, "text": f"note {n}"}, 0)
 
         for view in ("schedule", "values", "trends", "log"):
-            measure(f"{view}: nothing happened", given.looks, lambda n: None, lambda n, v=view: look(n, v, 0.0))
-            measure(f"{view}: progress, a second later", given.looks, progress, lambda n, v=view: look(n, v, 1.0))
-            measure(f"{view}: something was journalled", given.looks, note, lambda n, v=view: look(n, v, 0.25))
+            measure(
+                f"{view}: nothing happened", given.looks, lambda _: None, lambda n, v=view: look(n, v, 0.0)
+            )
+            measure(
+                f"{view}: progress, a second later", given.looks, progress, lambda n, v=view: look(n, v, 1.0)
+            )
+            measure(
+                f"{view}: something was journalled", given.looks, note, lambda n, v=view: look(n, v, 0.25)
+            )
         journal.__exit__(None, None, None)
 
 

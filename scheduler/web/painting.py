@@ -20,7 +20,7 @@ from scheduler.web.room import Part, Room
 
 ViewName = Literal["schedule", "values", "trends", "log", "task"]
 VIEWS: Final[tuple[ViewName, ...]] = get_args(ViewName)
-RESULT_FILES: Final = ("report.html", "record.json")
+RESULT_FILES: Final = ("report.html", "report.pdf", "record.json")
 NOW_LINES: Final = 12
 NOTICES_SHOWN: Final = 8
 VALUES_SHOWN: Final = 200

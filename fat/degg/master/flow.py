@@ -19,16 +19,17 @@ from fat.degg.master.archive import archive_config
 from fat.degg.master.connectivity import connectivity
 from fat.degg.master.launch_book import LaunchBook
 from fat.degg.master.launch_object import first_unfinished, key_of, new_launch
+from fat.degg.preload import PRELOAD
 from fat.degg.records.run_file import RunFile
 from fat.errors import BenchError, BenchNotUp, UsageError
 from fat.provenance import operator, source, versions
 from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, resumable
 from scheduler.errors import SchedulerError
 from scheduler.schedule.reading import check_functions, read_schedule
+from scheduler.schedule.schedule import Schedule
 from scheduler.state import RunState, TaskStatus, resumed
 
 PLAN: Final = "FAT Master Script"
-PRELOAD: Final = ("numpy", "h5py", "fat.degg.station.station", "fat.degg.results", "fat.degg.records")
 """What task processes find loaded."""
 Say = Callable[[str], None]
 
@@ -54,7 +55,6 @@ def master(wanted: Wanted, say: Say) -> int:
     """
     _demand_committed(wanted.force)
     read = read_schedule(str(wanted.config))
-    check_functions(read)
     run = RunFile.open(read.plan.parameters["run_file"])
     launches = run.launches()
     if launches and not (wanted.recover or wanted.test):
@@ -65,12 +65,14 @@ def master(wanted: Wanted, say: Say) -> int:
     if wanted.recover:
         if not launches:
             raise UsageError(f"{run.path}: the run was never launched, so there is nothing to recover")
-        return _recover(wanted, run, read.plan, launches[list(launches)[-1]], say)
-    return _begin(wanted, run, _plan(wanted, run, read.plan), 0, say)
+        return _recover(wanted, run, read, launches[list(launches)[-1]], say)
+    return _begin(wanted, run, read, 0, say)
 
 
-def _begin(wanted: Wanted, run: RunFile, plan: Plan, first: int, say: Say) -> int:
-    """Launch the tasks of a plan from the first that is wanted on."""
+def _begin(wanted: Wanted, run: RunFile, read: Schedule, first: int, say: Say) -> int:
+    """Launch the tasks of a schedule from the first that is wanted on. Raises ScheduleRejected."""
+    check_functions(read)
+    plan = _plan(wanted, run, read.plan)
     tasks = plan.tasks[first:]
     _greet(wanted, run, plan.tasks, first, say)
     if wanted.test:
@@ -84,14 +86,14 @@ def _begin(wanted: Wanted, run: RunFile, plan: Plan, first: int, say: Say) -> in
     return _carry_out(wanted, run_dir, LaunchBook(run, launch, keys, run_dir), say)
 
 
-def _recover(wanted: Wanted, run: RunFile, plan: Plan, launch: Mapping[str, Any], say: Say) -> int:
+def _recover(wanted: Wanted, run: RunFile, read: Schedule, launch: Mapping[str, Any], say: Say) -> int:
     """Go on with the run that the engine's journal tells of; without a journal with what the run file tells."""
     say("Attempting to recover failed run")
     run_dir = engine_run_of(run, data_folder(wanted.endpoints) / "fat")
     if run_dir is None:
         say("   its journal is not here: the run file says where it stopped")
-        first = first_unfinished(launch, [task.title for task in plan.tasks])
-        return _begin(wanted, run, _plan(wanted, run, plan), first, say)
+        first = first_unfinished(launch, [task.title for task in read.plan.tasks])
+        return _begin(wanted, run, read, first, say)
     state = open_run(run_dir)
     if not resumable(run_dir):
         raise UsageError(f"{run.path}: all tasks of the run are done; there is nothing left to do")
@@ -164,6 +166,7 @@ def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
     tree = source()
     constants = {device.serial: device.constants for device in run.devices()}
     provenance = {
+        "run_file": str(run.path),
         "source": tree.revision,
         "uncommitted": list(tree.changed),
         "versions": versions(),

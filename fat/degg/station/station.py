@@ -78,6 +78,15 @@ class Station:
         if serials is None and "run_file" in context.parameters:
             devices = RunFile.open(str(context.parameters["run_file"])).devices()
             serials = {device.port: device.serial for device in devices if not device.ignored}
+        return cls._of(context, serials)
+
+    @classmethod
+    def whole(cls, context: TaskContext) -> Self:
+        """The laboratory with every module that there is, whatever the run says."""
+        return cls._of(context, None)
+
+    @classmethod
+    def _of(cls, context: TaskContext, serials: Mapping[int, str] | None) -> Self:
         clock = context.clock
 
         def wait_s(seconds: float) -> None:
@@ -129,6 +138,11 @@ class Station:
                 f"there is no address {key!r}; there are: {', '.join(sorted(map(str, self._endpoints)))}"
             )
         return str(self._endpoints[key])
+
+    @property
+    def has_tabletop(self) -> bool:
+        """Whether there is an address of a tabletop mainboard."""
+        return any(port >= TABLETOP_PORTS for port in _numbered(self._endpoints, "degg."))
 
     @cached_property
     def tabletop(self) -> Module:

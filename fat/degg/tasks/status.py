@@ -59,6 +59,11 @@ def status_check(context: TaskContext, verbose: bool = False, reboot: bool = Fal
         readings = station.each(well, read)
         lines = status_lines(devices, readings)
         context.note("\n".join(lines))
+        for module, tries in found.attempts.items():
+            told = (
+                f"{devices[module].serial}: its FPGA had another version than recorded and was reconfigured"
+            )
+            context.note(f"{told} ({tries} {'try' if tries == 1 else 'tries'})")
         if verbose:
             context.notify("\n".join(lines))
         tell_trends(context, readings, devices)
