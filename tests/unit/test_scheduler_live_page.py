@@ -118,6 +118,9 @@ def test_the_latest_value_counts_and_an_attempt_replaces_the_one_before() -> Non
     assert [device for device, _ in grid.rows] == ["d-1", "d-9", "d-10"]
     sheet.take("a", {"measurements": [measured(device="d-1")]})
     assert not sheet.failed_before(key)
+    assert [value.task for value in sheet.takes(key)] == ["b", "a"]
+    sheet.take("b", {})
+    assert [value.key for value in sheet.latest()] == [key]
     assert grids(value for value in sheet.latest() if value.device == "d-1") == []
 
 
