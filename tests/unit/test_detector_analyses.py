@@ -13,7 +13,7 @@ from fat.detector.analyses.counting import (
     threshold_edge,
 )
 from fat.detector.analyses.darks import dark_quality, level_separation
-from fat.detector.analyses.delivery import delivery, latency_of
+from fat.detector.analyses.delivery import delivery, latency_of, taken_in_at
 from fat.detector.analyses.gain import Flat, blind_pixels, photon_gain, single_photons, stage_ratio
 from fat.detector.analyses.linearity import StageSums, fit_line, stages_of_levels
 
@@ -131,6 +131,14 @@ def test_trains_are_balanced_and_what_was_wrong_is_named() -> None:
     assert delivery(10, 130, 0, 0, {}).datagrams_lost == 1
 
 
+def test_a_train_is_there_when_its_last_module_is() -> None:
+    looks = [(0.0, [0, 0]), (0.1, [1, 0]), (0.2, [2, 1]), (0.3, [2, 3]), (0.4, [3, 3])]
+    assert taken_in_at(looks, 3) == [0.2, 0.3, 0.4]
+    lossy = [(0.0, [0, 0]), (0.1, [1, 1]), (0.5, [2, 1])]
+    assert taken_in_at(lossy, 2) == [0.1, 0.5], "the module that lost one does not tell which"
+    assert taken_in_at([(0.0, [0, 0])], 2) == taken_in_at([], 2) == []
+
+
 def test_latencies_are_percentiles_and_never_negative() -> None:
     times = latency_of([-0.001, *np.linspace(0, 1, 1000)])
     assert (times.p50, times.p99, times.worst) == pytest.approx((0.5, 0.99, 1.0), abs=0.01)
@@ -165,6 +173,7 @@ def test_the_edge_of_a_threshold_scan_is_where_the_photons_are() -> None:
     edge = threshold_edge(shares, counts)
     assert edge.at == pytest.approx(0.97, abs=0.003)
     assert edge.width == pytest.approx(0.05, rel=0.1)
+    assert edge.curve(shares) == pytest.approx(counts, abs=0.5)
     assert np.isnan(threshold_edge(shares[:5], counts[:5]).at)
     assert np.isnan(threshold_edge(shares, np.zeros(11)).at)
 

@@ -80,8 +80,15 @@ class ThresholdEdge:
     """Threshold over photon energy at the edge."""
     width: float
     """Standard deviation of the pulses' heights, as a part of the photon energy."""
-    fitted: NDArray[np.float64]
-    """(thresholds,) the curve."""
+    terms: tuple[float, float, float]
+    """Counts of the step, of shared charge, and of what lies above."""
+
+    def curve(self, thresholds: NDArray[Any]) -> NDArray[np.float64]:
+        """(n,) counts at thresholds over the photon energy."""
+        counts: NDArray[np.float64] = _terms(np.asarray(thresholds), self.at, self.width) @ np.array(
+            self.terms
+        )
+        return counts
 
 
 def threshold_edge(thresholds: NDArray[Any], counts: NDArray[Any]) -> ThresholdEdge:
@@ -95,7 +102,8 @@ def threshold_edge(thresholds: NDArray[Any], counts: NDArray[Any]) -> ThresholdE
     """
     t, y = np.asarray(thresholds, np.float64), np.asarray(counts, np.float64)
     if t.size < 6 or not np.isfinite(y).all() or y.max() <= 0:
-        return ThresholdEdge(float("nan"), float("nan"), np.full(t.shape, np.nan))
+        nan = float("nan")
+        return ThresholdEdge(nan, nan, (nan, nan, nan))
     low, high = float(t.min()), float(t.max())
     at, width = (low + high) / 2, 0.06
     span = (high - low) / 2
@@ -107,17 +115,23 @@ def threshold_edge(thresholds: NDArray[Any], counts: NDArray[Any]) -> ThresholdE
         _, at, width = min(costs)
         span /= 6
         spread = max(0.002, width - (spread[1] - spread[0]) / 8), width + (spread[1] - spread[0]) / 8
-    return ThresholdEdge(float(at), float(width), _edge_cost(t, y, at, width)[1])
+    step, shared, above = _edge_cost(t, y, at, width)[1]
+    return ThresholdEdge(float(at), float(width), (float(step), float(shared), float(above)))
 
 
 def _edge_cost(
     t: NDArray[np.float64], y: NDArray[np.float64], at: float, width: float
 ) -> tuple[float, NDArray[np.float64]]:
+    """Sum of squares, and the three terms that make it least."""
+    terms = _terms(t, at, width)
+    found: NDArray[np.float64] = np.asarray(np.linalg.lstsq(terms, y, rcond=None)[0], np.float64)
+    return float(((y - terms @ found) ** 2).sum()), found
+
+
+def _terms(t: NDArray[np.float64], at: float, width: float) -> NDArray[np.float64]:
+    """(n, 3) step, shared charge, what lies above."""
     step = np.array([0.5 * erfc((value - at) / (width * sqrt(2))) for value in t])
-    terms = np.stack([step, (1 - t) * step, np.ones_like(t)], axis=1)
-    found = np.linalg.lstsq(terms, y, rcond=None)[0]
-    fitted = terms @ found
-    return float(((y - fitted) ** 2).sum()), fitted
+    return np.stack([step, (1 - t) * step, np.ones_like(t)], axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,23 @@ def delivery(
     )
 
 
+def taken_in_at(looks: Sequence[tuple[float, Sequence[int]]], trains: int) -> list[float]:
+    """When each train was taken in whole, from looks at the modules' counters.
+
+    looks   time, and how many trains of each module had come by then; rising
+    trains  how many were sent
+
+    A module that lost some tells of no train which it was: only those count that lost none. Without any, nothing is
+    known.
+    """
+    if not looks:
+        return []
+    whole = [module for module, count in enumerate(looks[-1][1]) if count >= trains]
+    done = [min(counts[module] for module in whole) if whole else 0 for _, counts in looks]
+    # Ascending, so that each train is looked for behind the one before.
+    return [looks[at][0] for at in np.searchsorted(done, np.arange(1, trains + 1)) if at < len(looks)]
+
+
 @dataclass(frozen=True, slots=True)
 class Latency:
     """How long trains or images took, seconds; NaN when none came."""

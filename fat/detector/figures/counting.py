@@ -39,9 +39,11 @@ def thresholds(arrays: Mapping[str, Any]) -> bytes:
     axes = figure.subplots()
     for row, energy in enumerate(arrays["energies"]):
         colour = COLOURS[row % len(COLOURS)]
-        axes.plot(arrays["shares"], arrays["fitted"][row], color=colour, linewidth=1.2)
+        shown = (arrays["fine"] >= arrays["shares"].min()) & (arrays["fine"] <= arrays["shares"].max())
+        axes.plot(arrays["fine"][shown], arrays["fitted"][row][shown], color=colour, linewidth=1.2)
         axes.plot(
-            arrays["shares"], arrays["counts"][row], MARKERS[row % 3], color=colour, markersize=5,
+            arrays["shares"], arrays["counts"][row], MARKERS[row % 3], color=colour, markersize=9 - 2 * (row % 3),
+            fillstyle="none",
             label=f"{energy / 1000:.3g} keV, edge at {arrays['edges'][row]:.4f}",
         )  # fmt: skip
     axes.set_xlabel("threshold over photon energy")

@@ -30,6 +30,8 @@ DEVICE: Final = "DCU"
 GAP: Final = 1
 """Bit of the pixel mask where no sensor is (SIMPLON API reference)."""
 THRESHOLD: Final = "threshold_energy"
+FINE: Final = np.linspace(0.4, 1.4, 201)
+"""Thresholds at which a fitted curve is drawn."""
 FAR_ABOVE: Final = 3.9
 """Threshold over photon energy above which nothing of the beam counts, harmonics of three times the energy included."""
 DARK: Final = Measurement("dcu_dark_rate", "Hz", "Counts of a good pixel each second with nothing to count")
@@ -157,7 +159,8 @@ def thresholds(context: TaskContext) -> TaskResult:
         shares=shares,
         energies=np.array(energies),
         counts=np.array(scans),
-        fitted=np.array([edge.fitted for edge in edges]),
+        fine=FINE,
+        fitted=np.array([edge.curve(FINE) for edge in edges]),
         edges=np.array([edge.at for edge in edges]),
     )
     return judged(

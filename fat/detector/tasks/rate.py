@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from fat.detector.analyses.delivery import Delivery, delivery, latency_of
+from fat.detector.analyses.delivery import Delivery, delivery, latency_of, taken_in_at
 from fat.detector.devices import modules
 from fat.detector.judging import Taken, judged
+from fat.errors import BenchError
 from fat.instruments.detector import DetectorControl
 from fat.instruments.http import JsonPeer
 from fat.instruments.online_pipeline import OnlinePipeline
@@ -36,8 +37,8 @@ HANDLING: Final = (
     Measurement("handling_p99", "ms", "A train made, sent and taken in, wall time, 99th percentile"),
 )
 """Where the clock skips, time stands still while data are under way: no latency, only what a train costs."""
-GIVEN_UP_S: Final = 0.08
-"""A train that has not come so long after its tick has no latency: the next one is due."""
+NS_PER_S: Final = 1_000_000_000
+PATIENCE_S: Final = 60.0
 LOOK_S: Final = 0.001
 
 
@@ -97,22 +98,33 @@ def _handle(
 def _follow(
     context: TaskContext, detector: DetectorControl, pipeline: OnlinePipeline, trains: int
 ) -> list[float]:
-    """In real time: from each train's tick until all its parts are taken in. One that is lost has no latency."""
+    """In real time: from each train's tick until all its parts are taken in. Nothing waits for a train that is lost."""
     before = pipeline.call("daq", "idle")["trains_received"]
     ticks, pause = _ticks(context, trains), threading.Event()
+    # Simulated time is wall time here, but for where it begins.
+    zero_s = time.monotonic() - context.clock.now_ns() / NS_PER_S
     detector.start(trains)
-    took_s = []
-    for number, tick_ns in enumerate(ticks, start=1):
-        context.clock.wait_until(tick_ns)
-        began = time.monotonic()
-        while (now := time.monotonic()) - began < GIVEN_UP_S:
-            came = pipeline.call("daq", "idle")["trains_received"]
-            if all(count - before[module] >= number for module, count in came.items()):
-                took_s.append(now - began)
-                break
-            pause.wait(LOOK_S)
-        context.progress(number, trains, "trains")
-    return took_s
+    looks: list[tuple[float, list[int]]] = []
+    last_s = zero_s + ticks[-1] / NS_PER_S
+    while True:
+        answer = pipeline.call("daq", "idle")
+        now_s = time.monotonic()
+        counts = [count - before[module] for module, count in answer["trains_received"].items()]
+        if not looks or looks[-1][1] != counts:
+            looks.append((now_s, counts))
+            context.progress(min(counts), trains, "trains")
+        if min(counts) >= trains or (now_s > last_s and answer["idle"] and _sent(detector)):
+            break
+        if now_s > last_s + PATIENCE_S:
+            raise BenchError(f"the detector still sends {PATIENCE_S:.0f} s after its last train was due")
+        pause.wait(LOOK_S)
+    return [
+        at - zero_s - tick / NS_PER_S for at, tick in zip(taken_in_at(looks, trains), ticks, strict=False)
+    ]
+
+
+def _sent(detector: DetectorControl) -> bool:
+    return str(detector.state()["state"]) == "PASSIVE"
 
 
 def _of_module(device: str, came: Delivery) -> list[Taken]:
