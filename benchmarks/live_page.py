@@ -35,7 +35,7 @@ def a_run(root: Path, tasks: int) -> tuple[Path, Journal]:
     )
     run_dir = create_run(root, plan)
     journal = Journal(run_dir)
-    started = {"attempt": 1, "host": "here", "pid": 1, "version": "0", "resumed": False, "cut_bytes": 0}
+    started = {"attempt": 1, "host": "here", "pid": 1, "version": "0", "resumed": False}
     journal.append("run_started", started, 0)
     for n, task in enumerate(plan.tasks[: tasks // 2]):
         finish(journal, task.id, n)

@@ -72,7 +72,6 @@ def ended_run(root: Path, modules: int, *, noisy: int | None = None, tasks: int 
             "pid": 1,
             "version": "0.1.0",
             "resumed": False,
-            "cut_bytes": 0,
         }
         journal.append("run_started", {**started, "backup_to": []}, 0)
         for number, name in enumerate(TASKS[:tasks]):

@@ -99,7 +99,7 @@ def check_light(lab: Photomultipliers, hertz: float) -> None:
 def _good_syncs(lab: Photomultipliers, hertz: float) -> int:
     threshold = sync_threshold(lab.station.tabletop)
     found = lab.station.tabletop.charge_stamps(SYNCS, channels=(0,), thresholds=(threshold,))[0]
-    lab.station.wait(found.span_s)
+    lab.station.spend(found.span_s)
     period = 1.0 / hertz
     return good_gaps(found.ticks, period * (1.0 - WINDOW), period * (1.0 + WINDOW))
 

@@ -29,7 +29,7 @@ class StandIn:
         self.journal = Journal(self.run_dir)
         self.alive = True
         self.sim_ns = 0
-        self.tell("run_started", attempt=1, host="here", pid=1, version="0", resumed=False, cut_bytes=0)
+        self.tell("run_started", attempt=1, host="here", pid=1, version="0", resumed=False)
 
     def tell(self, event: str, **data: Any) -> None:
         self.journal.append(event, data, self.sim_ns)
