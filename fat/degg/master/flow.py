@@ -21,6 +21,7 @@ from fat.degg.master.launch_book import LaunchBook
 from fat.degg.master.launch_object import first_unfinished, key_of, new_launch
 from fat.degg.preload import PRELOAD
 from fat.degg.records.run_file import RunFile
+from fat.degg.schedule.plan import safe_at_the_end
 from fat.errors import BenchError, BenchNotUp, UsageError
 from fat.provenance import operator, source, versions
 from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, resumable
@@ -57,6 +58,7 @@ def master(wanted: Wanted, say: Say) -> int:
     """
     _demand_committed(wanted.force)
     read = read_schedule(str(wanted.config))
+    read = replace(read, plan=safe_at_the_end(read.plan))
     run = RunFile.open(read.plan.parameters["run_file"])
     launches = run.launches()
     if launches and not (wanted.recover or wanted.test):
