@@ -48,9 +48,13 @@ class Step:
     @property
     def point(self) -> GainPoint:
         """For the curve."""
-        if not self.peak.good:
-            return GainPoint(self.volts, math.nan, math.nan, self.rate_hz)
-        return GainPoint(self.volts, self.peak.gain, self.peak.relative_error, self.rate_hz)
+        return point_of(self.peak, self.volts, self.rate_hz)
+
+
+def point_of(peak: SpePeak, volts: float, rate_hz: float) -> GainPoint:
+    """A point of the curve; one without gain where there is no peak."""
+    gain, error = (peak.gain, peak.relative_error) if peak.good else (math.nan, math.nan)
+    return GainPoint(volts, gain, error, rate_hz)
 
 
 @dataclass(slots=True, eq=False)
