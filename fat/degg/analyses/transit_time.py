@@ -96,9 +96,8 @@ def differences(
     centre = float(PLACE_NS * (1 + int(np.argmax(counts + np.roll(counts, -1)))))
     apart = _around(after, centre, period_ns)
     near = apart[np.abs(apart) < PLACE_NS]
-    centre += float(np.median(near)) if near.size else 0.0
-    apart = _around(after, centre, period_ns)
-    return np.asarray(apart[(apart > -3 * BEFORE_NS) & (apart < 2 * AFTER_NS)] + centre)
+    middle = float(np.median(near)) if near.size else 0.0
+    return np.asarray(apart[(apart > middle - 3 * BEFORE_NS) & (apart < middle + 2 * AFTER_NS)] + centre)
 
 
 def _around(values: NDArray[np.float64], centre: float, period: float) -> NDArray[np.float64]:
