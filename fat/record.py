@@ -22,12 +22,13 @@ def write_record(run_dir: Path) -> dict[str, Any]:
 
 
 def is_recorded(run_dir: Path) -> bool:
-    """Whether `record.json` tells what the journal tells."""
+    """Whether `record.json` tells what the journal tells; a report may have added to it."""
     try:
         written = json.loads((run_dir / "record.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(written == json.loads(json.dumps(build_record(open_run(run_dir)))))
+    told = json.loads(json.dumps(build_record(open_run(run_dir))))
+    return isinstance(written, dict) and all(written.get(key) == value for key, value in told.items())
 
 
 def build_record(state: RunState) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def build_record(state: RunState) -> dict[str, Any]:
             "modules": parameters.get("modules"),
             "runs": parameters.get("runs"),
             "constants": state.tasks["light"].outputs.get("constants") if "light" in state.tasks else None,
+            **parameters.get("provenance", {}),
         },
         "measurements": measurements,
         "tasks": [_task(task) for task in state.tasks.values()],
@@ -94,7 +96,11 @@ def _task(task: TaskState) -> dict[str, Any]:
 
 
 def _summary(state: RunState, measurements: list[list[Any]]) -> str:
-    failed = [measured["about"] for _, measured in measurements if measured["verdict"] == Verdict.FAIL]
+    failed = [
+        f"{measured['device']}: {measured['about']}" if measured.get("device") else measured["about"]
+        for _, measured in measurements
+        if measured["verdict"] == Verdict.FAIL
+    ]
     done = sum(task.verdict is not Verdict.UNSET for task in state.tasks.values())
     text = f"{done} of {len(state.tasks)} tasks done, {len(measurements)} measurements"
     if failed:

@@ -27,6 +27,7 @@ MOST_BYTES: Final = 64 << 20
 MOST_SERIES: Final = 2000
 """What is shown of one run."""
 MOST_TEXT: Final = 80
+MOST_VALUE: Final = 1e100
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -109,12 +110,12 @@ def _word(text: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None or not math.isfinite(value) else repr(float(value))
+    return "" if value is None or not abs(value) <= MOST_VALUE else repr(float(value))
 
 
 def _finite(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
+    if not abs(number) <= MOST_VALUE:
         raise ValueError(f"{text} is no finite number")
     return number
 

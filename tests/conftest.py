@@ -52,9 +52,16 @@ LONG = (
 """Files with the longest tests, the longest first."""
 
 
+THOROUGH = os.environ.get("STELLWERK_THOROUGH") == "1"
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first: workers that steal from each other then end at the same time."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Variants only on request; long tests first: workers that steal from each other then end at the same time."""
+    variants = [] if THOROUGH else [item for item in items if item.get_closest_marker("thorough")]
+    if variants:
+        config.hook.pytest_deselected(items=variants)
+        items[:] = [item for item in items if item not in variants]
     rank = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: rank.get(item.path.name, len(LONG)))
 
@@ -257,6 +264,12 @@ def wire() -> Any:
 def lab_lines() -> Any:
     """`lab_lines`: clients of a laboratory's lines that know no protocol."""
     return _beside("lab_lines")
+
+
+@pytest.fixture(scope="session")
+def degg_reported() -> Any:
+    """`degg_reported`: a run of optical modules that has ended, made without instruments."""
+    return _beside("degg_reported")
 
 
 @pytest.fixture(scope="session")

@@ -35,13 +35,9 @@ from scheduler.schedule.forecast import forecast, lengths
 from scheduler.schedule.reading import check_end, check_functions, read_schedule
 from scheduler.schedule.schedule import Schedule
 
-PRELOAD: Final = ("numpy", "h5py", "httpx", "fat.tasks.surroundings", "fat.tasks.acquisition")
-"""What task processes find loaded. numba stays out: its threads do not survive a fork."""
-
-
 GOING_DOWN_S: Final = 10.0
-MASTER_KEY: Final = "run_file"
-"""A parameter of plans of optical modules, which have a master run of their own."""
+MASTER_KEY: Final = "config"
+"""A parameter that only plans of `stellwerk fat master` have: the schedule's file."""
 
 
 def run_new(
@@ -113,12 +109,11 @@ def _schedule(file: BenchFile, source: str | None) -> Schedule:
 
 
 def _plan(file: BenchFile) -> Plan:
-    build = PLANS.get(file.fat.plan)
-    if build is None:
+    if file.fat.plan not in PLANS:
         raise BenchFileRejected(
             file.path, [f"{file.path}: fat.plan must be one of {', '.join(sorted(PLANS))}"]
         )
-    return build(file)
+    return PLANS[file.fat.plan].build(file)
 
 
 def _file_of(run_dir: Path, state: RunState) -> BenchFile:
@@ -136,11 +131,12 @@ def _carry_out(
     file: BenchFile, run_dir: Path, *, endpoints: Path | None, json_output: bool, start_ns: int | None
 ) -> int:
     began = time.monotonic()
+    preload = PLANS[file.fat.plan].preload
     point_latest(file.data_dir.parent / "latest", run_dir)
     with Display(quiet=json_output) as display:
         display.say(f"Acceptance run {run_dir.name} of bench {file.bench.name}")
         if endpoints is not None:
-            outcome = run_engine(run_dir, _running(file, endpoints), file.scheduler, display, preload=PRELOAD)
+            outcome = run_engine(run_dir, _running(file, endpoints), file.scheduler, display, preload=preload)
         else:
             bench_path = run_dir / "bench.toml"
             write_bytes_atomically(bench_path, file.text.encode())
@@ -152,7 +148,7 @@ def _carry_out(
             )
             with owned_bench as owned:
                 place = Place(owned.endpoints, owned.token)
-                outcome = run_engine(run_dir, place, file.scheduler, display, preload=PRELOAD)
+                outcome = run_engine(run_dir, place, file.scheduler, display, preload=preload)
         # The report task has just drawn the same figures, which takes some seconds.
         report = finish(run_dir, draw_anew=False)
     tell(run_dir, outcome, report, time.monotonic() - began, json_output=json_output)

@@ -26,9 +26,13 @@ class DetectorControl(JsonPeer):
         """State, settings, operating conditions, counters."""
         return dict(self.request("GET", "/"))
 
-    def configure(self, *, gain_mode: str, illumination: str) -> None:
-        """Set gain mode and illumination. Raises Refused while trains are being sent."""
-        self.request("PUT", "/", {"gain_mode": gain_mode, "illumination": illumination})
+    def configure(self, *, gain_mode: str, illumination: str, transmission: float = 1.0) -> None:
+        """Set gain mode, illumination, and the transmission of the attenuator in the light, from 0 to 1.
+
+        Raises Refused while trains are being sent.
+        """
+        settings = {"gain_mode": gain_mode, "illumination": illumination, "transmission": transmission}
+        self.request("PUT", "/", settings)
 
     def start(self, trains: int) -> TrainSpan:
         """Send so many trains, the first at the next tick."""

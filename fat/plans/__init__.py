@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from fat.bench.file import BenchFile
-from fat.plans import demo
+from fat.degg import preload
+from fat.degg.schedule import plan as degg
+from fat.plans import demo, detector
 from scheduler import Plan
 
-PLANS: Final[Mapping[str, Callable[[BenchFile], Plan]]] = {"demo": demo.build}
-"""From the name in `[fat] plan` to the function that builds the plan from the bench file."""
+
+@dataclass(frozen=True, slots=True)
+class PlanKind:
+    """How a plan is made, and what its task processes find loaded."""
+
+    build: Callable[[BenchFile], Plan]
+    """From the bench file."""
+    preload: tuple[str, ...]
+    """Modules; numba stays out: its threads do not survive a fork."""
+
+
+PLANS: Final[Mapping[str, PlanKind]] = {
+    "demo": PlanKind(demo.build, demo.PRELOAD),
+    "detector": PlanKind(detector.build, demo.PRELOAD),
+    "degg": PlanKind(degg.build, preload.PRELOAD),
+}
+"""By the name in `[fat] plan`."""

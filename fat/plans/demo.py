@@ -12,6 +12,14 @@ from scheduler import Plan, Task
 TRAIN_PERIOD_NS: Final = 100_000_000
 RECORD_DARK: Final = "fat.tasks.darks:record_dark"
 GAINS: Final = ("high", "medium", "low")
+PRELOAD: Final = (
+    "numpy",
+    "h5py",
+    "httpx",
+    "fat.tasks.surroundings",
+    "fat.tasks.acquisition",
+    "pipeline.constants",
+)
 CHECKS: Final = ("fat.tasks.checks:bench_alive", "fat.tasks.checks:pipeline_healthy")
 
 

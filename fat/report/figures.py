@@ -20,7 +20,8 @@ COLOURS: Final = ("#0072b2", "#d55e00", "#009e73")
 DPI: Final = 110
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The picture of a figure."""
     # Not by savefig, which draws everything twice.
     figure.set_dpi(DPI)
     buffer = io.BytesIO()
@@ -28,7 +29,8 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _range(values: NDArray[Any]) -> tuple[float, float]:
+def value_range(values: NDArray[Any]) -> tuple[float, float]:
+    """What a scale of colours should span: most of the values, whatever single ones are."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0
@@ -52,13 +54,13 @@ def gain_maps(
     figure = Figure(figsize=(4 * len(names), 4.6), layout="constrained")
     for gain, axes in enumerate(figure.subplots(1, len(names), squeeze=False)[0]):
         picture = assemble({module: maps[row, gain] for row, module in enumerate(modules)}, detector)
-        low, high = _range(picture)
+        low, high = value_range(picture)
         image = axes.imshow(picture, cmap=colours, norm=Normalize(low, high), interpolation="nearest")
         axes.set_title(names[gain], fontsize=11)
         axes.set_xticks([])
         axes.set_yticks([])
         figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.85, label=label)
-    return _png(figure)
+    return png(figure)
 
 
 def distributions(values: Mapping[str, NDArray[Any]], label: str) -> bytes:
@@ -77,7 +79,7 @@ def distributions(values: Mapping[str, NDArray[Any]], label: str) -> bytes:
     axes.set_ylabel("pixels")
     axes.set_yscale("log")
     axes.legend(frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def assembled(image: NDArray[Any], modules: Sequence[int], label: str, detector: str = "AGIPD1M") -> bytes:
@@ -98,7 +100,7 @@ def assembled(image: NDArray[Any], modules: Sequence[int], label: str, detector:
     axes.set_ylabel("y / pixel")
     axes.set_facecolor("#d8dde2")
     figure.colorbar(shown, ax=axes, shrink=0.7, label=label)
-    return _png(figure)
+    return png(figure)
 
 
 def photon_histogram(edges: NDArray[Any], counts: NDArray[Any], unit: str = "photons") -> bytes:
@@ -116,7 +118,7 @@ def photon_histogram(edges: NDArray[Any], counts: NDArray[Any], unit: str = "pho
     axes.set_xlabel(f"corrected value / {unit}")
     axes.set_ylabel("pixels")
     axes.legend(frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def single_photons(edges: NDArray[Any], counts: NDArray[Any], unit: str = "photons") -> bytes:
@@ -130,7 +132,7 @@ def single_photons(edges: NDArray[Any], counts: NDArray[Any], unit: str = "photo
     )
     axes.set_ylabel("pixels")
     axes.set_yscale("log")
-    return _png(figure)
+    return png(figure)
 
 
 def control_unit_sum(image: NDArray[Any], masked: NDArray[np.bool_]) -> bytes:
@@ -138,13 +140,13 @@ def control_unit_sum(image: NDArray[Any], masked: NDArray[np.bool_]) -> bytes:
     shown = np.where(masked, np.nan, image)
     figure = Figure(figsize=(7.6, 4.2), layout="constrained")
     axes = figure.subplots()
-    low, high = _range(shown)
+    low, high = value_range(shown)
     drawn = axes.imshow(shown, cmap="viridis", norm=Normalize(low, high), interpolation="nearest")
     axes.set_facecolor("#d8dde2")
     axes.set_xlabel("x / pixel")
     axes.set_ylabel("y / pixel")
     figure.colorbar(drawn, ax=axes, label="counts", shrink=0.85)
-    return _png(figure)
+    return png(figure)
 
 
 def timeline(tasks: Sequence[tuple[str, float, float, str]]) -> bytes:
@@ -171,4 +173,4 @@ def timeline(tasks: Sequence[tuple[str, float, float, str]]) -> bytes:
     axes.set_xlabel("wall time / s")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    return _png(figure)
+    return png(figure)

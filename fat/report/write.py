@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,12 @@ from jinja2 import Environment, PackageLoader
 from fat.files import write_bytes_atomically
 from fat.limits import Limit
 from fat.report import data, figures
+from fat.report.drawing import Drawing
+from fat.report.matrix import matrix_of
 
+DEMO: Final = "fat.report.demo"
+DRAWINGS: Final = {"detector": "fat.detector.figures"}
+"""Where the figures of a plan are described, by its name; loaded when they are drawn."""
 MARKS: Final = {"PASS": "✔", "FAIL": "✘", "ERROR": "!", "ABORTED": "■", "SKIPPED": "–", "UNSET": "·"}
 
 
@@ -43,7 +48,10 @@ def write_report(run_dir: Path, *, draw_anew: bool = True) -> Path:
     text = pages.get_template("report.html").render(
         record=record,
         marks=MARKS,
-        rows=[_row(task, measured) for task, measured in record["measurements"]],
+        matrix=matrix_of(record["measurements"]),
+        rows=[
+            _row(task, measured) for task, measured in record["measurements"] if not measured.get("device")
+        ],
         figures=_figures(run_dir, record, draw_anew),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
@@ -85,52 +93,26 @@ def _bullet(value: float, limit: Limit) -> dict[str, float]:
 
 
 def _figures(run_dir: Path, record: dict[str, Any], draw_anew: bool) -> list[ShownFigure]:
-    def shown(
-        anchor: str, title: str, caption: str, name: str, task: str, draw: Callable[[dict[str, Any]], bytes]
-    ) -> ShownFigure:
-        png = None if draw_anew else data.drawn(run_dir, name, anchor)
-        if png is None:
-            arrays = data.load(run_dir, name)
-            if arrays is None:
-                return ShownFigure(anchor, title, caption, "", f"The task “{task}” has not run.")
-            png = draw(arrays)
-            data.keep_drawn(run_dir, anchor, png)
-        return ShownFigure(anchor, title, caption, _data_url(png))
-
-    def by_gain(values: Any) -> dict[str, Any]:
-        return {name: values[:, gain] for gain, name in enumerate(figures.names_of(values.shape[1]))}
-
-    detector = str(record["provenance"]["detector"] or "AGIPD1M")
-    # The correction of a DSSC knows neither photons nor gain stages.
-    stages, unit, near_zero = (
-        (1, "ADU", "Values") if "DSSC" in detector else (3, "photons", "High-gain values")
-    )
-
-    drawn = [
-        shown("light", "Corrected image", f"Mean over all trains and cells of the illuminated run, in {unit}; masked "
-              "pixels and gaps grey.", "light", "Illuminated run",
-              lambda a: figures.assembled(a["mean_image"], a["modules"], f"{unit} per pixel and frame", detector)),
-        shown("histogram", "Corrected values by gain stage", "All good pixels of all frames.", "light",
-              "Illuminated run", lambda a: figures.photon_histogram(a["edges"], a["counts"][:stages], unit)),
-        shown("photons", "Single photons", f"{near_zero} near zero: none, one, two photons.", "light",
-              "Illuminated run", lambda a: figures.single_photons(a["fine_edges"], a["fine_counts"], unit)),
-        shown("offset", "Offset", "Dark offset by gain stage, the first memory cell that shows it.", "darks",
-              "Characterisation",
-              lambda a: figures.gain_maps(a["offset"], a["modules"], "offset / ADU", "viridis", detector)),
-        shown("noise", "Noise", "Standard deviation over the dark trains, the same cells.", "darks",
-              "Characterisation",
-              lambda a: figures.gain_maps(a["noise"], a["modules"], "noise / ADU", "cividis", detector)),
-        shown("noise-distribution", "Noise distribution", "Good pixels of all modules, the same cells.", "darks",
-              "Characterisation", lambda a: figures.distributions(by_gain(a["noise"]), "noise / ADU")),
-        shown("dcu", "Control unit", "Sum of the frames of the series.", "dcu", "Control unit acquisition",
-              lambda a: figures.control_unit_sum(a["sum"], a["masked"])),
-    ]  # fmt: skip
+    room = import_module(DRAWINGS.get(record["plan"], DEMO))
+    drawn = [_shown(run_dir, drawing, draw_anew) for drawing in room.drawings(record)]
     spans = _spans(record)
     if spans:
         drawn.append(
             ShownFigure("timing", "Timing", "Wall time of each task.", _data_url(figures.timeline(spans)))
         )
     return drawn
+
+
+def _shown(run_dir: Path, wanted: Drawing, draw_anew: bool) -> ShownFigure:
+    png = None if draw_anew else data.drawn(run_dir, wanted.arrays, wanted.anchor)
+    if png is None:
+        arrays = data.load(run_dir, wanted.arrays)
+        if arrays is None:
+            missing = f"The task “{wanted.task}” has not run."
+            return ShownFigure(wanted.anchor, wanted.title, wanted.caption, "", missing)
+        png = wanted.draw(arrays)
+        data.keep_drawn(run_dir, wanted.anchor, png)
+    return ShownFigure(wanted.anchor, wanted.title, wanted.caption, _data_url(png))
 
 
 def _spans(record: dict[str, Any]) -> list[tuple[str, float, float, str]]:

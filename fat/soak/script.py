@@ -12,8 +12,8 @@ CALM_S: Final = (3.0, 9.0)
 STRIKES: Final = (1, 6)
 """Fewest and most trains that a fault strikes."""
 FIRST_S: Final = 4.0
-LEFT_OUT: Final = frozenset({"unasked_train"})
-"""Faults that need an acquisition to end."""
+LEFT_OUT: Final = frozenset({"unasked_train", "dead_asic", "noisy_module", "swapped_gain", "clipped_adc"})
+"""Faults that need an acquisition to end, and those of images, which no ledger shows."""
 
 
 @dataclass(frozen=True, slots=True)

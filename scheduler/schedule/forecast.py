@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
 from scheduler.plan import Plan, Task
 from scheduler.state import RunState
+from scheduler.verdict import Verdict
 
 NS_PER_S = 1_000_000_000
 
@@ -49,26 +50,41 @@ def forecast(plan: Plan, earlier: Mapping[str, float] | None = None) -> Forecast
     """
     begins, expected = 0.0, []
     for task in plan.tasks:
-        lasts_s, known = _length(task, earlier or {})
+        lasts_s, known = length_of(task, earlier or {})
         expected.append(Expected(task, begins, lasts_s, known))
         begins += lasts_s
     return Forecast(tuple(expected))
 
 
+def spans(run: RunState) -> dict[str, list[float]]:
+    """How long each task that came to a verdict took by its run's clock, in seconds, by `module:function`."""
+    found: dict[str, list[float]] = {}
+    for task in run.tasks.values():
+        judged = task.verdict not in (Verdict.ERROR, Verdict.ABORTED)
+        if judged and task.started_sim_ns is not None and task.finished_sim_ns is not None:
+            took_s = (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
+            found.setdefault(task.task.call, []).append(took_s)
+    return found
+
+
+def medians(found: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, float]:
+    """The median for each function over several runs, each as `spans` tells it."""
+    together: dict[str, list[float]] = {}
+    for run in found:
+        for call, seconds in run.items():
+            together.setdefault(call, []).extend(seconds)
+    return {call: median(seconds) for call, seconds in together.items() if seconds}
+
+
 def lengths(runs: Iterable[RunState]) -> dict[str, float]:
     """How long tasks took by their runs' clocks: the median for each function, in seconds."""
-    found: dict[str, list[float]] = {}
-    for run in runs:
-        for task in run.tasks.values():
-            if task.started_sim_ns is not None and task.finished_sim_ns is not None:
-                took_s = (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
-                found.setdefault(task.task.call, []).append(took_s)
-    return {call: median(seconds) for call, seconds in found.items()}
+    return medians(spans(run) for run in runs)
 
 
-def _length(
+def length_of(
     task: Task, earlier: Mapping[str, float]
 ) -> tuple[float, Literal["plan", "earlier runs", "nothing"]]:
+    """How long a task will probably take by the run's clock, in seconds, and where that comes from."""
     if task.lasts_s is not None:
         return task.lasts_s, "plan"
     if task.call in earlier:

@@ -38,6 +38,8 @@ class Settings(BaseModel):
 
     gain_mode: GainMode | None = None
     illumination: Illumination | None = None
+    transmission: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Of an attenuator in the light."""
 
 
 class Order(BaseModel):
@@ -84,6 +86,7 @@ def control_app(device: Detector, clock: Clock, poke: Callable[[], Awaitable[Non
                 "state": device.state,
                 "gain_mode": device.gain_mode,
                 "illumination": device.illumination,
+                "transmission": device.transmission,
                 "trains_sent": device.trains_sent,
                 "next_train_id": device.next_train_id(now),
                 "conditions": dict(device.conditions()),
@@ -103,6 +106,8 @@ def control_app(device: Detector, clock: Clock, poke: Callable[[], Awaitable[Non
             device.gain_mode = settings.gain_mode
         if settings.illumination is not None:
             device.illumination = settings.illumination
+        if settings.transmission is not None:
+            device.attenuate(settings.transmission)
         return await show(request)
 
     async def start(request: Request) -> Response:

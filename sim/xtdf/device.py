@@ -50,6 +50,8 @@ class Detector:
         self.name, self.table, self.modules = name, table, modules
         self.gain_mode: GainMode = "adaptive"
         self.illumination: Illumination = "dark"
+        self.transmission = 1.0
+        """Share of the light that an attenuator lets through to all modules."""
         self.trains_sent = 0
         self.problems: list[Problem] = []
         self._monotonic_ns = monotonic_ns
@@ -75,6 +77,13 @@ class Detector:
             self._end()
             return None
         return self._tick(self._acquisition)
+
+    def attenuate(self, transmission: float) -> None:
+        """Let this share of the light through. Raises NotWhileAcquiring."""
+        self.must_be_passive()
+        self.transmission = transmission
+        for module in self.modules:
+            module.model.transmission = transmission
 
     def order(self, trains: int) -> None:
         """Ask for an acquisition; it begins at the next `advance`. Raises NotWhileAcquiring."""

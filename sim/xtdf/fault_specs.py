@@ -1,4 +1,4 @@
-"""The faults that an XTDF simulator can make on the wire.
+"""The faults that an XTDF simulator can make: on the wire, and, at the end, in the images themselves.
 
 Each names the `TrainFlag` or counter of the pipeline that shows it (pipeline/model.py). A strike is one module's part
 of one train. `module` −1 means every module.
@@ -121,5 +121,29 @@ FAULTS: Final[Sequence[FaultSpec]] = (
         "The length list says that frame `frame` is `by` bytes longer than it is.",
         "TrainFlag.BAD_LENGTH",
         {"module": -1, "frame": 0, "by": 2},
+    ),
+    FaultSpec(
+        "dead_asic",
+        "An ASIC of the module reads zero; AGIPD and DSSC have 16 of 64 × 64 pixels, LPD 16 tiles of 32 × 128.",
+        "BadPixelsDark: offset out of threshold in a sixteenth of the module",
+        {"module": 0, "asic": 0},
+    ),
+    FaultSpec(
+        "noisy_module",
+        "All analogue values of the module have `adu` (rms) more noise.",
+        "Noise of the darks",
+        {"module": 0, "adu": 12.0},
+    ),
+    FaultSpec(
+        "swapped_gain",
+        "The module tells low gain where it is in medium gain, and the other way round; a DSSC has no stages.",
+        "AGIPD: the separation of the gain levels; LPD: the signal in adaptive gain",
+        {"module": 0},
+    ),
+    FaultSpec(
+        "clipped_adc",
+        "No analogue value of the module is above `adu`.",
+        "the linearity of the signal with the light",
+        {"module": 0, "adu": 8400},
     ),
 )

@@ -37,6 +37,8 @@ class ModuleModel(Protocol):
 
     channel: int
     """Module number, 0 … modules-1."""
+    transmission: float
+    """Share of the light that an attenuator before the detector lets through."""
 
     @property
     def wire(self) -> WireFormat:
@@ -88,7 +90,9 @@ class LitModule:
     def __init__(self, detector: str, serial: str, seed: int, channel: int, flat_photons: float) -> None:
         self.channel = channel
         self._detector, self._serial, self._seed, self._flat_photons = detector, serial, seed, flat_photons
-        self._light: dict[Illumination, Light] = {}
+        self.transmission = 1.0
+        """Share of the light that an attenuator before the detector lets through."""
+        self._light: dict[Illumination, tuple[float, Light]] = {}
 
     @property
     def serial(self) -> str:
@@ -103,7 +107,7 @@ class LitModule:
         return drawn.reshape(len(cells), *self.shape)
 
     def expected(self, illumination: Illumination) -> F32:
-        """Mean photons of each pixel in one frame, (slow, fast) f4."""
+        """Mean photons of each pixel in one frame without an attenuator, (slow, fast) f4."""
         return expected_photons(illumination, self._detector, self.channel, self._flat_photons)
 
     def _draw(self, train_id: int, cells: Sequence[int], illumination: Illumination) -> NDArray[np.int32]:
@@ -120,10 +124,11 @@ class LitModule:
         return np.uint64(key64(self._seed, self.serial, "train", train_id))
 
     def _lit(self, illumination: Illumination) -> Light:
-        light = self._light.get(illumination)
-        if light is None:
-            light = self._light[illumination] = tabulate(self.expected(illumination))
-        return light
+        known = self._light.get(illumination)
+        if known is None or known[0] != self.transmission:
+            light = tabulate(self.expected(illumination) * np.float32(self.transmission))
+            known = self._light[illumination] = self.transmission, light
+        return known[1]
 
 
 DARK_BITS: Final = {1: 1, 2: 2, 3: 1 << 13, 4: 1}

@@ -12,6 +12,7 @@ from sim.xtdf.codec import Block, good_fields
 from sim.xtdf.config import XtdfTable
 from sim.xtdf.faults import Sending, Struck, spoil_fields, spoil_sending, strike
 from sim.xtdf.illumination import Illumination
+from sim.xtdf.image_faults import spoil_images
 from sim.xtdf.module import GainMode, ModuleModel
 from sim.xtdf.packets import datagrams, plan
 
@@ -48,7 +49,7 @@ class ModuleSender:
         self._table, self._seed, self._board = table, seed, board
         count = max(1, table.prebuilt_trains)
         self._blocks = [Block(model.wire, table.frames, table.checksum) for _ in range(count)]
-        self._built: tuple[GainMode, Illumination] | None = None
+        self._built: tuple[GainMode, Illumination, float] | None = None
         self._whole = Sending(self._blocks[0].layout.total, plan(self._blocks[0].layout.total))
         self._held: deque[tuple[int, list[tuple[bytes]]]] = deque()
         self.refused = 0
@@ -61,10 +62,11 @@ class ModuleSender:
 
     def prepare(self, gain_mode: GainMode, illumination: Illumination) -> None:
         """Make the images that are made beforehand, unless they are there already."""
-        if self._table.prebuilt_trains and self._built != (gain_mode, illumination):
+        wanted = gain_mode, illumination, self.model.transmission
+        if self._table.prebuilt_trains and self._built != wanted:
             for number, block in enumerate(self._blocks):
                 self.model.make_images(block.images, number, gain_mode, illumination)
-            self._built = gain_mode, illumination
+            self._built = wanted
 
     def send_train(self, train_id: int, gain_mode: GainMode, illumination: Illumination) -> None:
         """Make and send one train; then what was held back until this train."""
@@ -97,6 +99,10 @@ class ModuleSender:
             self.prepare(gain_mode, illumination)
         else:
             self.model.make_images(block.images, train_id, gain_mode, illumination)
+        if spoil_images(
+            block.images, self.model.wire.detector, struck, self._seed, self.model.serial, train_id
+        ):
+            self._built = None  # what was made beforehand is made anew
         fields = good_fields(
             self.model.wire,
             train_id=train_id,

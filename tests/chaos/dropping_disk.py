@@ -44,13 +44,14 @@ class File:
 
 
 def read_log(log: Path) -> list[Call]:
-    """The calls in their order."""
+    """The calls in their order, without those for the index that SQLite makes anew whenever it opens a log."""
     content, calls, at = log.read_bytes(), [], 0
     while at < len(content):
         head_end = content.index(b"\n", at)
         name, offset, length, path = content[at:head_end].decode().split(" ", 3)
         at = head_end + 1 + int(length)
-        calls.append(Call(name, path, int(offset), content[head_end + 1 : at]))
+        if not path.endswith("-shm"):
+            calls.append(Call(name, path, int(offset), content[head_end + 1 : at]))
     return calls
 
 

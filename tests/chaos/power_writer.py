@@ -15,7 +15,7 @@ from scheduler.errors import JournalUnwritable
 from scheduler.journal import Journal, JournalReader
 
 PLAN = Plan("power", (Task("a", "A", "m:f"),))
-NOTES = 9
+NOTES = 6
 
 
 def write_notes(root: Path, run_dir: Path, pragmas: list[str]) -> None:

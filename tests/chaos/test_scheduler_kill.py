@@ -37,6 +37,16 @@ def test_any_kill_then_resume_gives_the_undisturbed_record(tmp_path):
         assert not kill["left"], kill
 
 
+def test_killed_at_random_instants_the_record_is_the_same(tmp_path):
+    """Two of the hundred seeds that the program has by itself."""
+    program = [sys.executable, TOY.with_name("kill_seeds.py"), "--seeds", "2"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(program, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("2 seeds, ")
+    assert done.stdout.splitlines()[0].endswith(" kills, 0 records differ")
+
+
 @pytest.mark.parametrize("busy", ["sleeps", "holds the interpreter"])
 def test_a_killed_engine_leaves_no_process_behind(tmp_path, busy):
     fifo = tmp_path / "pids"

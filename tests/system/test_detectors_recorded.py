@@ -147,7 +147,13 @@ def wait_for(condition: Any) -> None:
     raise AssertionError("it did not come about within 30 s")
 
 
-@pytest.fixture(scope="module", params=CASES)
+VARIANTS = ("agipd 500k", "lpd parallel")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.thorough) if name in VARIANTS else name for name in CASES],
+)
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     case = CASES[request.param]
     folder = tmp_path_factory.mktemp(case.kind)

@@ -102,7 +102,13 @@ class Accepted:
         return np.ones((self.case.cells, 3 if self.case.kind == "lpd" else 1), np.bool_)
 
 
-@pytest.fixture(scope="module", params=CASES)
+VARIANTS = ("lpd parallel", "dssc 8 bits")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.thorough) if name in VARIANTS else name for name in CASES],
+)
 def accepted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Accepted:
     case = CASES[request.param]
     folder = tmp_path_factory.mktemp(case.kind)

@@ -227,5 +227,4 @@ def test_the_shipped_goalposts_are_the_published_ones_and_those_of_monitoring() 
 
 def documents_of(context: Any) -> list[dict[str, Any]]:
     path = context.run_dir / "results" / "found" / f"{context.task_id}.json"
-    found: list[dict[str, Any]] = json.loads(path.read_text())["documents"]
-    return found
+    return [one["document"] for one in json.loads(path.read_text())["found"]]

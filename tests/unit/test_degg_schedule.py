@@ -5,6 +5,8 @@ Origin of the counts: the published generator's output, as the reference of this
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import itertools
 from collections import Counter
 
@@ -94,3 +96,16 @@ def test_the_short_schedule_has_every_kind_of_task_that_asks_nobody():
     kinds = {section.step.task for section in made}
     assert set(COUNTS) - kinds == {"dummy_wrapper", "manual_input", "validate_gain"}
     assert len({section.title for section in made}) == len(made) < 50
+
+
+@pytest.mark.parametrize("sections_of", [sections, short_sections])
+def test_fewer_events_change_no_order_and_every_argument_fits_its_function(sections_of):
+    published, fewer = sections_of(), sections_of(fewer_events=True)
+    assert [section.title for section in fewer] == [section.title for section in published]
+    assert sum(a != b for a, b in zip(published, fewer, strict=True)) >= 3
+    for section in fewer:
+        function = getattr(importlib.import_module(section.package), section.step.task)
+        _context, *parameters = inspect.signature(function).parameters
+        assert list(section.step.arguments) == parameters[: len(section.step.arguments)], (
+            "they go by position"
+        )

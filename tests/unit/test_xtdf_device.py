@@ -135,6 +135,7 @@ async def test_control_shows_sets_starts_and_stops(control: httpx.AsyncClient, c
             "state": "PASSIVE",
             "gain_mode": "adaptive",
             "illumination": "dark",
+            "transmission": 1.0,
             "trains_sent": 0,
             "next_train_id": FIRST + 1,
             "conditions": {
@@ -164,6 +165,18 @@ async def test_control_shows_sets_starts_and_stops(control: httpx.AsyncClient, c
             assert "agipd is ACQUIRING" in refused.json()["error"]
         await clock.advance(100 * NS_PER_MS)
         assert (await control.post("/stop")).json() == {"state": "PASSIVE", "trains_sent": 1}
+
+
+async def test_an_attenuator_weakens_the_light_of_all_modules(
+    control: httpx.AsyncClient, detector: Detector
+) -> None:
+    async with control:
+        weaker = await control.put("/", json={"illumination": "flat", "transmission": 0.25})
+        assert weaker.json()["transmission"] == 0.25
+        assert [module.model.transmission for module in detector.modules] == [0.25, 0.25]
+        refused = await control.put("/", json={"transmission": 1.5})
+        assert refused.status_code == 422
+        assert "transmission" in refused.json()["error"]
 
 
 async def test_control_lets_a_dssc_send_its_dummy_readout_but_no_gain_stage(clock: ManualClock) -> None:

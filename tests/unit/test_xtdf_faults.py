@@ -5,13 +5,16 @@ import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sim.kernel import FaultBoard
 from sim.xtdf.agipd.forward import AgipdModule
 from sim.xtdf.agipd.truth import ModuleTruth, build_truth
 from sim.xtdf.config import AgipdTable, pdu_name
 from sim.xtdf.fault_specs import FAULTS
+from sim.xtdf.image_faults import spoil_images
 from sim.xtdf.layout import AGIPD, block_layout
 from sim.xtdf.sender import ModuleSender
 
@@ -219,6 +222,53 @@ def test_an_unasked_train_comes_after_the_last(truth: ModuleTruth) -> None:
     assert train_ids(unasked) == [TRAIN, TRAIN + 1, TRAIN + 1]
     assert unasked.datagrams[: len(asked.datagrams)] == asked.datagrams
     assert unasked.datagrams[len(asked.datagrams) :] == asked.datagrams[PACKETS:]
+
+
+def images(tape: Tape) -> NDArray[np.uint16]:
+    """(frames, planes, slow, fast)."""
+    return np.frombuffer(tape.block, "<u2", TABLE.frames * 2 * 512 * 128, 64).reshape(-1, 2, 512, 128)
+
+
+def test_a_dead_asic_reads_zero_and_the_others_do_not(truth: ModuleTruth, good: Tape) -> None:
+    spoiled, whole = images(send(truth, {"dead_asic": {"asic": 5}})), images(good)
+    asic = np.zeros((512, 128), np.bool_)
+    asic[128:192, 64:] = True  # the third row of two
+    assert not spoiled[:, 0, asic].any()
+    assert np.array_equal(spoiled[:, 0, ~asic], whole[:, 0, ~asic])
+    assert np.array_equal(spoiled[:, 1], whole[:, 1])
+
+
+def test_a_noisy_module_has_more_noise_the_same_each_time(truth: ModuleTruth, good: Tape) -> None:
+    spoiled = images(send(truth, {"noisy_module": {"adu": 12.0}}))
+    assert np.array_equal(spoiled, images(send(truth, {"noisy_module": {"adu": 12.0}})))
+    more = spoiled[:, 0].astype(int) - images(good)[:, 0]
+    assert abs(more.mean()) < 0.1
+    assert abs(more.std() - 12) < 0.2
+
+
+def test_a_clipped_converter_ends_early(truth: ModuleTruth, good: Tape) -> None:
+    spoiled, whole = images(send(truth, {"clipped_adc": {"adu": 3500}})), images(good)
+    assert np.array_equal(spoiled[:, 0], np.minimum(whole[:, 0], 3500))
+
+
+def test_swapped_gain_tells_medium_for_low_and_low_for_medium(truth: ModuleTruth) -> None:
+    frames = np.zeros((1, 2, 512, 128), np.uint16)
+    frames[0, 1, :3, 0] = 5000, 7000, 8600
+    assert spoil_images(frames, "AGIPD", {"swapped_gain": {}}, 1, truth.serial, TRAIN)
+    assert frames[0, 1, :3, 0].tolist() == [5000, 8600, 7000]
+    lpd = np.array([[700 | stage << 12 for stage in range(4)] + [0] * 65532], np.uint16)
+    assert spoil_images(lpd, "LPD", {"swapped_gain": {}}, 1, truth.serial, TRAIN)
+    assert (lpd[0, :4] >> 12).tolist() == [0, 2, 1, 3]
+    assert (lpd[0, :4] & 0xFFF).tolist() == [700] * 4
+
+
+def test_an_illness_of_images_leaves_the_gain_bits_of_an_lpd(truth: ModuleTruth) -> None:
+    frames = np.full((1, 65536), 700 | 2 << 12, np.uint16)
+    faults = {"noisy_module": {"adu": 500.0}, "dead_asic": {"asic": 15}}
+    assert spoil_images(frames, "LPD", faults, 1, truth.serial, TRAIN)
+    assert set(frames[0] >> 12) == {2}
+    assert not (frames.reshape(256, 256)[224:, 128:] & 0xFFF).any()
+    assert not spoil_images(frames, "LPD", {"drop_start": {}}, 1, truth.serial, TRAIN)
 
 
 def test_every_fault_is_tested_here() -> None:

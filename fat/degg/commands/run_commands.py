@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from fat.degg.commands import logbook
+
 EndpointsOption = Annotated[
     Path, typer.Option("--endpoints", metavar="PATH", help="Addresses, as `stellwerk up` writes them.")
 ]
@@ -25,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command()(master)
     app.command(context_settings={"ignore_unknown_options": True})(screen)
     app.command()(complete)
+    app.add_typer(logbook.app, name="logbook")
 
 
 def configs(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fat.degg.commands.station_commands import EndpointsOption
+
 if TYPE_CHECKING:
     from fat.degg.tasks.visibility import Seen
     from scheduler import TaskContext
@@ -28,9 +30,7 @@ def register(app: typer.Typer) -> None:
 def check_laser_visibility(
     run_json: Annotated[Path, typer.Argument(metavar="RUN_JSON")],
     comment: Annotated[str, typer.Argument(metavar="COMMENT", help="For the papers.")],
-    endpoints: Annotated[
-        Path, typer.Option("--endpoints", metavar="PATH", help="Addresses, as `stellwerk up` writes them.")
-    ],
+    endpoints: EndpointsOption = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Wire pairs that work at a time.")] = 4,
     force: Annotated[
         bool, typer.Option("--force", help="Although the source has uncommitted changes.")
@@ -49,11 +49,12 @@ def check_laser_visibility(
         --endpoints runs/lab/endpoints.json
     """
     from fat.degg.commands.endpoints import read_endpoints
+    from fat.degg.commands.place import endpoints_path
     from fat.degg.tasks.visibility import measure_visibility
     from fat.provenance import demand_committed
 
     demand_committed(force)
-    with _context(run_json, read_endpoints(endpoints)) as context:
+    with _context(run_json, read_endpoints(endpoints_path(endpoints))) as context:
         found = measure_visibility(context, comment, jobs, events)
     _show(found, json_output)
     raise typer.Exit(0 if all(one.seen.sees_laser for one in found) else 1)

@@ -19,17 +19,21 @@ from fat.degg.master.archive import archive_config
 from fat.degg.master.connectivity import connectivity
 from fat.degg.master.launch_book import LaunchBook
 from fat.degg.master.launch_object import first_unfinished, key_of, new_launch
+from fat.degg.preload import PRELOAD
 from fat.degg.records.run_file import RunFile
+from fat.degg.schedule.plan import safe_at_the_end
 from fat.errors import BenchError, BenchNotUp, UsageError
 from fat.provenance import demand_committed, operator, source, versions
 from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, resumable
 from scheduler.errors import SchedulerError
 from scheduler.schedule.reading import check_functions, read_schedule
+from scheduler.schedule.schedule import Schedule
 from scheduler.state import RunState, TaskStatus, resumed
 
 PLAN: Final = "FAT Master Script"
-PRELOAD: Final = ("numpy", "h5py", "fat.degg.station.station", "fat.degg.results", "fat.degg.records")
 """What task processes find loaded."""
+CHECKS: Final = ("fat.degg.tasks.host:host_well", "fat.degg.tasks.status:modules_well")
+"""Before each task."""
 Say = Callable[[str], None]
 
 
@@ -54,7 +58,7 @@ def master(wanted: Wanted, say: Say) -> int:
     """
     demand_committed(wanted.force)
     read = read_schedule(str(wanted.config))
-    check_functions(read)
+    read = replace(read, plan=safe_at_the_end(read.plan))
     run = RunFile.open(read.plan.parameters["run_file"])
     launches = run.launches()
     if launches and not (wanted.recover or wanted.test):
@@ -65,12 +69,14 @@ def master(wanted: Wanted, say: Say) -> int:
     if wanted.recover:
         if not launches:
             raise UsageError(f"{run.path}: the run was never launched, so there is nothing to recover")
-        return _recover(wanted, run, read.plan, launches[list(launches)[-1]], say)
-    return _begin(wanted, run, _plan(wanted, run, read.plan), 0, say)
+        return _recover(wanted, run, read, launches[list(launches)[-1]], say)
+    return _begin(wanted, run, read, 0, say)
 
 
-def _begin(wanted: Wanted, run: RunFile, plan: Plan, first: int, say: Say) -> int:
-    """Launch the tasks of a plan from the first that is wanted on."""
+def _begin(wanted: Wanted, run: RunFile, read: Schedule, first: int, say: Say) -> int:
+    """Launch the tasks of a schedule from the first that is wanted on. Raises ScheduleRejected."""
+    check_functions(read)
+    plan = _plan(wanted, run, read.plan)
     tasks = plan.tasks[first:]
     _greet(wanted, run, plan.tasks, first, say)
     if wanted.test:
@@ -84,14 +90,14 @@ def _begin(wanted: Wanted, run: RunFile, plan: Plan, first: int, say: Say) -> in
     return _carry_out(wanted, run_dir, LaunchBook(run, launch, keys, run_dir), say)
 
 
-def _recover(wanted: Wanted, run: RunFile, plan: Plan, launch: Mapping[str, Any], say: Say) -> int:
+def _recover(wanted: Wanted, run: RunFile, read: Schedule, launch: Mapping[str, Any], say: Say) -> int:
     """Go on with the run that the engine's journal tells of; without a journal with what the run file tells."""
     say("Attempting to recover failed run")
     run_dir = engine_run_of(run, data_folder(wanted.endpoints) / "fat")
     if run_dir is None:
         say("   its journal is not here: the run file says where it stopped")
-        first = first_unfinished(launch, [task.title for task in plan.tasks])
-        return _begin(wanted, run, _plan(wanted, run, plan), first, say)
+        first = first_unfinished(launch, [task.title for task in read.plan.tasks])
+        return _begin(wanted, run, read, first, say)
     state = open_run(run_dir)
     if not resumable(run_dir):
         raise UsageError(f"{run.path}: all tasks of the run are done; there is nothing left to do")
@@ -164,6 +170,7 @@ def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
     tree = source()
     constants = {device.serial: device.constants for device in run.devices()}
     provenance = {
+        "run_file": str(run.path),
         "source": tree.revision,
         "uncommitted": list(tree.changed),
         "versions": versions(),
@@ -179,7 +186,8 @@ def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
         "config": str(wanted.config.absolute()),
         "endpoints_file": str(wanted.endpoints_file.absolute()),
     }
-    return replace(plan, name=PLAN, parameters={**plan.parameters, "run_file": str(run.path), **told})
+    parameters = {**plan.parameters, "run_file": str(run.path), **told}
+    return replace(plan, name=PLAN, checks=CHECKS, parameters=parameters)
 
 
 def engine_run_of(run: RunFile, root: Path) -> Path | None:

@@ -63,9 +63,9 @@ def conclude(
         ),
         *(scribe.graph(graph) for graph in graphs),
     ]
-    for document in found:
-        documents.text_of(document)
-    body = {"task": context.task_id, "title": context.title, "documents": found}
+    for one in found:
+        documents.text_of(one["document"])
+    body = {"task": context.task_id, "title": context.title, "found": found}
     write_bytes_atomically(context.run_dir / FOUND / f"{context.task_id}.json", json.dumps(body).encode())
     told = [measured.as_json() for measured in judged]
     return TaskResult(verdict_of(judged), {**(outputs or {}), "measurements": told})
@@ -108,17 +108,21 @@ class _Scribe:
         """The record of a number."""
         names = [(post.testname, post.testtype) for post in posts]
         where = self._subdevice(quantity)
-        return self._supported(
-            documents.of_quantity(quantity, subdevice=where, run=self._run, time=self._time, testnames=names)
+        document = documents.of_quantity(
+            quantity, subdevice=where, run=self._run, time=self._time, testnames=names
         )
+        return self._supported(quantity, document)
 
     def graph(self, graph: Graph) -> dict[str, Any]:
         """The record of a graph."""
         where = self._subdevice(graph)
-        return self._supported(documents.of_graph(graph, subdevice=where, run=self._run, time=self._time))
+        document = documents.of_graph(graph, subdevice=where, run=self._run, time=self._time)
+        return self._supported(graph, document)
 
     def _subdevice(self, of: Quantity | Graph) -> str:
         return documents.subdevice_uid(of.device, of.part, self._pmts.get(of.device, {}))
 
-    def _supported(self, document: dict[str, Any]) -> dict[str, Any]:
-        return {**document, "support_files": self._support} if self._support else document
+    def _supported(self, of: Quantity | Graph, document: dict[str, Any]) -> dict[str, Any]:
+        """What is kept: the record, and of what it is, which is not in the record as people write it."""
+        document |= {"support_files": self._support} if self._support else {}
+        return {"device": of.device, "part": of.part, "document": document}

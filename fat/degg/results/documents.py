@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fat.degg.results.quantity import GROUPS, Graph, Quantity
 from fat.errors import FatError
@@ -157,3 +158,34 @@ def _list(values: Any) -> list[float | None]:
     """Plain numbers, seven digits; null where there is none."""
     plain = [float(value) for value in np.asarray(values).ravel()]
     return [float(f"{value:.7g}") if math.isfinite(value) else None for value in plain]
+
+
+def graph_of(document: Mapping[str, Any], device: str, part: str) -> Graph:
+    """The graph that a record tells of. Raises KeyError, ValueError for one that tells of none."""
+    first, *curves = document["meas_data"]
+    if first["data_format"] == "hist":
+        x = np.linspace(first["x_min"], first["x_max"], first["n_bins"] + 1)
+    else:
+        x = _array(first["x_values"])
+    return Graph(
+        device,
+        part,
+        document["meas_group"],
+        document["meas_name"],
+        first["label"],
+        first["x_label"],
+        first["y_label"],
+        x,
+        _array(first["y_values"]),
+        first["kind"],
+        y_error=_array(first["y_errors"]) if "y_errors" in first else None,
+        curves={curve["label"]: (_array(curve["x_values"]), _array(curve["y_values"])) for curve in curves},
+        x_scale=first["x_scale"],
+        y_scale=first["y_scale"],
+        text=first["text"],
+        temperature_c=first.get("temperature"),
+    )
+
+
+def _array(values: list[float | None]) -> NDArray[Any]:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)

@@ -21,11 +21,14 @@ RECORDS = "records"
 
 
 def found_by(run_dir: Path, tasks: Sequence[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """What tasks found, in their order: task and documents. Raises RecordUnreadable for a file that is damaged."""
+    """What tasks found, in their order: task, and for each record `device`, `part`, `document`.
+
+    Raises RecordUnreadable for a file that is damaged.
+    """
     for task in tasks:
         path = run_dir / FOUND / f"{task}.json"
         if path.exists():
-            yield task, read_json(path)["documents"]
+            yield task, read_json(path)["found"]
 
 
 def export(run_dir: Path, tasks: Sequence[str], run: int) -> Path:
@@ -37,7 +40,7 @@ def export(run_dir: Path, tasks: Sequence[str], run: int) -> Path:
     taken: Counter[str] = Counter()
     digests: dict[str, str] = {}
     for task, found in found_by(run_dir, tasks):
-        for document in found:
+        for document in (one["document"] for one in found):
             # The task makes records differ that a measurement repeated in the same second would leave alike.
             text = documents.text_of({**document, "task": task})
             stem = documents.file_name(document, 0)

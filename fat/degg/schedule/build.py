@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fat.degg.schedule.economy import economical
 from fat.degg.schedule.section import Section, Step, titled
 from fat.degg.schedule.steps import (
     all_lights_off,
@@ -37,12 +38,14 @@ from fat.degg.schedule.steps import (
 ROOM_C, COLD_C, COOL_C = 20.0, -40.0, -20.0
 
 
-def sections(*, no_hv: bool = False) -> tuple[Section, ...]:
+def sections(*, no_hv: bool = False, fewer_events: bool = False) -> tuple[Section, ...]:
     """All sections in their order.
 
-    no_hv  leave the scans of the high voltage out: 24 times monitoring takes their place
+    no_hv         leave the scans of the high voltage out: 24 times monitoring takes their place
+    fewer_events  for simulated modules (`fat.degg.schedule.economy`)
     """
-    return titled(_steps(no_hv=no_hv))
+    steps = _steps(no_hv=no_hv)
+    return titled(economical(steps) if fewer_events else steps)
 
 
 def _steps(*, no_hv: bool) -> Iterator[Step]:

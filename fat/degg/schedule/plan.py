@@ -6,11 +6,11 @@ step (setup, configs, create-ini, master). The schedules are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from fat.bench.file import BenchFile
+from fat.config import DeggTable
 from fat.degg.records.numbering import next_run_number, spelled
 from fat.degg.schedule.build import sections
 from fat.degg.schedule.section import Section
@@ -19,13 +19,8 @@ from scheduler import Plan, Task
 from scheduler.schedule.reading import with_declarations
 from scheduler.schedule.schedule import Schedule
 
-SCHEDULES: Final[Mapping[str, Callable[[], Sequence[Section]]]] = {
-    "short": short_sections,
-    "full": sections,
-    "full_no_hv": lambda: sections(no_hv=True),
-}
-"""From the name in `[fat.degg] schedule` to its sections."""
 CHECKS: Final = ("fat.tasks.checks:bench_alive",)
+LEAVE_SAFE: Final = Task("leave_safe", "leave_safe", "fat.degg.tasks.safety:leave_safe", always=True)
 
 
 def build(file: BenchFile) -> Plan:
@@ -34,8 +29,8 @@ def build(file: BenchFile) -> Plan:
     run_file = run_dir / "run" / f"run_{spelled(next_run_number(run_dir))}.json"
     tasks = (
         Task("prepare", "Set up, and the run's files", "fat.degg.tasks.prepare:prepare", backup=True),
-        *(task_of(section) for section in SCHEDULES[file.fat.degg.schedule]()),
-        Task("leave_safe", "Lights off, high voltage down", "fat.degg.tasks.safety:leave_safe", always=True),
+        *(task_of(section) for section in _sections(file.fat.degg)),
+        LEAVE_SAFE,
     )
     parameters = {
         "bench": file.bench.name,
@@ -46,12 +41,19 @@ def build(file: BenchFile) -> Plan:
     return with_declarations(Schedule(Plan("degg", tasks, CHECKS, parameters), str(file.path))).plan
 
 
+def _sections(table: DeggTable) -> tuple[Section, ...]:
+    fewer = table.events == "fewer"
+    if table.schedule == "short":
+        return short_sections(fewer_events=fewer)
+    return sections(no_hv=table.schedule == "full_no_hv", fewer_events=fewer)
+
+
 def task_of(section: Section) -> Task:
     """A section as a task; an answer that nobody gives is not asked for in a plan that runs by itself."""
     step = section.step
     return Task(
         id=section.title,
-        title=section.title.replace("_", " "),
+        title=section.title,
         call=f"{section.package}:{step.task}",
         arguments=dict(step.arguments),
         backup=step.backup,
@@ -60,7 +62,4 @@ def task_of(section: Section) -> Task:
 
 def safe_at_the_end(plan: Plan) -> Plan:
     """A plan that also leaves everything safe, however it ends."""
-    last = Task(
-        "leave_safe", "Lights off, high voltage down", "fat.degg.tasks.safety:leave_safe", always=True
-    )
-    return replace(plan, tasks=(*plan.tasks, last))
+    return replace(plan, tasks=(*plan.tasks, LEAVE_SAFE))

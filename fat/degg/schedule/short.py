@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fat.degg.schedule.economy import economical
 from fat.degg.schedule.section import Section, Step, titled
 from fat.degg.schedule.steps import (
     all_lights_off,
@@ -20,9 +21,10 @@ from fat.degg.schedule.steps import (
 COMMENT = "short schedule"
 
 
-def short_sections() -> tuple[Section, ...]:
+def short_sections(*, fewer_events: bool = False) -> tuple[Section, ...]:
     """All sections in their order; nobody is asked, and the freezer stays as it is."""
-    return titled((*_dark(), *_light(), *_lights_of_their_own(), *_end()))
+    steps = (*_dark(), *_light(), *_lights_of_their_own(), *_end())
+    return titled(economical(steps) if fewer_events else steps)
 
 
 def _dark() -> Iterator[Step]:

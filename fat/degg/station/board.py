@@ -121,7 +121,9 @@ class Board:
         """What the console prints to `sloAdcReadAll`. Raises ModuleRefused when the FPGA has no configuration."""
         said = self.console.ask("sloAdcReadAll").strip()
         if "FAIL" in said or not said:
-            raise ModuleRefused(self.name, "sloAdcReadAll", said or "nothing")
+            raise ModuleRefused(
+                self.name, "sloAdcReadAll", f"{said or 'nothing'} (has its FPGA a configuration?)"
+            )
         return said
 
     def slow_adc_all(self) -> dict[int, float]:

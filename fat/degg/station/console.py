@@ -176,7 +176,7 @@ class Console:
     def _block(self, sock: socket.socket, command: str, length: int, timeout_s: float) -> bytes:
         line = _line(command)
         self._send(sock, line)
-        got, deadline, at = bytearray(), time.monotonic() + timeout_s, -1
+        got, deadline, at = bytearray(), time.monotonic() + max(timeout_s, self._timeout_s), -1
         while at < 0 or len(got) < at + len(line) + length + len(PROMPT):
             try:
                 self._receive(sock, got, deadline, MAX_BLOCK + MAX_TEXT)
@@ -185,9 +185,11 @@ class Console:
                 if at >= 0 and len(got) == at + len(line):
                     raise EventsMissing(self.name, timeout_s) from None
                 raise silent from None
-            if at < 0:
-                at = got.find(line)
-            if at >= 0 and len(got) < at + len(line) + length and got.endswith(PROMPT):
+            if at < 0 and (at := got.find(line)) >= 0:
+                deadline = (
+                    time.monotonic() + timeout_s
+                )  # the board has heard us: from now on it waits for events
+            if at >= 0 and got.endswith(PROMPT):
                 self._refused(command, bytes(got[at + len(line) :]))
         self._keep(got[:at])
         first = at + len(line)

@@ -85,7 +85,7 @@ def _one_setting(
         return _flashed(module, led, BIASES[step], charges[module].shape[2])
 
     found = lab.station.each(lab.modules, work, lab.jobs)
-    lab.station.wait(max((stamps.span_s for stamps in found.values()), default=0.0))
+    lab.station.spend(max((stamps.span_s for stamps in found.values()), default=0.0))
     for module, stamps in found.items():
         charges[module][led, step, : len(stamps)] = stamps.charge
 

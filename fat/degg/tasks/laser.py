@@ -103,7 +103,7 @@ def _good_syncs(lab: Photomultipliers, hertz: float) -> int:
     found = lab.station.tabletop.charge_stamps(
         SYNCS, channels=(0,), thresholds=(threshold,), patience_s=PATIENCE_S + SYNCS / hertz
     )[0]
-    lab.station.wait(found.span_s)
+    lab.station.spend(found.span_s)
     period = 1.0 / hertz
     return good_gaps(found.ticks, period * (1.0 - WINDOW), period * (1.0 + WINDOW))
 

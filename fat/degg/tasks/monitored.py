@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fat.degg.analyses.monitoring import peak_spread
 from fat.degg.records.run_file import RunFile
@@ -18,6 +21,8 @@ from fat.degg.tasks.photomultipliers import WARMTH_C
 from fat.degg.tasks.recorded import Recorded, recorded
 from scheduler import TaskContext, TaskResult
 
+PICTURE_EVERY: Final = 10
+"""Scans: a loop of the schedule takes an hour."""
 ALIKE_C: Final = 2.0
 ALIKE_VOLTS: Final = 1.0
 """Peaks are compared at one high voltage and temperature: gain falls by half a per cent for each degree."""
@@ -145,9 +150,13 @@ def _peaks_graph(one: Recorded, peaks: Sequence[float], celsius: float | None) -
 
 
 def analyse_gain_scan(context: TaskContext) -> TaskResult:
-    """The latest scan of monitoring: high voltage and dark rate, and both against temperature."""
+    """The latest scan of monitoring: high voltage and dark rate, and both against temperature.
+
+    People are shown a picture of all photomultipliers after every tenth scan.
+    """
     quantities: list[Quantity] = []
     graphs: list[Graph] = []
+    scans: dict[str, list[Mapping[str, Any]]] = {}
     for one in recorded(context, monitoring_scan.NAME):
         if not one.key:
             continue
@@ -180,8 +189,36 @@ def analyse_gain_scan(context: TaskContext) -> TaskResult:
                     celsius,
                 )
             )
-        graphs += _against_temperature(one, one.all(monitoring_scan.NAME))
+        entries = one.all(monitoring_scan.NAME)
+        graphs += _against_temperature(one, entries)
+        if entries:
+            scans[f"{one.device.serial} {one.pmt.part}"] = entries
+    if scans and max(map(len, scans.values())) % PICTURE_EVERY == 0:
+        _show(context, scans)
     return conclude(context, quantities, graphs=graphs)
+
+
+def _show(context: TaskContext, scans: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    # Late: matplotlib costs a second, and nine of ten analyses draw nothing.
+    from fat.degg.figures.slow_monitoring import Track, slow_monitoring
+
+    def column(entries: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
+        return np.array([float(entry[key]) for entry in entries])
+
+    tracks = [
+        Track(name, *(column(entries, key) for key in ("Temperature", "DarkRate", "HV1e7Gain")))
+        for name, entries in scans.items()
+    ]
+    with TemporaryDirectory() as folder:
+        picture = Path(folder) / "slow_monitoring.png"
+        picture.write_bytes(slow_monitoring(tracks))
+        title = "Dark rates and high voltages against temperature"
+        context.notify(
+            f"Slow monitoring: {len(tracks)} photomultipliers",
+            severity="monitoring",
+            picture=picture,
+            title=title,
+        )
 
 
 def _against_temperature(one: Recorded, entries: Sequence[Mapping[str, Any]]) -> Iterator[Graph]:

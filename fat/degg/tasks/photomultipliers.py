@@ -125,8 +125,7 @@ class Photomultipliers:
         def apply(module: Module, pmts: Sequence[Pmt]) -> dict[Pmt, None]:
             # One line for both: a scan sets five high voltages of thirty-two photomultipliers.
             words = [
-                f"{DAC_LETTERS[pmt.channel]} {self._dac[pmt.device.path]} setDAC "
-                f"{pmt.channel} enableHV {pmt.channel} {round(volts[pmt])} setDEggHV"
+                f"{self._dac_words(pmt)} {pmt.channel} enableHV {pmt.channel} {round(volts[pmt])} setDEggHV"
                 for pmt in pmts
             ]
             module.console.do(*words)
@@ -150,6 +149,7 @@ class Photomultipliers:
         Returns the reads afterwards: one that is off then does not hold its voltage.
         """
         pmts = self.all if pmts is None else pmts
+        self._baselines(pmts)
         before = self.read_volts(pmts)
         self._off = [pmt for pmt in pmts if not before[pmt].on]
         away = {
@@ -165,6 +165,18 @@ class Photomultipliers:
             self.set_volts(tripped)
             after |= self.read_volts(list(tripped))
         return after
+
+    def _baselines(self, pmts: Sequence[Pmt]) -> None:
+        """Baselines where spectra need them: measurements with much light put them lower."""
+
+        def apply(module: Module, members: Sequence[Pmt]) -> dict[Pmt, None]:
+            module.console.do(*(self._dac_words(pmt) for pmt in members))
+            return dict.fromkeys(members)
+
+        self.each(pmts, apply)
+
+    def _dac_words(self, pmt: Pmt) -> str:
+        return f"{DAC_LETTERS[pmt.channel]} {self._dac[pmt.device.path]} setDAC"
 
     def found_off(self) -> list[str]:
         """Which high voltages `ensure_on` found off, a sentence for each; none if all were, as after a reboot."""

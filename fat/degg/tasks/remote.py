@@ -28,6 +28,7 @@ ANALYSES: Final[Mapping[str, str]] = {
     "quick_monitoring": "monitored:analyse_quick",
     "detailed_monitoring": "monitored:analyse_detailed",
     "gainscan_monitoring": "monitored:analyse_gain_scan",
+    "reboot_monitoring": "booted:analyse_boots",
 }
 """Name: module below `fat.degg.tasks`, and function."""
 

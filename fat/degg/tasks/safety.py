@@ -18,7 +18,7 @@ def leave_safe(context: TaskContext) -> TaskResult:
 
     Raises FatError naming everything that could not be brought into a safe state: somebody has to go and look.
     """
-    with Station.of(context) as station:
+    with Station.whole(context) as station:
         left = [*_tried("function generator", station.generator.off), *_modules_quiet(station)]
     if left:
         raise FatError(f"not left safe: {'; '.join(left)}")

@@ -105,5 +105,5 @@ def _taken(
         lambda module: module.waveforms(events, thresholds=thresholds[module], longest_s=longest),
         lab.jobs,
     )
-    lab.station.wait(max(w.span_s for by_channel in found.values() for w in by_channel.values()))
+    lab.station.spend(max(w.span_s for by_channel in found.values() for w in by_channel.values()))
     return {pmt: found[pmt.module][pmt.channel].ticks for pmt in lab.all if pmt.module in found}

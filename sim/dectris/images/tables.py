@@ -34,9 +34,10 @@ class SceneTable(_Table):
 
 
 class SyntheticTable(_Table):
-    """`frames = {source = "synthetic", …}`: rings on a detector of no model, of any size."""
+    """`frames = {source = "synthetic", …}`: rings, or the same everywhere, on a detector of no model, of any size."""
 
     source: Literal["synthetic"] = "synthetic"
+    scene: Literal["rings", "flat"] = "rings"
     width: Annotated[int, Field(ge=16, le=4150)] = 514
     height: Annotated[int, Field(ge=16, le=4371)] = 514
     bit_depth: Literal[8, 16, 32] = 16
@@ -72,7 +73,8 @@ def image_source(
     key = source_key(seed, serial)
     if isinstance(table, SyntheticTable):
         sensor = custom_sensor(table.width, table.height)
-        return SceneSource(device, Rings(table.mean), sensor, key=key, distinct=table.distinct)
+        made = Flat(table.mean) if table.scene == "flat" else Rings(table.mean)
+        return SceneSource(device, made, sensor, key=key, distinct=table.distinct)
     distinct = table.distinct or default_distinct(sensor.width * sensor.height)
     scene: Scene
     match table.scene:

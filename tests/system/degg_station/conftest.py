@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ epoch = 2026-01-01T00:00:00Z
 
 [sim.devices.lab]
 kind = "lab"
-modules = { count = 2, serials = { 5000 = "DEgg2021-3-133" } }
+modules = { count = 4, serials = { 5000 = "DEgg2021-3-133" } }
 scpi = { laser_volts = 12.0, laser_on = true }
 """
 
@@ -44,11 +45,30 @@ SERIALS = {5000: "DEgg2021-3-133", 5001: "DVT2020-004-0917-0804"}
 class Room:
     """The station, and what a test may know beyond it."""
 
-    station: Station
     control: ControlClient
-    clock: ClockClient
     endpoints: dict[str, Any]
     truth_folder: Path
+    joined: list[ClockClient] = field(default_factory=list)
+
+    @cached_property
+    def station(self) -> Station:
+        return Station(self.endpoints, self.wait_s, SERIALS)
+
+    @property
+    def clock(self) -> ClockClient:
+        """The bench's clock, joined when it is needed: who takes part and does not wait holds it for all others."""
+        if not self.joined:
+            self.joined.append(ClockClient(self.endpoints["clock"], "station"))
+        return self.joined[0]
+
+    def wait_s(self, seconds: float) -> None:
+        self.clock.wait_until(self.clock.now_ns() + round(seconds * 1e9))
+
+    def leave(self) -> None:
+        """Leave clock and instruments to somebody else."""
+        self.station.close()
+        while self.joined:
+            self.joined.pop().close()
 
     def state(self) -> Any:
         return httpx.get(f"{self.endpoints['lab.page']}/state").json()
@@ -64,15 +84,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     file.write_text(BENCH)
     with OwnedBench(file, data_dir=folder / "data", log=folder / "bench.log") as bench:
         control = ControlClient(bench.endpoints["control"], bench.token)
-
-        def wait_s(seconds: float) -> None:
-            clock.wait_until(clock.now_ns() + round(seconds * 1e9))
-
-        with (
-            ClockClient(bench.endpoints["clock"], "station") as clock,
-            Station(bench.endpoints, wait_s, SERIALS) as station,
-        ):
-            yield Room(station, control, clock, bench.endpoints, folder / "data" / "lab" / "truth")
+        here = Room(control, bench.endpoints, folder / "data" / "lab" / "truth")
+        yield here
+        here.leave()
         control.close()
 
 

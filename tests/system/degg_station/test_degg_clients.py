@@ -31,7 +31,7 @@ def test_who_is_there_and_how_they_are(room: Any) -> None:
     assert modules[0].name == "DEgg2021-3-133 (degg.5000)"
     found = station.each(modules, lambda m: (m.fpga_version(), m.iceboot_version(), m.board_type()))
     assert set(found.values()) == {(272, 62, 113)}
-    assert station.wire_pairs[5000].addresses() == [0, 1, 8]
+    assert station.wire_pairs[5000].addresses() == [0, 1, 2, 3, 8]
     assert station.wire_pair_of(modules[1]) == (station.wire_pairs[5000], 1)
     told = station.wire_pairs[5000].register(1, "ICM_ID")
     assert modules[1].icm_id() == told.removeprefix("0x")

@@ -1,0 +1,35 @@
+"""What task processes of optical modules find loaded: importing takes half a second, a run has hundreds of tasks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PRELOAD: Final = (
+    "numpy",
+    "h5py",
+    *(
+        f"fat.degg.tasks.{name}"
+        for name in (
+            "boots",
+            "booted",
+            "cameras",
+            "flasher",
+            "freezer_change",
+            "gain",
+            "high_voltage",
+            "housekeeping",
+            "linearity",
+            "monitored",
+            "monitoring",
+            "pulses",
+            "remote",
+            "safety",
+            "scaler",
+            "self_tests",
+            "spe",
+            "status",
+            "timing",
+        )
+    ),
+)
+"""Modules that start no threads: those would not survive a fork."""

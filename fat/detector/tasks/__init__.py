@@ -1,0 +1,1 @@
+"""What the acceptance test of detectors does: one function for each task."""
