@@ -66,7 +66,7 @@ class Costs:
 
 def measure(lab: TaskLab, *, quick: bool) -> None:
     """All measurements in the dark, once."""
-    events, periods = (3000, 40) if quick else (10_000, 500)
+    events, periods = (3000, 40) if quick else (10_000, 200)
     costs = Costs(lab)
     costs.of(f"measure_gain, {events} waveforms a point", measure_gain, "truth", events=events)
     costs.of("its analysis", analysis_wrapper)

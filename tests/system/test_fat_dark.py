@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fat.degg.station.station import Station
 from fat.degg.tasks.gain import analysis_wrapper, measure_gain, validate_gain
 from fat.degg.tasks.high_voltage import measure_hv
 from fat.degg.tasks.monitoring import constant_monitor, online_mon, slowmon
@@ -133,6 +134,22 @@ def test_monitoring_of_healthy_modules_has_nothing_to_say(quiet: TaskLab) -> Non
         assert entry(quiet, port, channel, "DarkrateTemperature_0000")["HV1e7Gain"] == pytest.approx(
             volts, abs=10
         )
+
+
+def test_a_high_voltage_that_was_off_is_told_of_and_set_again(quiet: TaskLab) -> None:
+    with Station(quiet.context("x").environment["endpoints"], lambda _seconds: None) as station:
+        station.modules[5001].disable_hv(0)
+        station.modules[5001].set_dac(1, 5000)  # as measurements with much light leave it
+    constant_monitor(quiet.context("constant_off"), "very_cold0", events=400)
+    serial, volts = quiet.truth(5001, 0)["serial"], quiet.papers(5001)["LowerPmt"]["HV1e7Gain"]
+    assert (
+        f"LowerPmt ({serial}): high voltage was off, and has been set to {volts:.0f} V"
+        in quiet.told.warnings()
+    )
+    latest = [sorted(k for k in quiet.papers(5001)[part] if k.startswith("Advanced"))[-1] for part in PARTS]
+    lower, upper = (entry(quiet, 5001, channel, key) for channel, key in enumerate(latest))
+    assert lower["HVRead"] == pytest.approx(volts, abs=20)
+    assert upper["Baseline"] == pytest.approx(quiet.truth(5001, 1)["baseline_counts"], abs=2)
 
 
 def test_defects_are_named(quiet: TaskLab) -> None:

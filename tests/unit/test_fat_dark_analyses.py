@@ -15,7 +15,7 @@ from fat.degg.analyses.delta_t import by_chance, delta_t
 from fat.degg.analyses.gain_curve import GainPoint, gain_curve, next_volts
 from fat.degg.analyses.high_voltage import read_back, readings
 from fat.degg.analyses.monitoring import board_faults, peak_spread
-from fat.degg.analyses.spe import height_volts, spe_peak, sure_charge_pc
+from fat.degg.analyses.spe import height_volts, spe_peak, spe_peaks, sure_charge_pc
 
 PEAK_PC = 1.602
 COUNTS = 3.5 / 0.075
@@ -55,11 +55,25 @@ def test_the_gain_is_found_though_the_threshold_cuts_into_the_peak(gain: float, 
     assert height_volts(pulses.charge_pc, pulses.height, found) == pytest.approx(3.5e-3 * gain, rel=0.12)
 
 
-@pytest.mark.parametrize("tail", [0.15, 0.30])
+def test_spectra_of_one_photomultiplier_help_each_other() -> None:
+    rng = np.random.default_rng(8)
+    off = []
+    for _ in range(3):
+        gains = (0.72, 1.0, 1.4, 2.0, 2.8)
+        pulses = [pulses_of(records(rng, gain * spectrum(rng, 6000, 0.32), 25.0)) for gain in gains]
+        found = spe_peaks([one.charge_pc for one in pulses], [sure_charge_pc(25.0)] * len(gains))
+        assert all(peak.good for peak in found)
+        off += [peak.charge_pc / (gain * PEAK_PC) - 1 for peak, gain in zip(found, gains, strict=True)]
+    # The first of each five has its threshold at three quarters of the peak.
+    assert np.abs(np.mean(off[::5])) < 0.012
+    assert np.std(off) < 0.01
+
+
+@pytest.mark.parametrize("tail", [0.15, 0.22, 0.30])
 def test_how_under_amplified_pulses_are_spread_does_not_matter(tail: float) -> None:
     rng = np.random.default_rng(5)
-    found = spe_peak(PEAK_PC * spectrum(rng, 80_000, 0.32, tail), 0.4)
-    assert found.charge_pc == pytest.approx(PEAK_PC, rel=0.012)
+    found = spe_peak(PEAK_PC * spectrum(rng, 400_000, 0.35, tail), 0.4)
+    assert found.charge_pc == pytest.approx(PEAK_PC, rel=0.006)
 
 
 def test_few_events_and_no_peak_are_no_gain() -> None:

@@ -184,7 +184,7 @@ def check_laser_rate(station: Station, teller: Teller, hertz: float, *, as_it_is
                     EVENTS, channels=(0,), thresholds=(threshold,), patience_s=10.0 + 60.0 / hertz
                 )[0]
             found.append(rate_of(stamps.ticks, hertz))
-            station.wait(stamps.span_s)
+            station.spend(stamps.span_s)
             if found[-1].ok:
                 break
     finally:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from fat.bench.client import ClockClient
 from fat.degg.commands.endpoints import read_endpoints
+from fat.degg.station.bench_time import BenchTime, ClockLike
 from fat.degg.station.station import Station
 from fat.errors import UsageError
 
@@ -30,22 +31,28 @@ def endpoints_path(given: Path | None) -> Path:
     )
 
 
-@contextmanager
-def waiting(endpoints: Mapping[str, Any]) -> Iterator[Callable[[float], None]]:
-    """How time passes: by the bench's clock where there is a bench, else by the wall's."""
-    if "clock" not in endpoints:
-        yield time.sleep
-        return
-    with ClockClient(str(endpoints["clock"]), "command") as clock:
-        yield lambda seconds: void(clock.wait_until(clock.now_ns() + round(seconds * 1e9)))
+class WallTime:
+    """The machine's own clock, where there is no bench."""
 
+    def now_ns(self) -> int:
+        """Nanoseconds."""
+        return time.monotonic_ns()
 
-def void(_: object) -> None:
-    """Take a value and give none."""
+    def wait_until(self, t_ns: int) -> int:
+        """Sleep until then."""
+        time.sleep(max(0, t_ns - self.now_ns()) / 1e9)
+        return self.now_ns()
 
 
 @contextmanager
 def laboratory(endpoints: Mapping[str, Any]) -> Iterator[Station]:
-    """All modules and instruments behind addresses, until the end of the `with`."""
-    with waiting(endpoints) as wait_s, Station(endpoints, wait_s) as station:
-        yield station
+    """All modules and instruments behind addresses, until the end of the `with`.
+
+    Time passes by the bench's clock where there is a bench, else by the machine's.
+    """
+    with ExitStack() as stack:
+        clock: ClockLike = WallTime()
+        if "clock" in endpoints:
+            clock = stack.enter_context(ClockClient(str(endpoints["clock"]), "command"))
+        bench_time = BenchTime(clock)
+        yield stack.enter_context(Station(endpoints, bench_time.wait, spend_s=bench_time.spend))

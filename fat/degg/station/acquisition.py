@@ -2,7 +2,7 @@
 
 A block is answered when its last event has happened, so its size follows the rate: some seconds of events, whatever
 the rate is. On a bench whose clock does not follow the wall blocks come at once and the acquisition runs ahead of the
-clock; `Station.wait` gives the clock what the events span.
+clock; `Station.spend` gives the clock what the events span.
 """
 
 from __future__ import annotations

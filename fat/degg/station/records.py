@@ -47,7 +47,7 @@ class Waveforms:
 
     @property
     def span_s(self) -> float:
-        """Seconds between the first and the last trigger; what the bench's clock has to be given by `Station.wait`."""
+        """Seconds between the first and the last trigger; what the bench's clock has to be given by `Station.spend`."""
         return _span_s(self.ticks)
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class ChargeStamps:
 
     @property
     def span_s(self) -> float:
-        """Seconds between the first and the last trigger; what the bench's clock has to be given by `Station.wait`."""
+        """Seconds between the first and the last trigger; what the bench's clock has to be given by `Station.spend`."""
         return _span_s(self.ticks)
 
     def __len__(self) -> int:

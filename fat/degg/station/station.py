@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fat.degg.records.run_file import RunFile
+from fat.degg.station.bench_time import BenchTime
 from fat.degg.station.freezer import FreezerCamera, FreezerChamber, FreezerKeys
 from fat.degg.station.generator import FunctionGenerator
 from fat.degg.station.humidity import HumiditySensors
@@ -40,6 +41,7 @@ class Station:
     endpoints  addresses by name: `degg.5003`, `icm.6000`, `lab.function_generator`, … (docs/lab.md)
     wait_s     lets time pass on the bench's clock
     serials    serial numbers of the modules that belong to the run, by nominal port; None: all modules
+    spend_s    lets time have passed since the last wait (`BenchTime.spend`); by default the same as wait_s
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class Station:
         endpoints: Mapping[str, Any],
         wait_s: Callable[[float], None],
         serials: Mapping[int, str] | None = None,
+        *,
+        spend_s: Callable[[float], None] | None = None,
     ) -> None:
-        self._endpoints, self._wait_s = endpoints, wait_s
+        self._endpoints, self._wait_s, self._spend_s = endpoints, wait_s, spend_s or wait_s
         ports = _numbered(endpoints, "degg.")
         consoles = {port: address for port, address in ports.items() if port < TABLETOP_PORTS}
         wanted = dict.fromkeys(consoles, "") if serials is None else serials
@@ -87,21 +91,20 @@ class Station:
 
     @classmethod
     def _of(cls, context: TaskContext, serials: Mapping[int, str] | None) -> Self:
-        clock = context.clock
-
-        def wait_s(seconds: float) -> None:
-            clock.wait_until(clock.now_ns() + round(seconds * 1e9))
-
-        return cls(context.environment["endpoints"], wait_s, serials)
+        time = BenchTime(context.clock)
+        return cls(context.environment["endpoints"], time.wait, serials, spend_s=time.spend)
 
     def wait(self, seconds: float) -> None:
         """Let bench time pass: high voltage settles, a scaler counts. Only on the main thread, which owns the clock."""
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError(
-                "bench time may pass on the main thread only; jobs at modules must not wait for it"
-            )
+        _on_main_thread()
         if seconds > 0:
             self._wait_s(seconds)
+
+    def spend(self, seconds: float) -> None:
+        """Give the clock what data spanned that were taken since the last wait; where it passed by itself, nothing."""
+        _on_main_thread()
+        if seconds > 0:
+            self._spend_s(seconds)
 
     def each(self, modules: Sequence[Module], work: Callable[[Module], T], jobs: int = 4) -> dict[Module, T]:
         """Do *work* at each module: one job at a wire pair at a time, wire pairs side by side (threads).
@@ -212,6 +215,13 @@ class Station:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _on_main_thread() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "bench time may pass on the main thread only; jobs at modules must not wait for it"
+        )
 
 
 def _numbered(endpoints: Mapping[str, Any], prefix: str) -> dict[int, str]:

@@ -13,7 +13,7 @@ from fat.degg.station.module import Module
 from fat.degg.station.station import Station
 from fat.degg.tasks import power_cycles
 from fat.degg.tasks.status import devices_of
-from scheduler import TaskContext, TaskResult
+from scheduler import TaskContext, TaskResult, declares
 from scheduler.notify.notice import Severity
 
 WARM_RETRIES: Final = 2
@@ -21,10 +21,12 @@ COLD_RETRIES: Final = 3
 COLD_S: Final = 8 * 3600.0
 WARM, COLD = "RebootMonitoring", "ColdBoot"
 """Entries in the modules' files."""
+TASK: Final = "Task"
 SUCCESSIVE: Final = "SuccessiveFailures"
 ALL_WELL: Final = "All modules successfully rebooted!"
 
 
+@declares(timeout_s=2 * COLD_S)
 def bootmon(context: TaskContext, mode: Literal["reboot", "coldboot"], hours: float = 0.0) -> TaskResult:
     """Cycle the power of all modules and see that they come back; high voltage is as before afterwards.
 
@@ -36,7 +38,7 @@ def bootmon(context: TaskContext, mode: Literal["reboot", "coldboot"], hours: fl
     cold = mode == "coldboot"
     with Station.of(context) as station:
         devices = {station.modules[device.port]: device for device in devices_of(context)}
-        keys = {m: device.begin(None, COLD if cold else WARM, mode) for m, device in devices.items()}
+        keys = {m: _begun(context, device, COLD if cold else WARM, mode) for m, device in devices.items()}
         were_on = power_cycles.high_voltage_down(station, list(devices))
         began = time.monotonic()
         if cold:
@@ -57,6 +59,14 @@ def bootmon(context: TaskContext, mode: Literal["reboot", "coldboot"], hours: fl
         context.note(f"{len(devices) - len(wrong)} of {len(devices)} modules came back ({_took(began)})")
     _tell(context, failures, wrong)
     return _conclude(context, devices, keys, failures, wrong, cold=cold)
+
+
+def _begun(context: TaskContext, device: DeviceFile, name: str, mode: str) -> str:
+    """The entry of this task: that of an attempt which was cut short, or a new one."""
+    latest = device.latest(None, name)
+    if context.attempt > 1 and latest is not None and latest[1].get(TASK) == context.task_id:
+        return latest[0]
+    return device.begin(None, name, mode, **{TASK: context.task_id})
 
 
 def _took(began: float) -> str:

@@ -113,7 +113,7 @@ def _measure(
             return _at_module(module, folder, about, work)
 
         found = station.each(modules, at, n_jobs)
-        station.wait(_bench_seconds(settings))
+        station.spend(_bench_seconds(settings))
     return _concluded(
         context, devices, keys, folder, name, celsius, {m.port: r for m, r in found.items()}, judge
     )

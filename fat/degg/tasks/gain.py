@@ -12,13 +12,13 @@ import numpy as np
 
 from fat.degg.analyses.dark_pulses import pulses_of
 from fat.degg.analyses.gain_curve import GainCurve, GainPoint, gain_curve
-from fat.degg.analyses.spe import SpePeak, height_volts, spe_peak, sure_charge_pc
+from fat.degg.analyses.spe import SpePeak, height_volts, spe_peaks, sure_charge_pc
 from fat.degg.analyses.units import NOMINAL_GAIN
 from fat.degg.records.device_file import UNKNOWN_VOLTAGE, PmtEntry
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station.data_files import file_name, read, write
-from fat.degg.tasks.gain_scan import Scan, Step, scan
+from fat.degg.tasks.gain_scan import Scan, Step, point_of, scan
 from fat.degg.tasks.hv_quality import hv_quantities
 from fat.degg.tasks.papers import Papers
 from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
@@ -118,18 +118,22 @@ class GainResult:
 
 def analysed(files: Sequence[Path]) -> GainResult:
     """Analyse the files of one photomultiplier's scan. Raises DataFileBroken."""
-    points, spectra, heights = [], [], []
+    told, rates, pulses = [], [], []
     for path in files:
         file = read(path)
         events = file.waveforms
-        pulses = pulses_of(events.samples)
-        peak = spe_peak(pulses.charge_pc, sure_charge_pc(float(file.attributes["threshold"])))
-        rate = (len(events) - 1) / events.span_s if events.span_s > 0 else 0.0
-        volts = float(file.attributes["hv"])
-        gain, error = (peak.gain, peak.relative_error) if peak.good else (math.nan, math.nan)
-        points.append(GainPoint(volts, gain, error, rate))
-        spectra.append(peak)
-        heights.append(height_volts(pulses.charge_pc, pulses.height, peak) if peak.good else math.nan)
+        told.append(file.attributes)
+        rates.append((len(events) - 1) / events.span_s if events.span_s > 0 else 0.0)
+        pulses.append(pulses_of(events.samples))
+    sure = [sure_charge_pc(float(one["threshold"])) for one in told]
+    spectra = spe_peaks([one.charge_pc for one in pulses], sure)
+    points = [
+        point_of(peak, float(one["hv"]), rate) for peak, one, rate in zip(spectra, told, rates, strict=True)
+    ]
+    heights = [
+        height_volts(one.charge_pc, one.height, peak) if peak.good else math.nan
+        for one, peak in zip(pulses, spectra, strict=True)
+    ]
     return GainResult(tuple(points), tuple(spectra), tuple(heights), gain_curve(points))
 
 

@@ -48,9 +48,13 @@ class Step:
     @property
     def point(self) -> GainPoint:
         """For the curve."""
-        if not self.peak.good:
-            return GainPoint(self.volts, math.nan, math.nan, self.rate_hz)
-        return GainPoint(self.volts, self.peak.gain, self.peak.relative_error, self.rate_hz)
+        return point_of(self.peak, self.volts, self.rate_hz)
+
+
+def point_of(peak: SpePeak, volts: float, rate_hz: float) -> GainPoint:
+    """A point of the curve; one without gain where there is no peak."""
+    gain, error = (peak.gain, peak.relative_error) if peak.good else (math.nan, math.nan)
+    return GainPoint(volts, gain, error, rate_hz)
 
 
 @dataclass(slots=True, eq=False)
@@ -123,7 +127,7 @@ def scan(
         lab.context.progress(done, most_points, f"{len(wanted)} photomultipliers at point {done + 1}")
         lab.set_volts(wanted)
         steps = lab.each(list(wanted), partial(_measure, volts=wanted, events=events, by=by))
-        lab.station.wait(max((step.events.span_s for step in steps.values()), default=0.0))
+        lab.station.spend(max((step.events.span_s for step in steps.values()), default=0.0))
         wanted = _next(steps, scans, keep, most_points)
         done += 1
     for found in scans.values():

@@ -16,7 +16,7 @@ from fat.degg.tasks.freezer_change import dummy_wrapper
 from fat.degg.tasks.status import devices_of, modules_well, status_check
 from fat.degg.tasks.surroundings_log import log_surroundings, moment
 from fat.errors import UsageError
-from scheduler import TaskContext, TaskResult
+from scheduler import TaskContext, TaskResult, declares
 
 __all__ = [
     "bootmon",
@@ -30,11 +30,14 @@ __all__ = [
     "wait_time",
 ]
 
+LONGEST_S: Final = 7 * 86_400.0
+"""A task whose length is an argument may take so long."""
 LOG_PERIOD_S: Final = 600.0
 """The laboratory records its temperatures every ten minutes."""
 SENSORS: Final = ("pressure / hPa", "field x / T", "field y / T", "field z / T", "acceleration / m/s2")
 
 
+@declares(leaves={"laser": "off"}, lasts_s=10.0)
 def disable_laser(context: TaskContext) -> TaskResult:
     """Switch the laser's trigger off, and see that it is off."""
     with Station.of(context) as station:
@@ -43,6 +46,7 @@ def disable_laser(context: TaskContext) -> TaskResult:
     return TaskResult()
 
 
+@declares(leaves={"laser": "off"}, lasts_s=30.0)
 def disable_all_lights(context: TaskContext) -> TaskResult:
     """Laser, LEDs and cameras' lights off. A module whose LID interlock is open has no light."""
     with Station.of(context) as station:
@@ -53,6 +57,7 @@ def disable_all_lights(context: TaskContext) -> TaskResult:
     return TaskResult()
 
 
+@declares(leaves={"hv": "off"}, lasts_s=30.0)
 def high_voltage_off(context: TaskContext) -> TaskResult:
     """High voltage of all modules off, at once: for the end of a run, and for one that was aborted."""
     with Station.of(context) as station:
@@ -64,6 +69,7 @@ def high_voltage_off(context: TaskContext) -> TaskResult:
     return TaskResult()
 
 
+@declares(timeout_s=LONGEST_S)
 def wait_time(context: TaskContext, pause: float) -> TaskResult:
     """Wait *pause* seconds; temperatures and humidities are recorded every ten minutes meanwhile."""
     if pause < 0:
@@ -79,6 +85,7 @@ def wait_time(context: TaskContext, pause: float) -> TaskResult:
     return TaskResult(outputs={"waited_s": pause})
 
 
+@declares(timeout_s=LONGEST_S)
 def readout_and_reboot(context: TaskContext, seconds: float) -> TaskResult:
     """For so long: read all sensors of the modules into CSV files, and restart the boards.
 

@@ -107,7 +107,7 @@ def _take(
         lambda module: module.waveforms(events, thresholds=counts_over(baselines[module], threshold)),
         lab.jobs,
     )
-    lab.station.wait(longest_span(found))
+    lab.station.spend(longest_span(found))
     for pmt in lab.all:
         yield pmt, found[pmt.module][pmt.channel]
 

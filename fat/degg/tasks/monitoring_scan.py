@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from fat.degg.analyses.dark_rate import DarkRate, judged
+from fat.degg.analyses.gain_curve import GainCurve, gain_curve
+from fat.degg.analyses.spe import spe_peaks, sure_charge_pc
 from fat.degg.station.data_files import write
-from fat.degg.tasks.gain_scan import Scan, Step, scan
+from fat.degg.station.records import ChargeStamps
+from fat.degg.tasks.gain_scan import Scan, Step, point_of, scan
 from fat.degg.tasks.monitoring_rates import alarms, draw_trends, rates_now
 from fat.degg.tasks.papers import Papers
 from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
 from scheduler import TaskContext, TaskResult
 
 NAME: Final = "DarkrateTemperature"
-EVENTS: Final = 1000
+EVENTS: Final = 800
 MOST_POINTS: Final = 5
 
 
@@ -43,13 +46,14 @@ def slowmon(
             keep=lambda pmt, step: kept.setdefault(pmt, []).append(step),
             most_points=MOST_POINTS,
         )
-        volts = {pmt: hv for pmt, found in scans.items() if (hv := _new_volts(found)) is not None}
+        laws = {pmt: law for pmt in pmts if (law := _law(scans[pmt], kept.get(pmt, []))) is not None}
+        volts = {pmt: law.hv_1e7 for pmt, law in laws.items()}
         if volts:
             lab.set_volts(volts)
         rates = rates_now(lab, list(volts))
         _write(papers, kept)
         papers.conclude(
-            {pmt: _values(scans[pmt], hv, rates[pmt], celsius) for pmt, hv in volts.items()},
+            {pmt: _values(law, rates[pmt], celsius) for pmt, law in laws.items()},
             {
                 pmt: "; ".join(found.problems) or "too few points with a peak"
                 for pmt, found in scans.items()
@@ -67,18 +71,22 @@ def slowmon(
         return TaskResult(outputs={"faults": faults, "measured": len(volts), "folder": str(papers.folder)})
 
 
-def _new_volts(found: Scan) -> float | None:
-    curve = found.curve
-    return curve.hv_1e7 if found.ended and curve is not None and math.isfinite(curve.hv_1e7) else None
+def _law(found: Scan, steps: Sequence[Step]) -> GainCurve | None:
+    """The law through all points, fitted with one width; None when it does not tell the high voltage."""
+    charges = [
+        np.asarray(step.events.charge, float) for step in steps if isinstance(step.events, ChargeStamps)
+    ]
+    peaks = spe_peaks(charges, [sure_charge_pc(step.threshold) for step in steps])
+    points = [point_of(peak, step.volts, step.rate_hz) for peak, step in zip(peaks, steps, strict=True)]
+    curve = gain_curve(points)
+    return curve if found.ended and curve is not None and math.isfinite(curve.hv_1e7) else None
 
 
-def _values(found: Scan, volts: float, rate: DarkRate, celsius: float) -> dict[str, Any]:
-    curve = found.curve
-    assert curve is not None
+def _values(law: GainCurve, rate: DarkRate, celsius: float) -> dict[str, Any]:
     return {
-        "HV1e7Gain": round(volts, 1),
-        "GainFitNorm": curve.norm,
-        "GainFitExp": round(curve.exponent, 3),
+        "HV1e7Gain": round(law.hv_1e7, 1),
+        "GainFitNorm": law.norm,
+        "GainFitExp": round(law.exponent, 3),
         "DarkRate": round(rate.rate_hz, 1),
         "HighRate": judged(rate.rate_hz, celsius, "fir") == "alarm",
         "Temperature": round(celsius, 2),

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from fat.degg.records.device_file import PARTS, DeviceFile
-from fat.degg.station.errors import StationError
+from fat.degg.station.errors import InstrumentRefused, StationError
 from fat.degg.station.module import Module
 from fat.degg.station.station import HV_SETTLING_S, Station
+from fat.degg.station.wire_pair import WirePair
 from fat.degg.tasks import firmware
 from scheduler import TaskContext
 from scheduler.notify.notice import Severity
@@ -74,7 +75,7 @@ def cycle_wire_pairs(station: Station, modules: Sequence[Module], off_s: float) 
     """Power of whole wire pairs off, and on after so long. Interlocks are closed again where they were."""
     members = [(module, *station.wire_pair_of(module)) for module in modules]
     pairs = {pair.base: pair for _, pair, _ in members}
-    interlocks = {module: int(pair.register(address, "CTRL2"), 0) for module, pair, address in members}
+    interlocks = {module: _interlocks(pair, address) for module, pair, address in members}
     for module in modules:
         module.close()
     for pair in pairs.values():
@@ -96,6 +97,14 @@ def cycle_wire_pairs(station: Station, modules: Sequence[Module], off_s: float) 
             if interlocks[module] & bit:
                 permit(on=True, device=address)
     station.wait(START_S)
+
+
+def _interlocks(pair: WirePair, address: int) -> int:
+    """Bits of an ICM's interlocks. One without power is as a set-up leaves it: an attempt was cut short here."""
+    try:
+        return int(pair.register(address, "CTRL2"), 0)
+    except (InstrumentRefused, ValueError):
+        return _PMT_HV | _LID
 
 
 def until_started(

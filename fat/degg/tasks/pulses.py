@@ -86,7 +86,7 @@ def _measure(context: TaskContext, comment: str, kind: Kind, n_jobs: int, events
                 ),
                 lab.jobs,
             )
-            lab.station.wait(longest_span(found))
+            lab.station.spend(longest_span(found))
         for pmt in lab.all:
             about = told(pmt, celsius, context.task_id, cycles=kind.cycles, burst_hz=BURST_HZ)
             about |= {"laser_hz": LASER_HZ, "threshold": THRESHOLD}

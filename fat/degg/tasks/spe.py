@@ -76,7 +76,7 @@ def take_stamps(lab: Photomultipliers, pmts: Sequence[Pmt], events: int) -> dict
         return {pmt: taken[pmt.channel] for pmt in members}
 
     found = lab.each(pmts, take)
-    lab.station.wait(max((taken.span_s for taken in found.values()), default=0.0))
+    lab.station.spend(max((taken.span_s for taken in found.values()), default=0.0))
     return found
 
 

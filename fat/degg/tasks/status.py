@@ -13,7 +13,7 @@ from fat.degg.station.module import Module
 from fat.degg.station.station import Station
 from fat.degg.tasks import firmware, power_cycles
 from fat.errors import FatError
-from scheduler import CheckResult, TaskContext, TaskResult
+from scheduler import CheckResult, TaskContext, TaskResult, declares
 from scheduler.notify.notice import Severity
 
 TEMPERATURE, HV_LOWER, HV_UPPER = 7, 8, 10
@@ -41,6 +41,7 @@ def devices_of(context: TaskContext) -> list[DeviceFile]:
     return [device for device in devices if not device.ignored]
 
 
+@declares(lasts_s=20.0)
 def status_check(context: TaskContext, verbose: bool = False, reboot: bool = False) -> TaskResult:
     """Whether all modules answer with the recorded firmware; tells temperatures and high voltages.
 

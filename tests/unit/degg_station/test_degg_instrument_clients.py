@@ -20,6 +20,7 @@ from fat.degg.station import (
     Station,
     Waveforms,
 )
+from fat.degg.station.bench_time import BenchTime
 from fat.degg.station.data_files import DataFileBroken, file_name, read, write
 from fat.degg.station.freezer import FreezerKeys
 from fat.degg.station.generator import FunctionGenerator
@@ -142,6 +143,8 @@ def test_a_wire_pair_s_commands(command_port: tuple[str, list[Any], list[bytes]]
             pair.volts()
         with pytest.raises(InstrumentSilent, match=r"wire pair 5000 at .* does not answer 'wp_off 8'"):
             pair.power(on=False)
+        with pytest.raises(InstrumentSilent):  # and once more: silence does not spoil the port
+            pair.power(on=False)
     assert asked[:2] == [{"command": "probe"}, {"command": "devlist"}]
     assert asked[2] == {"command": "read", "device": "2", "register": "CTRL2"}
 
@@ -214,6 +217,34 @@ def test_a_station_without_a_module_of_the_run() -> None:
         assert station.tabletop.port == 10007
         with pytest.raises(UsageError, match=r"lab.function_generator"):
             _ = station.generator
+
+
+class HandClock:
+    """A clock that waits at once, and passes by itself when a test says so."""
+
+    def __init__(self) -> None:
+        self.ns = 0
+
+    def now_ns(self) -> int:
+        return self.ns
+
+    def wait_until(self, t_ns: int) -> int:
+        self.ns = max(self.ns, t_ns)
+        return self.ns
+
+
+def test_time_that_data_span_is_spent_once() -> None:
+    clock = HandClock()
+    time = BenchTime(clock)
+    time.wait(40.0)
+    time.spend(10.0)  # blocks came at once: the clock has stood
+    assert clock.ns == 50e9
+    clock.ns += 10_500_000_000  # the wall's: the last event of the block has happened by now
+    time.spend(10.0)
+    assert clock.ns == 60.5e9
+    clock.ns += 4_000_000_000
+    time.spend(10.0)
+    assert clock.ns == 70.5e9
 
 
 def test_files_of_measurements(tmp_path: Path) -> None:
