@@ -1,6 +1,6 @@
 """Whole acceptance runs of optical modules over many seeds: `python benchmarks/fat_seeds.py [--defects] [--quick]`.
 
-Healthy: the short schedule on a laboratory of each seed. No module may miss a goalpost, since nothing is wrong with any.
+Healthy: the short schedule on a laboratory of each seed. No module may miss a goalpost: nothing is wrong with any.
 With `--defects` five modules of a laboratory have one defect each, and each must be named in the run's record.
 
     --seeds N      so many seeds (20)

@@ -36,6 +36,8 @@ from scheduler.web.painting import Painter, View
 from scheduler.web.room import IDLE_S, PERIOD_S, Part, Rooms
 
 log = structlog.get_logger("scheduler.web")
+QUIET_LOOKS: Final = 60
+"""After so many looks at which nothing happened a comment keeps the connection in the memory of what lies between."""
 MAX_VIEWERS: Final = 100
 """Pages that are open and updated at the same time; others are as they were at their loading."""
 HEADERS: Final = {
@@ -173,20 +175,26 @@ class _Pages:
         async def stream() -> AsyncIterator[str]:
             self._viewers += 1
             sent: dict[str, str] = {}
+            quiet = 0
             try:
                 while not await request.is_disconnected():
                     parts = await asyncio.to_thread(self._parts, run, view)
                     news = {p.name: [p.digest, p.html] for p in parts if sent.get(p.name) != p.digest}
                     sent |= {part.name: part.digest for part in parts}
+                    quiet = 0 if news else quiet + 1
                     if news:
                         yield f"data: {json.dumps(news)}\n\n"
+                    elif quiet % QUIET_LOOKS == 0:
+                        yield ": still here\n\n"
                     await asyncio.sleep(PERIOD_S)
             except SchedulerError as error:
                 log.warning("a live page ends", run=run, why=str(error))
             finally:
                 self._viewers -= 1
 
-        return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS)
+        # Proxies that gather what they pass on would hold it back.
+        headers = {**HEADERS, "X-Accel-Buffering": "no"}
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
 
     async def _record(self, request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(record, self._run_dir(request)), headers=HEADERS)

@@ -20,6 +20,7 @@ from scheduler.schedule.reading import with_declarations
 from scheduler.schedule.schedule import Schedule
 
 CHECKS: Final = ("fat.tasks.checks:bench_alive",)
+LEAVE_SAFE: Final = Task("leave_safe", "leave_safe", "fat.degg.tasks.safety:leave_safe", always=True)
 
 
 def build(file: BenchFile) -> Plan:
@@ -29,7 +30,7 @@ def build(file: BenchFile) -> Plan:
     tasks = (
         Task("prepare", "Set up, and the run's files", "fat.degg.tasks.prepare:prepare", backup=True),
         *(task_of(section) for section in _sections(file.fat.degg)),
-        Task("leave_safe", "Lights off, high voltage down", "fat.degg.tasks.safety:leave_safe", always=True),
+        LEAVE_SAFE,
     )
     parameters = {
         "bench": file.bench.name,
@@ -52,7 +53,7 @@ def task_of(section: Section) -> Task:
     step = section.step
     return Task(
         id=section.title,
-        title=section.title.replace("_", " "),
+        title=section.title,
         call=f"{section.package}:{step.task}",
         arguments=dict(step.arguments),
         backup=step.backup,
@@ -61,7 +62,4 @@ def task_of(section: Section) -> Task:
 
 def safe_at_the_end(plan: Plan) -> Plan:
     """A plan that also leaves everything safe, however it ends."""
-    last = Task(
-        "leave_safe", "Lights off, high voltage down", "fat.degg.tasks.safety:leave_safe", always=True
-    )
-    return replace(plan, tasks=(*plan.tasks, last))
+    return replace(plan, tasks=(*plan.tasks, LEAVE_SAFE))

@@ -46,9 +46,18 @@ function toEnd(part) {
 }
 
 toEnd(live);
-const events = new EventSource(live.dataset.events);
-events.onmessage = (message) => {
-  for (const [name, [digest, html]] of Object.entries(JSON.parse(message.data))) show(name, digest, html);
-  lost.hidden = true;
-};
-events.onerror = () => { lost.hidden = false; };
+let events = null;
+
+function connect() {
+  events?.close();
+  events = new EventSource(live.dataset.events);
+  events.onmessage = (message) => {
+    for (const [name, [digest, html]] of Object.entries(JSON.parse(message.data))) show(name, digest, html);
+    lost.hidden = true;
+  };
+  events.onerror = () => { lost.hidden = false; };
+}
+
+connect();
+// A telephone that slept may hold a connection that is dead and does not know it.
+document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") connect(); });

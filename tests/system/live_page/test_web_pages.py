@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from scheduler import Engine, Plan, SchedulerTable, Task, Verdict, WallClock, create_run, open_run
 from scheduler.trends import Point, append_point
@@ -35,40 +34,26 @@ def test_pages_and_record_are_open_to_read(page: str, engine: Any) -> None:
     assert httpx.get(f"{page}/runs/00001/record.json").json()["run"] == "00001"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "00002",
-        "../fat",
-        "00001/../../x",
-        "00001/%2e%2e/%2e%2e/outside",
-        "00001/link",
-        "00001/.lock",
-        "00001//etc/passwd",
-        "00001/" + "x" * 5000,
-        "00001/a%00b",
-        "abc",
-    ],
-)
-def test_nothing_outside_a_run_is_served(page: str, engine: Any, path: str) -> None:
-    outside = engine.run_dir.parent.parent / "outside"
+def test_nothing_outside_a_run_is_served(page: str, engine: Any) -> None:
+    outside = engine.run_dir.parent / "outside.log"
     outside.write_text("hidden words")
     (engine.run_dir / ".lock").write_text("hidden words")
     (engine.run_dir / "link").symlink_to(outside)
-    answer = httpx.get(f"{page}/runs/{path}")
-    assert answer.status_code == 404
-    assert "hidden words" not in answer.text
-
-
-@pytest.mark.parametrize("name", ["../outside", "..%2Foutside", "", "x" * 300])
-def test_a_log_is_a_log_of_this_run(page: str, engine: Any, name: str) -> None:
-    (engine.run_dir.parent / "outside.log").write_text("hidden words")
     (engine.run_dir / "log").mkdir()
-    (engine.run_dir / "log" / "task_0.log").symlink_to(engine.run_dir.parent / "outside.log")
-    for of in (name, "task_0"):
-        answer = httpx.get(f"{page}/runs/00001/log?of={of}")
-        assert answer.status_code == 200
-        assert "hidden words" not in answer.text
+    (engine.run_dir / "log" / "task_0.log").symlink_to(outside)
+    up = "%2e%2e"
+    paths = [
+        "00002", "../fat", "00001/../../x", f"00001/{up}/outside.log", "00001/link",
+        "00001/log/task_0.log", "00001/.lock",
+        "00001//etc/passwd", "00001/journal.sqlite", f"00001/{'x' * 5000}", "00001/a%00b", "abc",
+    ]  # fmt: skip
+    with httpx.Client(base_url=page) as anybody:
+        for path in paths:
+            answer = anybody.get(f"/runs/{path}")
+            assert (answer.status_code, "hidden words" in answer.text) == (404, False), path
+        for name in ("task_0", "../../outside", "..%2F..%2Foutside", "", "x" * 300):
+            answer = anybody.get(f"/runs/00001/log?of={name}")
+            assert (answer.status_code, "hidden words" in answer.text) == (200, False), name
 
 
 def test_a_change_needs_a_login_and_this_origin(page: str, engine: Any) -> None:
@@ -94,10 +79,10 @@ def test_a_change_needs_a_login_and_this_origin(page: str, engine: Any) -> None:
         assert person.post("/runs/00001/requests", data=ask).status_code == 401
 
 
-@pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb"])
-def test_a_login_leads_back_to_our_own_pages_only(page: str, back: str) -> None:
-    answer = httpx.post(f"{page}/login", data={"token": TOKEN, "next": back})
-    assert answer.headers["location"] == "/"
+def test_a_login_leads_back_to_our_own_pages_only(page: str) -> None:
+    for back in ("//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb"):
+        answer = httpx.post(f"{page}/login", data={"token": TOKEN, "next": back})
+        assert answer.headers["location"] == "/"
 
 
 def test_what_cannot_be_is_refused_with_the_reason(page: str, engine: Any, person: httpx.Client) -> None:
@@ -141,16 +126,16 @@ def test_a_long_schedule_stays_short_and_is_found_by_state_and_word(
     for n in range(30):
         engine.finish_task(f"task_{n}", "FAIL" if n == 7 else "PASS")
     engine.begin("task_30")
-    with serve(tmp_path) as page:
-        first = httpx.get(f"{page}/runs/00001").text
+    with serve(tmp_path) as page, httpx.Client(base_url=page) as anybody:
+        first = anybody.get("/runs/00001").text
         assert len(first) < 30_000
         assert all(f">{name}<" in first for name in ("task_7", "task_29", "task_30", "task_31"))
         assert ">task_20<" not in first
-        bad = httpx.get(f"{page}/runs/00001?show=bad").text
+        bad = anybody.get("/runs/00001?show=bad").text
         assert (bad.count('class="task '), ">task_7<" in bad) == (1, True)
-        found = httpx.get(f"{page}/runs/00001", params={"q": "NUMBER 449"}).text
+        found = anybody.get("/runs/00001", params={"q": "NUMBER 449"}).text
         assert (found.count('class="task '), ">task_449<" in found) == (1, True)
-        last = httpx.get(f"{page}/runs/00001?show=all&page=3").text
+        last = anybody.get("/runs/00001?show=all&page=3").text
         assert last.count('class="task ') == 50
     engine.die()
 
@@ -175,7 +160,7 @@ def test_hostile_runs_do_no_harm(tmp_path: Path, stand_in: Any, serve: Callable[
     (engine.run_dir / "log" / "task_2.log").write_text(f"{HOSTILE}\n{long}\nthe end \x07\n")
     append_point(engine.run_dir, Point(1.0, HOSTILE, HOSTILE, HOSTILE, 1e99, HOSTILE, -1e99, None))
     append_point(engine.run_dir, Point(1e99, HOSTILE, HOSTILE, HOSTILE, -1e99, HOSTILE))
-    with serve(tmp_path) as page:
+    with serve(tmp_path) as page, httpx.Client(base_url=page) as anybody:
         key = {"device": HOSTILE, "part": HOSTILE, "name": HOSTILE}
         asked = [
             ("/runs/00001", {}), ("/runs/00001", {"q": HOSTILE, "show": HOSTILE, "page": "9" * 400}),
@@ -185,14 +170,14 @@ def test_hostile_runs_do_no_harm(tmp_path: Path, stand_in: Any, serve: Callable[
             ("/compare", {"a": "00001", "b": "00001"}), ("/login", {"next": HOSTILE}), ("/runs/00001/tasks/<b>", {}),
         ]  # fmt: skip
         for path, query in asked:
-            answer = httpx.get(page + path, params=query)
+            answer = anybody.get(path, params=query)
             assert answer.status_code == 200, path
             assert "<script>alert" not in answer.text, path
             assert not {"\x1b", "\x07", "\u202e"} & set(answer.text), path
             assert len(answer.text) < 60_000, path
             assert "script-src" not in answer.headers["content-security-policy"]
             assert "default-src 'self'" in answer.headers["content-security-policy"]
-        assert "the end" in httpx.get(f"{page}/runs/00001/log").text
+        assert "the end" in anybody.get("/runs/00001/log").text
     engine.die()
 
 
@@ -222,15 +207,15 @@ def test_runs_are_found_and_compared(tmp_path: Path, stand_in: Any, serve: Calla
         engine.finish_task("task_0", verdict, measurements=[told])
         engine.tell("run_finished", verdict=verdict)
         engine.die()
-    with serve(tmp_path) as page:
-        assert all(run in httpx.get(page).text for run in ("00001", "00002"))
-        failed = httpx.get(page, params={"verdict": "FAIL", "q": "shifter"}).text
+    with serve(tmp_path) as page, httpx.Client(base_url=page) as anybody:
+        assert all(run in anybody.get("/").text for run in ("00001", "00002"))
+        failed = anybody.get("/", params={"verdict": "FAIL", "q": "shifter"}).text
         assert ("/runs/00001" in failed, "/runs/00002" in failed) == (False, True)
-        compared = httpx.get(f"{page}/compare?a=00001&b=00002").text
+        compared = anybody.get("/compare?a=00001&b=00002").text
         assert all(word in compared for word in ("✘ worse", "1.5 V", "2.5 V", "+1", "1 … 2"))
-        over = httpx.get(f"{page}/quantity", params={"device": "d-1", "part": "", "name": "gain"}).text
+        over = anybody.get("/quantity", params={"device": "d-1", "part": "", "name": "gain"}).text
         assert all(word in over for word in ("▲", "1.5 V", "2.5 V"))
-        assert httpx.get(f"{page}/compare?a=00001&b=../x").status_code == 404
+        assert anybody.get("/compare?a=00001&b=../x").status_code == 404
     assert {path.name for path in (tmp_path / ".page").iterdir()} >= {"00001.json", "00002-values.json"}
 
 
