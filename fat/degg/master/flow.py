@@ -24,7 +24,7 @@ from fat.degg.preload import PRELOAD
 from fat.degg.records.run_file import RunFile
 from fat.degg.schedule.plan import safe_at_the_end
 from fat.errors import BenchError, BenchNotUp, UsageError
-from fat.provenance import operator, source, versions
+from fat.provenance import demand_committed, operator, source, versions
 from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, resumable
 from scheduler.errors import SchedulerError
 from scheduler.schedule.reading import check_functions, read_schedule
@@ -57,7 +57,7 @@ def master(wanted: Wanted, say: Say) -> int:
 
     Raises UsageError for what cannot be, BenchError when modules of the run are not ready, ScheduleRejected.
     """
-    _demand_committed(wanted.force)
+    demand_committed(wanted.force)
     read = read_schedule(str(wanted.config))
     read = replace(read, plan=safe_at_the_end(read.plan))
     run = RunFile.open(read.plan.parameters["run_file"])
@@ -213,16 +213,6 @@ def _token(endpoints: Mapping[str, Any]) -> str:
         return str(running_bench(data_folder(endpoints))["token"])
     except BenchNotUp:
         return ""
-
-
-def _demand_committed(force: bool) -> None:
-    changed = source().changed
-    if changed and not force:
-        told = ", ".join(changed[:5]) + (", …" if len(changed) > 5 else "")
-        raise UsageError(
-            f"the source has changes that are not committed ({told}); "
-            "commit them, so that results can be traced to a revision, or use --force"
-        )
 
 
 def _sha256(path: Path) -> str:
