@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -125,7 +126,9 @@ class OnlinePipeline:
         self.raw.look(train)
         to_raw = self.raw.wants_parts and self.raw_splitter.wants(train)
         if to_raw:
-            train.release = SharedRelease(train.release, 2)
+            # A copy of the container, not of the arrays: the recording may hold the train itself, and counts on the
+            # release that it was given. One that changed under its hands would never give the slot back.
+            train = replace(train, release=SharedRelease(train.release, 2))
             self._submit_raw(train)
         part = self.splitter.split(train)
         if part is not None:

@@ -136,6 +136,7 @@ class Painter:
             case "values":
                 yield self._part(room, "values", view.asked, room.sheet.version, lambda: _values(room, query))
             case "trends":
+                room.trends.read()
                 version = (room.trends.version, len(room.starts))
                 yield self._part(room, "trends", view.asked, version, lambda: _trends(room, query, now_s))
             case "log":

@@ -19,6 +19,7 @@ from fat.bench.owned import OwnedBench
 from fat.configs import shipped_bench
 from fat.detector.figures import drawings
 from fat.errors import BenchFileRejected
+from fat.instruments.online_pipeline import OnlinePipeline
 from fat.report import data
 from fat.report.matrix import matrix_of
 from scheduler import Plan, TaskContext
@@ -37,6 +38,10 @@ SMALL = (
     (
         'source = "scene", scene = "flat", mean = 200.0, distinct = 4',
         'source = "synthetic", scene = "flat", width = 96, height = 64, mean = 200.0, distinct = 4',
+    ),
+    (
+        "[pipeline.matcher]",
+        "[pipeline.bridge]\nraw_combined = true\n\n[pipeline.splitter]\nraw_every_nth_train = 2\n\n[pipeline.matcher]",
     ),
     ("[fat.rate]\ntrains = 100", "[fat.rate]\ntrains = 5"),
     ("[fat.dark]\ntrains = 20", "[fat.dark]\ntrains = 8"),
@@ -79,6 +84,8 @@ class Done:
     results: dict[str, dict[str, Any]]
     verdicts: dict[str, str]
     notes: list[str]
+    slots: dict[str, int] = field(default_factory=dict)
+    """Receive slots of each module that are free afterwards."""
 
     @property
     def measurements(self) -> list[list[Any]]:
@@ -130,7 +137,10 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
             Faults(control).on("agipd", fault, **parameters)
         Faults(control).on("dcu", "drop_frame", from_frame=4, times=1)
         control.close()
-        yield carry_out(plan, bench, folder / "run")
+        done = carry_out(plan, bench, folder / "run")
+        with OnlinePipeline(bench.endpoints["pipeline"], bench.token) as pipeline:
+            done.slots = pipeline.device("daq")["properties"]["free_slots"]
+        yield done
 
 
 def test_a_healthy_module_passes_beside_an_ill_one(done: Done) -> None:
@@ -188,6 +198,10 @@ def test_a_control_unit_is_measured_and_its_lost_image_named(done: Done) -> None
     ):
         assert taken[name]["value"] == pytest.approx(value, abs=tolerance), name
     assert done.results["dcu_flat"]["blind"] == done.results["dcu_flat"]["hot"] == 1
+
+
+def test_recording_and_combining_raw_trains_at_once_leaves_no_memory_behind(done: Done) -> None:
+    assert min(done.slots.values()) >= 11, "of 12; the next datagram's is taken already"
 
 
 def test_the_report_shows_modules_side_by_side_and_every_figure(done: Done) -> None:

@@ -13,7 +13,7 @@ from fat.detector.analyses.counting import (
     threshold_edge,
 )
 from fat.detector.analyses.darks import dark_quality, level_separation
-from fat.detector.analyses.delivery import delivery, latency_of, taken_in_at
+from fat.detector.analyses.delivery import behind, delivery, latency_of, taken_in_at
 from fat.detector.analyses.gain import Flat, blind_pixels, photon_gain, single_photons, stage_ratio
 from fat.detector.analyses.linearity import StageSums, fit_line, stages_of_levels
 
@@ -137,6 +137,17 @@ def test_a_train_is_there_when_its_last_module_is() -> None:
     lossy = [(0.0, [0, 0]), (0.1, [1, 1]), (0.5, [2, 1])]
     assert taken_in_at(lossy, 2) == [0.1, 0.5], "the module that lost one does not tell which"
     assert taken_in_at([(0.0, [0, 0])], 2) == taken_in_at([], 2) == []
+
+
+def test_a_module_that_is_always_late_is_found_though_nothing_is_out_of_order() -> None:
+    late = [(float(k), [k, max(0, k - 2)]) for k in range(1, 9)]
+    assert behind(late, [8, 8]) == [0, 8]
+    lossy = [(float(k), [k, k - (k > 3)]) for k in range(1, 9)]
+    assert behind(lossy, [8, 7]) == [0, 0], "lost is not late"
+    between = [(0.0, [0, 0]), (1.0, [1, 0]), (1.1, [1, 1]), (2.0, [1, 2]), (2.1, [2, 2])]
+    assert behind(between, [2, 2]) == [0, 0], "modules of a train come one after another"
+    assert behind([], [0, 0]) == [0, 0]
+    assert delivery(8, 130, 8, 1040, {}, late=8).named == ("trains late: 8",)
 
 
 def test_latencies_are_percentiles_and_never_negative() -> None:

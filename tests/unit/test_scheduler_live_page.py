@@ -119,6 +119,11 @@ def test_the_latest_value_counts_and_an_attempt_replaces_the_one_before() -> Non
     sheet.take("a", {"measurements": [measured(device="d-1")]})
     assert not sheet.failed_before(key)
     assert [value.task for value in sheet.takes(key)] == ["b", "a"]
+    red = measured(device="d-1", limit={"at_most": 4.0})
+    sheet.take(
+        "b", {"measurements": [measured(device="d-1", value=3.0, verdict="FAIL"), red | {"value": 3.0}]}
+    )
+    assert [str(value.bounds) for value in sheet.latest() if value.verdict is Verdict.FAIL] == ["1 … 2"]
     sheet.take("b", {})
     assert [value.key for value in sheet.latest()] == [key]
     assert grids(value for value in sheet.latest() if value.device == "d-1") == []

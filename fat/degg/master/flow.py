@@ -23,7 +23,7 @@ from fat.degg.preload import PRELOAD
 from fat.degg.records.run_file import RunFile
 from fat.degg.schedule.plan import safe_at_the_end
 from fat.errors import BenchError, BenchNotUp, UsageError
-from fat.provenance import operator, source, versions
+from fat.provenance import demand_committed, operator, source, versions
 from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, resumable
 from scheduler.errors import SchedulerError
 from scheduler.schedule.reading import check_functions, read_schedule
@@ -32,6 +32,8 @@ from scheduler.state import RunState, TaskStatus, resumed
 
 PLAN: Final = "FAT Master Script"
 """What task processes find loaded."""
+CHECKS: Final = ("fat.degg.tasks.host:host_well", "fat.degg.tasks.status:modules_well")
+"""Before each task."""
 Say = Callable[[str], None]
 
 
@@ -54,7 +56,7 @@ def master(wanted: Wanted, say: Say) -> int:
 
     Raises UsageError for what cannot be, BenchError when modules of the run are not ready, ScheduleRejected.
     """
-    _demand_committed(wanted.force)
+    demand_committed(wanted.force)
     read = read_schedule(str(wanted.config))
     read = replace(read, plan=safe_at_the_end(read.plan))
     run = RunFile.open(read.plan.parameters["run_file"])
@@ -184,7 +186,8 @@ def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
         "config": str(wanted.config.absolute()),
         "endpoints_file": str(wanted.endpoints_file.absolute()),
     }
-    return replace(plan, name=PLAN, parameters={**plan.parameters, "run_file": str(run.path), **told})
+    parameters = {**plan.parameters, "run_file": str(run.path), **told}
+    return replace(plan, name=PLAN, checks=CHECKS, parameters=parameters)
 
 
 def engine_run_of(run: RunFile, root: Path) -> Path | None:
@@ -205,16 +208,6 @@ def _token(endpoints: Mapping[str, Any]) -> str:
         return str(running_bench(data_folder(endpoints))["token"])
     except BenchNotUp:
         return ""
-
-
-def _demand_committed(force: bool) -> None:
-    changed = source().changed
-    if changed and not force:
-        told = ", ".join(changed[:5]) + (", …" if len(changed) > 5 else "")
-        raise UsageError(
-            f"the source has changes that are not committed ({told}); "
-            "commit them, so that results can be traced to a revision, or use --force"
-        )
 
 
 def _sha256(path: Path) -> str:

@@ -49,7 +49,12 @@ class Delivery:
 
 
 def delivery(
-    sent: int, datagrams_of_train: int, received: int, datagrams: int, flags: Mapping[str, int]
+    sent: int,
+    datagrams_of_train: int,
+    received: int,
+    datagrams: int,
+    flags: Mapping[str, int],
+    late: int = 0,
 ) -> Delivery:
     """Balance one module.
 
@@ -58,14 +63,17 @@ def delivery(
     received            usable trains
     datagrams           different ones that came
     flags               how often each flag of `pipeline.model.TrainFlag` was found
+    late                trains that `behind` found
     """
     expected = max(1, sent * datagrams_of_train)
     words = {**LOSSES, **FLAWS, LATE: "trains late"}
     found = {name: count for name, count in flags.items() if count > 0 and name != FOLLOWING}
-    late = found.get(LATE, 0)
+    late = max(late, found.get(LATE, 0))
     # Whoever's train ids are wrong makes the next good ones look early or late.
     flawed = sum(count for name, count in found.items() if name in FLAWS)
     jumps = flags.get(FOLLOWING, 0)
+    if late:
+        found[LATE] = late
     named = [f"{words.get(name, name)}: {count}" for name, count in sorted(found.items())]
     if jumps and received >= sent:
         named.append(f"train ids that jump: {jumps}")
@@ -94,6 +102,23 @@ def taken_in_at(looks: Sequence[tuple[float, Sequence[int]]], trains: int) -> li
     done = [min(counts[module] for module in whole) if whole else 0 for _, counts in looks]
     # Ascending, so that each train is looked for behind the one before.
     return [looks[at][0] for at in np.searchsorted(done, np.arange(1, trains + 1)) if at < len(looks)]
+
+
+def behind(looks: Sequence[tuple[float, Sequence[int]]], final: Sequence[int]) -> list[int]:
+    """Trains of each module that came only after those that follow, by looks at the counters; lost ones do not count.
+
+    looks  time, and how many trains of each module had come by then; rising
+    final  how many had come when nothing was left under way
+
+    The module that is ahead is the measure: when it has train k and not yet the next, the others should have k as well.
+    A module that is always two trains late is in no wrong order, and is found by this alone.
+    """
+    last = {max(counts): counts for _, counts in looks}
+    ahead = max(final, default=0)
+    return [
+        sum(train - counts[module] > ahead - came for train, counts in last.items() if train)
+        for module, came in enumerate(final)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
-from fat.detector.analyses.delivery import Delivery, delivery, latency_of, taken_in_at
+from fat.detector.analyses.delivery import Delivery, behind, delivery, latency_of, taken_in_at
 from fat.detector.devices import modules
 from fat.detector.judging import Taken, judged
 from fat.errors import BenchError
@@ -52,24 +53,25 @@ def measure(context: TaskContext) -> TaskResult:
         pipeline.call("daq", "monitor")
         before = pipeline.device("daq")["properties"]
         frames = int(detector.state()["frames"])
-        follow = _handle if skips else _follow
-        took_s = follow(context, detector, pipeline, trains)
+        seen = (_handle if skips else _follow)(context, detector, pipeline, trains)
         # Trains that a late module still holds leave behind the last one.
         pipeline.wait_idle()
         after = pipeline.device("daq")["properties"]
         pipeline.call("daq", "stop")
+    final = [after["trains_received"][name] - came for name, came in before["trains_received"].items()]
+    late = dict(zip(before["trains_received"], behind(seen.looks, final), strict=True))
     whole = packets_for(layout(FORMATS[kind], frames).total)
     taken, named = [], {}
     for module, device in modules(here.parameters):
-        came = _delivery(str(module), trains, whole, before, after)
+        came = _delivery(str(module), trains, whole, before, after, late[str(module)])
         taken += _of_module(device, came)
         named[device] = list(came.named)
         for sentence in came.named:
             context.note(f"{device}: {sentence}")
-    shown = latency_of(took_s)
+    shown = latency_of(seen.took_s)
     for measurement, value_s in zip(HANDLING if skips else LATENCY, (shown.p50, shown.p99), strict=True):
         taken.append(Taken(kind, measurement, 1e3 * value_s))
-    data.save(context.run_dir, "rate", took_ms=1e3 * np.array(took_s), skips=np.array(skips))
+    data.save(context.run_dir, "rate", took_ms=1e3 * np.array(seen.took_s), skips=np.array(skips))
     return judged(context, taken, {"trains": trains, "named": named})
 
 
@@ -79,48 +81,58 @@ def _ticks(context: TaskContext, trains: int) -> range:
     return range(first, first + trains * TRAIN_PERIOD_NS, TRAIN_PERIOD_NS)
 
 
-def _handle(
-    context: TaskContext, detector: DetectorControl, pipeline: OnlinePipeline, trains: int
-) -> list[float]:
+@dataclass(slots=True)
+class Seen:
+    """What was seen of the trains while they came."""
+
+    looks: list[tuple[float, list[int]]] = field(default_factory=list)
+    """Wall time, and how many trains of each module had come."""
+    took_s: list[float] = field(default_factory=list)
+    """How long each train took."""
+
+
+def _handle(context: TaskContext, detector: DetectorControl, pipeline: OnlinePipeline, trains: int) -> Seen:
     """Where the clock skips: wall time that each train takes, from the clock's jump until nothing is left to do."""
-    ticks = _ticks(context, trains)
+    before = pipeline.call("daq", "idle")["trains_received"]
+    ticks, seen = _ticks(context, trains), Seen()
     detector.start(trains)
-    took_s = []
     for number, tick_ns in enumerate(ticks, start=1):
         began = time.monotonic()
         context.clock.wait_until(tick_ns + TRAIN_PERIOD_NS // 2)
-        pipeline.wait_idle()
-        took_s.append(time.monotonic() - began)
+        came = pipeline.wait_idle()["trains_received"]
+        now = time.monotonic()
+        seen.took_s.append(now - began)
+        seen.looks.append((now, _gained(came, before)))
         context.progress(number, trains, "trains")
-    return took_s
+    return seen
 
 
-def _follow(
-    context: TaskContext, detector: DetectorControl, pipeline: OnlinePipeline, trains: int
-) -> list[float]:
+def _follow(context: TaskContext, detector: DetectorControl, pipeline: OnlinePipeline, trains: int) -> Seen:
     """In real time: from each train's tick until all its parts are taken in. Nothing waits for a train that is lost."""
     before = pipeline.call("daq", "idle")["trains_received"]
-    ticks, pause = _ticks(context, trains), threading.Event()
+    ticks, pause, seen = _ticks(context, trains), threading.Event(), Seen()
     # Simulated time is wall time here, but for where it begins.
     zero_s = time.monotonic() - context.clock.now_ns() / NS_PER_S
     detector.start(trains)
-    looks: list[tuple[float, list[int]]] = []
     last_s = zero_s + ticks[-1] / NS_PER_S
     while True:
         answer = pipeline.call("daq", "idle")
-        now_s = time.monotonic()
-        counts = [count - before[module] for module, count in answer["trains_received"].items()]
-        if not looks or looks[-1][1] != counts:
-            looks.append((now_s, counts))
+        now_s, counts = time.monotonic(), _gained(answer["trains_received"], before)
+        if not seen.looks or seen.looks[-1][1] != counts:
+            seen.looks.append((now_s, counts))
             context.progress(min(counts), trains, "trains")
         if min(counts) >= trains or (now_s > last_s and answer["idle"] and _sent(detector)):
             break
         if now_s > last_s + PATIENCE_S:
             raise BenchError(f"the detector still sends {PATIENCE_S:.0f} s after its last train was due")
         pause.wait(LOOK_S)
-    return [
-        at - zero_s - tick / NS_PER_S for at, tick in zip(taken_in_at(looks, trains), ticks, strict=False)
-    ]
+    due_s = [zero_s + tick_ns / NS_PER_S for tick_ns in ticks]
+    seen.took_s = [at - due for at, due in zip(taken_in_at(seen.looks, trains), due_s, strict=False)]
+    return seen
+
+
+def _gained(now: Mapping[str, int], before: Mapping[str, int]) -> list[int]:
+    return [now[module] - count for module, count in before.items()]
 
 
 def _sent(detector: DetectorControl) -> bool:
@@ -138,7 +150,7 @@ def _of_module(device: str, came: Delivery) -> list[Taken]:
 
 
 def _delivery(
-    module: str, trains: int, whole: int, before: Mapping[str, Any], after: Mapping[str, Any]
+    module: str, trains: int, whole: int, before: Mapping[str, Any], after: Mapping[str, Any], late: int
 ) -> Delivery:
     def gained(table: str, name: str | None = None) -> int:
         was, now = (properties[table].get(module, 0) for properties in (before, after))
@@ -146,7 +158,7 @@ def _delivery(
 
     flags = {name: gained("flags", name) for name in after["flags"].get(module, {})}
     different = gained("links", "datagrams") - gained("links", "duplicate_datagrams")
-    return delivery(trains, whole, gained("trains_received"), different, flags)
+    return delivery(trains, whole, gained("trains_received"), different, flags, late)
 
 
 def _skips(here: TaskSurroundings) -> bool:
