@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fat.degg.commands import run_commands, station_commands
+from fat.degg.commands import run_commands, station_commands, visibility
 from scheduler.plan_command import BeginOption, CheckOption, PictureOption
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -124,3 +124,4 @@ def report(run: RunArgument = None, data: DataOption = None, json_output: JsonOp
 
 station_commands.register(app)
 run_commands.register(app)
+visibility.register(app)

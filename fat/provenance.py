@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import fat
+from fat.errors import UsageError
 
 ANALYSING: Final = ("stellwerk", "numpy", "h5py", "matplotlib")
 _TIMEOUT_S: Final = 20.0
@@ -38,6 +39,17 @@ def source() -> Source:
         return Source("", ())
     changes = _git(root, "status", "--porcelain", "--", "fat", "scheduler", "pipeline", "configs")
     return Source(_git(root, "rev-parse", "HEAD").strip(), tuple(line[3:] for line in changes.splitlines()))
+
+
+def demand_committed(force: bool) -> None:
+    """Raise UsageError when the source has changes that no revision tells of, unless *force*."""
+    changed = source().changed
+    if changed and not force:
+        told = ", ".join(changed[:5]) + (", …" if len(changed) > 5 else "")
+        raise UsageError(
+            f"the source has changes that are not committed ({told}); "
+            "commit them, so that results can be traced to a revision, or use --force"
+        )
 
 
 def versions() -> dict[str, str]:

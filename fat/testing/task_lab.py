@@ -90,7 +90,7 @@ class TaskLab:
 
     def papers(self, port: int) -> dict[str, Any]:
         """A module's file, now."""
-        found: dict[str, Any] = json.loads(self._device(port).read_text())
+        found: dict[str, Any] = json.loads(self.device(port).read_text())
         return found
 
     def truth(self, port: int, channel: int) -> dict[str, Any]:
@@ -114,13 +114,24 @@ class TaskLab:
         """Switch a fault on or off (`stellwerk sim kinds` lists them)."""
         self.control.switch_fault(device, name, on=on, **parameters)
 
-    def _device(self, port: int) -> Path:
+    def device(self, port: int) -> Path:
+        """A module's file."""
         return self.folder / "devices" / f"{port}.json"
 
 
 def v0(truth: Mapping[str, Any], celsius: float) -> float:
     """True high voltage of a gain of 1e7, V."""
     return float(truth["v0_volts"] * (1 + truth["v0_per_c"] * (celsius - 20.0)))
+
+
+def know_voltages(lab: TaskLab) -> None:
+    """Write the true high voltage of a gain of 1e7 into the papers, as a scan would have found it."""
+    celsius = lab.glass_c()
+    for port in lab.ports():
+        body = lab.papers(port)
+        for channel, part in enumerate(("LowerPmt", "UpperPmt")):
+            body[part]["HV1e7Gain"] = round(v0(lab.truth(port, channel), celsius), 1)
+        lab.device(port).write_text(json.dumps(body))
 
 
 def true_rate(truth: Mapping[str, Any], celsius: float) -> float:

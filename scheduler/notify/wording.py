@@ -98,7 +98,10 @@ def _launch(record: JournalRecord, state: RunState) -> Notice:
     if len(state.tasks) <= LISTED_TASKS:
         lines += ["Schedule:", *(_named(state, name) for name in state.tasks)]
     else:
-        lines += [f"Condensed schedule of {len(state.tasks)} tasks:", *_condensed(state)]
+        # A plan may say itself which of its tasks matter to people.
+        own = state.plan.parameters.get("condensed") if state.plan else None
+        shown = [str(line) for line in own] if own else _condensed(state)
+        lines += [f"Condensed schedule of {len(state.tasks)} tasks:", *shown]
     return _message("\n".join(lines))
 
 

@@ -58,6 +58,7 @@ class Mark:
     y: float
     shape: str
     tone: str
+    """`fail`, or the colour of its line: `k0` to `k7`."""
     text: str
 
 
@@ -122,7 +123,12 @@ def chart(
     def y_of(y: float) -> float:
         return min(120.0, max(-20.0, 100 * (top - y) / (top - bottom)))
 
-    marks = [mark for curve, points in seen for mark in _marks(curve, points, x_of, y_of, dots=dots)]
+    marks = [
+        mark
+        for n, (curve, points) in enumerate(seen)
+        # A line of one point is none.
+        for mark in _marks(curve, points, x_of, y_of, tone=f"k{n % COLOURS}", dots=dots or len(points) < 3)
+    ]
     return Chart(
         title=title,
         unit=unit,
@@ -249,6 +255,7 @@ def _marks(
     x_of: Callable[[float], float],
     y_of: Callable[[float], float],
     *,
+    tone: str,
     dots: bool,
 ) -> list[Mark]:
     """Triangles where a value is outside, first where it left; dots for each point on request."""
@@ -264,6 +271,6 @@ def _marks(
                 Mark(x_of(x), y_of(y), shape, "fail", f"{curve.name}: {figure(y)}, {where} the limits")
             )
         elif dots:
-            found.append(Mark(x_of(x), y_of(y), "●", "", f"{curve.name}: {figure(y)}"))
+            found.append(Mark(x_of(x), y_of(y), "●", tone, f"{curve.name}: {figure(y)}"))
         before = where
     return found[-MOST_MARKS:]

@@ -106,7 +106,7 @@ def _standing(state: RunState, *, alive: bool) -> tuple[str, str, str]:
     if state.status is RunStatus.CREATED:
         return "Not started", "waiting", ""
     why = state.stop.text if state.stop is not None else "Its process is gone."
-    return "Stopped", "stopped", f"{harmless(why, 600)} Go on with: stellwerk fat resume"
+    return "Stopped", "stopped", f"{harmless(why, 600).rstrip('.')}. Go on with: stellwerk fat resume"
 
 
 def _per_cent(

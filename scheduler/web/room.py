@@ -67,6 +67,7 @@ class Room:
         self.live: Progress | None = None
         self.alive = False
         self.trends = TrendReader(run_dir)
+        """Read by who shows it: it may be large."""
         self._earlier = earlier
         self._known: list[Spans] | None = None
         self._looked_s = 0.0
@@ -102,7 +103,6 @@ class Room:
         for record, state in look.news:
             self._take(record, state)
         self.state, self.live, self.alive = look.state, look.live, look.alive
-        self.trends.read()
         if not look.alive:
             self._follower.close()
             self._follower = None

@@ -137,7 +137,12 @@ class Sheet:
             self._takes[key].pop(task, None)
             if not self._takes[key]:
                 del self._takes[key]
-        found = {value.key: value for value in values_of(task, outputs)}
+        found: dict[Key, Value] = {}
+        for value in values_of(task, outputs):
+            # One quantity may be judged against several limits: the verdict that hurts is the one to be seen.
+            known = found.get(value.key)
+            if known is None or (value.verdict is Verdict.FAIL and known.verdict is not Verdict.FAIL):
+                found[value.key] = value
         for key, value in found.items():
             self._takes.setdefault(key, {})[task] = value
         if found:

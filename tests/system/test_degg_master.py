@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,9 @@ import pytest
 from fat.bench.client import ControlClient
 from fat.bench.owned import OwnedBench
 from fat.cli import main
+from fat.degg.commands.screen import sessions
 from fat.degg.records import RunFile
+from fat.testing.handles import Slack
 from fat.testing.small_bench import write_bench_file
 from scheduler import open_run
 
@@ -87,6 +90,9 @@ class Laboratory:
     def run_of(self, told: str) -> RunFile:
         return RunFile.open(json.loads(told)["run_file"])
 
+    def messages(self) -> list[dict[str, Any]]:
+        return Slack(self.bench.endpoints["slack"]).messages()
+
     def fault(self, name: str, *, on: bool = True) -> None:
         self.control.switch_fault("degg.5001", name, on=on)
 
@@ -94,7 +100,7 @@ class Laboratory:
 @pytest.fixture(scope="module")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
     folder = tmp_path_factory.mktemp("degg")
-    path = write_bench_file(folder, ["lab"], mode="skip", receiver_port=None)
+    path = write_bench_file(folder, ["lab", "slack"], mode="skip", receiver_port=None)
     with OwnedBench(path, data_dir=folder / "data", log=folder / "bench.log") as bench:
         made = Laboratory(bench, folder)
         yield made
@@ -164,6 +170,12 @@ def test_a_killed_run_is_recovered_where_it_stopped(laboratory: Laboratory) -> N
     assert Path(launch["ConfigPath"]).read_bytes() == config.read_bytes()
 
     assert "launched before (MasterFAT_00)" in laboratory.call(*master, code=2)
+    runs = laboratory.folder / "data" / "fat"
+    away = runs.rename(runs.with_name("away"))
+    told = laboratory.call(*master, "--recover", "--test")
+    assert "its journal is not here" in told
+    assert "[0] lingers_0\n[1] status_check_0\n[2] measure_gain_1\n" in told
+    away.rename(runs)
     laboratory.call(*master, "--recover")
     launch = run.launches()["MasterFAT_01"]
     tasks = {key: launch[key] for key in launch if key.startswith("[")}
@@ -172,6 +184,13 @@ def test_a_killed_run_is_recovered_where_it_stopped(laboratory: Laboratory) -> N
     assert launch["end_time"]
     assert launch["ConfigPath"].endswith("short_1.ini")
     assert "nothing left to do" in laboratory.call(*master, "--recover", code=2)
+    assert "nothing is left to do" in laboratory.call("resume", "1", "--data", laboratory.folder / "data")
+
+    slack = "\n".join(message["text"] for message in laboratory.messages())
+    assert "Executing FAT Master Script - time is now" in slack
+    assert f"   -- Current Run: {run.number:05d}\n" in slack
+    assert "      5001: DEgg2021-3-101.json\n" in slack
+    assert "[0] measure_gain_0\n[1] lingers_0" in slack
 
     state = open_run(laboratory.folder / "data" / "fat" / "00001")
     assert [task.attempt for task in state.tasks.values()] == [1, 2, 1, 1, 1]
@@ -193,3 +212,27 @@ def test_modules_that_are_not_ready_stop_a_run_before_it_begins(laboratory: Labo
     assert "Ready D-Eggs: 1/2" in told
     assert "DEgg2021-3-101 (degg.5001) has FPGA version" in told
     assert run.launches() == {}
+    warned = [message["text"] for message in laboratory.messages()]
+    assert any("does not begin: DEgg2021-3-101 (degg.5001) has FPGA version" in text for text in warned)
+
+
+@pytest.mark.skipif(shutil.which("screen") is None, reason="GNU screen is not installed (Debian: screen)")
+def test_the_master_session_has_a_log_file_for_each_run(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = laboratory.folder / "screens"
+    private.mkdir(mode=0o700)
+    monkeypatch.setenv("SCREENDIR", str(private))
+    begun, go_on = laboratory.folder / "begun", laboratory.folder / "go_on"
+    os.mkfifo(begun)
+    os.mkfifo(go_on)
+    script = f"echo of run 12; echo begun > {begun}; cat {go_on}"
+    told = laboratory.call("screen", "master", "--run", "12", "sh", "-c", script)
+    assert "log fat_run_00012.log; attach: screen -r master" in told
+    assert begun.read_text() == "begun\n"
+    assert "a screen session 'master' is there" in laboratory.call("screen", "master", code=2)
+    go_on.write_text("the end\n")
+    screen = str(shutil.which("screen"))
+    while "master" in sessions(screen):
+        pass  # each look takes a process of its own
+    assert (laboratory.folder / "fat_run_00012.log").read_bytes() == b"of run 12\r\nthe end\r\n"

@@ -26,8 +26,8 @@ BLOCK: Final = 8
 BLOB_SIGMA: Final = 10.0
 BLOB_PIXELS: Final = (500, 200_000)
 """Area of a lit LED's picture at half its height; a hot pixel is smaller, stray light everywhere."""
-ROUND: Final = 0.6
-"""Share of its enclosing ellipse that a blob fills; a circle's is 1."""
+ROUND: Final = 0.4
+"""A circle has 1, a streak or a ragged patch little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class DarkNoise:
     """Dark pictures of one camera.
 
     pedestal   mean of the usable pixels, counts of 12 bits
-    noise      standard deviation of a pixel from picture to picture, mean of all, counts
+    noise      standard deviation of a pixel from picture to picture, median of all, counts
     hot        (n, 2) rows and columns of hot pixels
     mean       (977, 1309) mean picture
     frames     pictures
@@ -77,11 +77,14 @@ class DarkFrames:
             raise ValueError("no picture was taken")
         mean = self._sum / self._frames
         variance = np.maximum(self._squares / self._frames - mean**2, 0.0)
-        unbiased = self._frames / max(1, self._frames - 1)
+        # The median: a particle that crosses one picture must not count as noise. It lies below the mean of a variance
+        # of so many degrees of freedom (Wilson and Hilferty).
+        freedom = max(1, self._frames - 1)
+        of_median = self._frames / freedom / (1.0 - 2.0 / (9.0 * freedom)) ** 3
         is_hot = self._hot >= HOT_SHARE * self._frames
         return DarkNoise(
             float(self._origin + mean.mean(dtype=np.float64)),
-            float(np.sqrt(variance[~is_hot].mean(dtype=np.float64) * unbiased)),
+            float(np.sqrt(np.median(variance) * of_median)),
             np.argwhere(is_hot),
             (mean + np.float32(self._origin)).astype(np.float32),
             self._frames,
@@ -95,7 +98,7 @@ class Blob:
     row, column  of its centre, pixels of the usable part
     area         pixels above half of its height
     height       counts above the surroundings
-    round        share of the ellipse around it that it fills
+    round        1 for a full circle: share of its ellipse that it fills, times the ratio of the ellipse's axes
     found        it is bright, large and round enough
     """
 
@@ -141,13 +144,20 @@ def blob(picture: NDArray[np.uint16]) -> Blob:
     at = np.argwhere(inside)
     centre = at.mean(axis=0)
     area = at.shape[0] * BLOCK**2
-    # A full ellipse has half axes of twice its standard deviations; blocks bring a twelfth of a block's side squared.
-    moments = at.var(axis=0) + 1.0 / 12.0
-    share = min(1.0, at.shape[0] / (4.0 * np.pi * float(np.sqrt(moments.prod()))))
+    minor, major = _axes(at)
+    # A full ellipse has half axes of twice its standard deviations.
+    share = min(1.0, at.shape[0] / (4.0 * np.pi * minor * major)) * minor / major
     large = BLOB_PIXELS[0] <= area <= BLOB_PIXELS[1]
     found = bool(height >= BLOB_SIGMA * spread and large and share >= ROUND)
     row, column = (float(value) for value in (centre + 0.5) * BLOCK)
     return Blob(row, column, area, height, share, found)
+
+
+def _axes(places: NDArray[np.int64]) -> tuple[float, float]:
+    """Standard deviations of places along their two axes, the smaller first; a block's own extent is in them."""
+    moments = np.cov(places.T, bias=True) if places.shape[0] > 1 else np.zeros((2, 2))
+    minor, major = np.sqrt(np.maximum(np.linalg.eigvalsh(moments), 0.0) + 1.0 / 12.0)
+    return float(minor), float(major)
 
 
 def _connected(mask: NDArray[np.bool_], start: tuple[int, int]) -> NDArray[np.bool_]:

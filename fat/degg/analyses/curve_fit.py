@@ -60,19 +60,21 @@ def curve_fit(
         raise ValueError("points and errors must be finite, and errors above 0")
     low, high = (np.array(side, np.float64) for side in zip(*bounds, strict=True))
     values = np.clip(np.asarray(start, np.float64), low, high)
-    residual = (y - model(x, values)) / sigma
+    here = model(x, values)
+    residual = (y - here) / sigma
     chi2, damping, converged = float(residual @ residual), 1e-3, False
     for _ in range(STEPS):
-        slopes = _slopes(model, x, values, low, high) / sigma[:, None]
+        slopes = _slopes(model, x, values, here, high) / sigma[:, None]
         normal = slopes.T @ slopes
         pull = slopes.T @ residual
         step = _solve(normal + damping * np.diag(np.maximum(np.diag(normal), 1e-30)), pull)
         tried = np.clip(values + step, low, high)
-        left = (y - model(x, tried)) / sigma
+        there = model(x, tried)
+        left = (y - there) / sigma
         new = float(left @ left)
         if np.isfinite(new) and new <= chi2:
             converged = chi2 - new <= STILL * max(chi2, 1e-30)
-            values, residual, chi2, damping = tried, left, new, max(damping / 5, 1e-12)
+            values, here, residual, chi2, damping = tried, there, left, new, max(damping / 5, 1e-12)
             if converged:
                 break
         else:
@@ -80,7 +82,7 @@ def curve_fit(
             if damping > 1e12:
                 converged = True
                 break
-    slopes = _slopes(model, x, values, low, high) / sigma[:, None]
+    slopes = _slopes(model, x, values, here, high) / sigma[:, None]
     errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(slopes.T @ slopes)), 0.0))
     return CurveFit(values, errors, chi2, y.size - values.size, converged)
 
@@ -96,16 +98,19 @@ def _slopes(
     model: Model,
     x: NDArray[np.float64],
     values: NDArray[np.float64],
-    low: NDArray[np.float64],
+    here: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(n, parameters): how the model changes with each parameter, within the bounds."""
+    """(n, parameters): how the model changes with each parameter, within the bounds.
+
+    here  (n) the model at these values
+    """
     columns = []
     for place in range(values.size):
         nudge = NUDGE * max(abs(values[place]), 1e-3)
-        above, below = values.copy(), values.copy()
-        above[place] = min(values[place] + nudge, high[place])
-        below[place] = max(values[place] - nudge, low[place])
-        width = above[place] - below[place]
-        columns.append((model(x, above) - model(x, below)) / width if width > 0 else np.zeros(x.size))
+        if values[place] + nudge > high[place]:
+            nudge = -nudge
+        moved = values.copy()
+        moved[place] += nudge
+        columns.append((model(x, moved) - here) / nudge)
     return np.stack(columns, axis=1)

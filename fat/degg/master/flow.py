@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fat.acceptance.engine_run import Place, go
+from fat.acceptance.notify import warn_outside
 from fat.bench.client import running_bench
 from fat.configs import configs_folder
 from fat.degg.commands.endpoints import data_folder
@@ -23,7 +24,7 @@ from fat.degg.preload import PRELOAD
 from fat.degg.records.run_file import RunFile
 from fat.degg.schedule.plan import safe_at_the_end
 from fat.errors import BenchError, BenchNotUp, UsageError
-from fat.provenance import operator, source, versions
+from fat.provenance import demand_committed, operator, source, versions
 from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, resumable
 from scheduler.errors import SchedulerError
 from scheduler.schedule.reading import check_functions, read_schedule
@@ -32,6 +33,8 @@ from scheduler.state import RunState, TaskStatus, resumed
 
 PLAN: Final = "FAT Master Script"
 """What task processes find loaded."""
+CHECKS: Final = ("fat.degg.tasks.host:host_well", "fat.degg.tasks.status:modules_well")
+"""Before each task."""
 Say = Callable[[str], None]
 
 
@@ -54,7 +57,7 @@ def master(wanted: Wanted, say: Say) -> int:
 
     Raises UsageError for what cannot be, BenchError when modules of the run are not ready, ScheduleRejected.
     """
-    _demand_committed(wanted.force)
+    demand_committed(wanted.force)
     read = read_schedule(str(wanted.config))
     read = replace(read, plan=safe_at_the_end(read.plan))
     run = RunFile.open(read.plan.parameters["run_file"])
@@ -74,7 +77,7 @@ def master(wanted: Wanted, say: Say) -> int:
 def _begin(wanted: Wanted, run: RunFile, read: Schedule, first: int, say: Say) -> int:
     """Launch the tasks of a schedule from the first that is wanted on. Raises ScheduleRejected."""
     check_functions(read)
-    plan = _plan(wanted, run, read.plan)
+    plan = _plan(wanted, run, read.plan, first)
     tasks = plan.tasks[first:]
     _greet(wanted, run, plan.tasks, first, say)
     if wanted.test:
@@ -138,6 +141,9 @@ def _greet(wanted: Wanted, run: RunFile, tasks: Sequence[Task], first: int, say:
     for sentence in found.dead:
         say(f" ! {sentence}")
     if found.dead and not wanted.test:
+        texts = [f"run {run.number:05d} does not begin: {sentence}" for sentence in found.dead]
+        for sentence in warn_outside(wanted.settings, run.run_dir, wanted.endpoints, texts):
+            say(f"   {sentence}")
         raise BenchError(
             f"{found.line}; the run does not begin. See to the modules, or put them on the ignore list "
             f"{run.run_dir / 'ignore.json'}"
@@ -162,7 +168,7 @@ def _carry_out(wanted: Wanted, run_dir: Path, book: LaunchBook, say: Say) -> int
     return code
 
 
-def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
+def _plan(wanted: Wanted, run: RunFile, plan: Plan, first: int) -> Plan:
     """The schedule's plan, told where it comes from."""
     text = wanted.config.read_bytes()
     tree = source()
@@ -180,11 +186,13 @@ def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
     told = {
         "bench": f"run {run.path.stem.removeprefix('run_')}",
         "greeting": _greeting(run, recover=wanted.recover) if plan.parameters.get("verbose") else [],
+        "condensed": list(listing.condensed(plan.tasks, first)),
         "provenance": provenance,
         "config": str(wanted.config.absolute()),
         "endpoints_file": str(wanted.endpoints_file.absolute()),
     }
-    return replace(plan, name=PLAN, parameters={**plan.parameters, "run_file": str(run.path), **told})
+    parameters = {**plan.parameters, "run_file": str(run.path), **told}
+    return replace(plan, name=PLAN, checks=CHECKS, parameters=parameters)
 
 
 def engine_run_of(run: RunFile, root: Path) -> Path | None:
@@ -205,16 +213,6 @@ def _token(endpoints: Mapping[str, Any]) -> str:
         return str(running_bench(data_folder(endpoints))["token"])
     except BenchNotUp:
         return ""
-
-
-def _demand_committed(force: bool) -> None:
-    changed = source().changed
-    if changed and not force:
-        told = ", ".join(changed[:5]) + (", …" if len(changed) > 5 else "")
-        raise UsageError(
-            f"the source has changes that are not committed ({told}); "
-            "commit them, so that results can be traced to a revision, or use --force"
-        )
 
 
 def _sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -40,29 +41,34 @@ PERIOD_US: Final = 1000
 
 @declares(needs={"laser": "off"}, lasts_s=600.0)
 def measure_baseline_flasher(
-    context: TaskContext, comment: str, n_jobs: int = 4, events: int = EVENTS
+    context: TaskContext, comment: str, n_jobs: int = 4, events: int = EVENTS, steps: int = len(BIASES)
 ) -> TaskResult:
-    """Charges of each LED at each bias; flashers are off afterwards, whatever happens."""
+    """Charges of each LED at each bias; flashers are off afterwards, whatever happens.
+
+    events  charge stamps of each LED at each bias
+    steps   so many biases, from the lowest on
+    """
+    biases = BIASES[:steps]
     with Photomultipliers.of(context, n_jobs) as lab:
         lab.all = [pmt for pmt in lab.all if pmt.channel == LOWER]
-        parameters = {"Events": events, "Biases": list(BIASES)}
+        parameters = {"Events": events, "Biases": list(biases)}
         papers = Papers(lab, [NAME], "flasher_chargestamp", comment, parameters)
         celsius = box_celsius(lab.temperatures())
         bring_up(lab, "Flasher")
         for module in lab.modules:
             pair, address = lab.station.wire_pair_of(module)
             pair.permit_light(device=address)
-        shape = LEDS, len(BIASES), events
+        shape = LEDS, len(biases), events
         charges = {module: np.full(shape, np.nan, np.float32) for module in lab.modules}
         try:
             for led, step in np.ndindex(*shape[:2]):
-                context.progress(led * len(BIASES) + step, LEDS * len(BIASES), f"LED {led + 1}")
+                context.progress(led * len(biases) + step, LEDS * len(biases), f"LED {led + 1}")
                 _one_setting(lab, led, step, charges)
         finally:
             lab.station.each(lab.modules, lambda module: module.flash_off(), lab.jobs)
         for pmt in lab.all:
             about = told(
-                pmt, celsius, context.task_id, biases=list(BIASES), window=[FIRST_SAMPLE, LAST_SAMPLE]
+                pmt, celsius, context.task_id, biases=list(biases), window=[FIRST_SAMPLE, LAST_SAMPLE]
             )
             path = papers.folder / file_name(pmt.file_serial, pmt.entry.hv)
             write(path, {"charge": charges[pmt.module]}, about)
@@ -116,9 +122,9 @@ def analyse_flasher(context: TaskContext) -> TaskResult:
         quantities.append(file.quantity("luminosity", "number-of-flasher-leds-working", working, "1", about))
         if dead:
             context.notify(f"Flasher: {file.serial}: LED {named} gives no light", severity="warning")
-        if result is not None:
+        if result is not None and file.data is not None:
             file.note(WorkingLeds=int(working), DeadLeds=list(dead))
-            graphs.append(_graph(file, result))
+            graphs.append(_graph(file, result, file.data.attributes["biases"]))
     return conclude(context, quantities, graphs=graphs)
 
 
@@ -131,9 +137,9 @@ def _judge(charges: NDArray[np.float32]) -> Flasher:
     return flasher(means, errors)
 
 
-def _graph(file: LightFile, result: Flasher) -> Graph:
+def _graph(file: LightFile, result: Flasher, at: Sequence[int]) -> Graph:
     """The mean of all LEDs that work, and each as a curve."""
-    biases = np.asarray(BIASES, np.float64)
+    biases = np.asarray(at, np.float64)
     working = result.mean_pc[result.working]
     return Graph(
         file.serial,

@@ -21,6 +21,8 @@ SYNC_THRESHOLD: Final = 1000
 SYNCS: Final = 50
 WINDOW: Final = 0.05
 """Periods of the sync may differ by this share."""
+PATIENCE_S: Final = 3.5
+"""How much longer than they take sync pulses are waited for."""
 TRIES: Final = 2
 """One retry is normal (check-list of the shifter)."""
 
@@ -98,7 +100,9 @@ def check_light(lab: Photomultipliers, hertz: float) -> None:
 
 def _good_syncs(lab: Photomultipliers, hertz: float) -> int:
     threshold = sync_threshold(lab.station.tabletop)
-    found = lab.station.tabletop.charge_stamps(SYNCS, channels=(0,), thresholds=(threshold,))[0]
+    found = lab.station.tabletop.charge_stamps(
+        SYNCS, channels=(0,), thresholds=(threshold,), patience_s=PATIENCE_S + SYNCS / hertz
+    )[0]
     lab.station.spend(found.span_s)
     period = 1.0 / hertz
     return good_gaps(found.ticks, period * (1.0 - WINDOW), period * (1.0 + WINDOW))

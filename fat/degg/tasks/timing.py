@@ -43,6 +43,8 @@ SPE_SHARE: Final = 0.25
 SPE_VOLTS: Final = 3.5e-3
 VOLTS_PER_COUNT: Final = 0.075e-3
 MPE_COUNTS: Final = 300.0
+PATIENCE_S: Final = 8.0
+"""A block spans a second; a module that sees nothing is not waited for any longer."""
 FIRST_STAMPS: Final = 1500
 MOST_STAMPS: Final = 20_000
 FLAGGED_NS: Final = 3.1
@@ -62,7 +64,7 @@ class Level:
     blocks: int
 
 
-LEVELS: Final = (Level("mpe", (0.25, 1.0), 6), Level("spe", (0.05, 0.01), 36))
+LEVELS: Final = (Level("mpe", (0.25, 1.0), 6), Level("spe", (0.05, 0.01), 48))
 UNSEEN: Final = "too few pulses keep the laser's time; check its fibre"
 
 
@@ -91,7 +93,7 @@ class _Track:
 
 @declares(leaves={"laser": "off"}, lasts_s=600.0)
 def run_timing(
-    context: TaskContext, comment: str, n_jobs: int = 4, mpe_blocks: int = 6, spe_blocks: int = 36
+    context: TaskContext, comment: str, n_jobs: int = 4, mpe_blocks: int = 6, spe_blocks: int = 48
 ) -> TaskResult:
     """Charge stamps at many and at single photoelectrons, with a time calibration before and after each block.
 
@@ -169,7 +171,9 @@ def _blocks(
         def work(module: Module) -> dict[int, ChargeStamps]:
             if module is tabletop:
                 return tabletop.charge_stamps(BLOCK, channels=(0,), thresholds=(threshold,))
-            return module.charge_stamps(wanted[module], thresholds=thresholds[module], samples=SAMPLES)
+            return module.charge_stamps(
+                wanted[module], thresholds=thresholds[module], samples=SAMPLES, patience_s=PATIENCE_S
+            )
 
         # The tabletop board hangs on a wire pair of its own: it reads at the same time as the modules.
         found = lab.station.each([*modules, tabletop], work, lab.jobs + 1)
