@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from deadly_journal import let_writes_be_deadly
+from deadly_journal import WAYS, let_writes_be_deadly
 
 from scheduler import (
     Engine,
@@ -165,11 +165,6 @@ def twice_killed(root: Path, expected: object, write: int, again: int) -> None:
     )
 
 
-def ways_of(write: int) -> tuple[str, str]:
-    """How to be killed at a write: after it, and before it or in the middle of it, in turn."""
-    return ("before" if write % 2 else "within", "after")
-
-
 def every_kill(root: Path) -> None:
     """An undisturbed run, then one for each kill; say how the records compare."""
     assert in_child(root / "whole") == 0
@@ -178,20 +173,20 @@ def every_kill(root: Path) -> None:
     writes = len(read_journal(whole))
     tell(writes=writes, verdict=expected["verdict"])
     for write in range(writes):
-        for where in ways_of(write):
-            here = root / f"{write}-{where}"
-            died = in_child(here, (write, where))
-            ended = in_child(here)
-            run_dir = here / "00001"
-            tell(
-                write=write,
-                where=where,
-                died=died,
-                ended=ended,
-                equal=comparable(record(run_dir)) == expected,
-                twice=twice_run(run_dir),
-                left=resumable(run_dir),
-            )
+        where = WAYS[write % len(WAYS)]
+        here = root / f"{write}-{where}"
+        died = in_child(here, (write, where))
+        ended = in_child(here)
+        run_dir = here / "00001"
+        tell(
+            write=write,
+            where=where,
+            died=died,
+            ended=ended,
+            equal=comparable(record(run_dir)) == expected,
+            twice=twice_run(run_dir),
+            left=resumable(run_dir),
+        )
     for write in range(2, writes - 2, 3):
         twice_killed(root, expected, write, again=1 + write % 3)
 
