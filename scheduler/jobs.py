@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from scheduler.calling import calls_of
 from scheduler.channel import Job
+from scheduler.order import earlier
 from scheduler.plan import Plan
 from scheduler.state import RunState, TaskState
 
@@ -40,10 +41,20 @@ def job_of(
         attempt=task.attempt + 1,
         arguments=task.task.arguments,
         parameters=state.plan.parameters if state.plan else {},
-        results={name: other.outputs for name, other in state.tasks.items() if other.finished_at is not None},
+        results=_results(state, task),
         environment=environment,
-        **(_of_task(task) if kind == "task" else {}),
+        **(_of_task(task) if kind == "task" else {"failures": task.unwell}),
     )
+
+
+def _results(state: RunState, task: TaskState) -> dict[str, Mapping[str, Any]]:
+    """Outputs of what it certainly comes after: the same ones, however the tasks beside it ran."""
+    before = earlier([other.task for other in state.tasks.values()], task.task.id)
+    return {
+        name: other.outputs
+        for name, other in state.tasks.items()
+        if other.finished_at is not None and (name in before or state.stop is not None)
+    }
 
 
 def _of_task(task: TaskState) -> dict[str, Any]:
@@ -54,6 +65,7 @@ def _of_task(task: TaskState) -> dict[str, Any]:
         "kept": task.progress.value if task.continues else None,
         "since": task.since if task.continues else task.attempt + 1,
         "begin_at_ns": _not_before(task),
+        "timed": task.task.timed,
         "pulse_s": min(task.task.heartbeat_s / PULSES, LONGEST_PULSE_S),
     }
 
