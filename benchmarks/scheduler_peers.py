@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 PLANS = """
 import bluesky.plan_stubs as stubs
 from bluesky import RunEngine

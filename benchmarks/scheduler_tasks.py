@@ -195,7 +195,7 @@ def main() -> None:
         console.print(
             f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores"
         )
-        compare(work, console, 50 if arguments.quick else 300, arguments.postgres)
+        compare(work, console, 50 if arguments.quick else 200, arguments.postgres)
         resuming(
             work, console, [1000, 10_000] if arguments.quick else [1000, 10_000, 100_000], arguments.postgres
         )

@@ -25,9 +25,12 @@ class Book:
 
     def write(self, event: str, **data: Any) -> None:
         """Make an event durable, then take it into the state, then tell the listeners. Raises JournalUnwritable."""
-        # Without a clock the time last known will do: the next task or check meets the same trouble and tells it.
-        with suppress(ClockLost):
-            self.sim_ns = self._clock.now_ns()
+        self.look_at_clock()
         record = self._journal.append(event, data, self.sim_ns)
         self.state = apply(self.state, record)
         self.listeners.tell(record, self.state)
+
+    def look_at_clock(self) -> None:
+        """Read the run's clock. Without one the time last known will do: the next task meets that trouble and tells."""
+        with suppress(ClockLost):
+            self.sim_ns = self._clock.now_ns()

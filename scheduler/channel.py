@@ -54,6 +54,8 @@ class Job:
     """The attempt whose folder of artefacts it uses."""
     begin_at_ns: int | None = None
     """Wait on the clock until then first: the pause before something is tried again."""
+    timed: bool = True
+    """Whether it may wait on the clock."""
     pulse_s: float = 0.0
     """How often it gives a sign of life; 0 for never."""
 

@@ -60,6 +60,8 @@ class SchedulerTable(BaseModel):
     """How long a task that is told to stop may take before it is killed."""
     check_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     """How long a check between tasks may take."""
+    check_attempts: Annotated[int, Field(ge=1, le=20)] = 1
+    """How often a check between tasks may have another look, and repair, before the run stops; in all."""
     slack: SlackTable = SlackTable()
     """Whom to tell on Slack, and where."""
     email: EmailTable = EmailTable()

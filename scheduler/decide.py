@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from scheduler.state import RunState, RunStatus, TaskState, TaskStatus, judged
+from scheduler.order import earlier, ready
+from scheduler.plan import Task
+from scheduler.state import RunState, RunStatus, TaskState, TaskStatus, begins_not_before, judged
 from scheduler.verdict import Verdict
 
 
@@ -48,11 +51,21 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing is to do before something happens: a task ends, somebody asks for something."""
+
+    until_ns: int | None = None
+    """Or the run's clock comes there."""
+    stands: bool = False
+    """Simulated time must not move: a task that takes part in it waits for one that does not, and so takes no time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Nothing is left to do in this attempt."""
 
 
-Action = RunCheck | RunTask | MakeBackup | SkipTask | Finish | Leave
+Action = RunCheck | RunTask | MakeBackup | SkipTask | Finish | Wait | Leave
 
 
 def decide(state: RunState) -> Action:
@@ -64,16 +77,61 @@ def decide(state: RunState) -> Action:
         return MakeBackup(unsaved, unsaved.saved.owed[0])
     if state.stop is not None:
         return _clean_up(state)
-    pending = next((task for task in state.tasks.values() if task.status is TaskStatus.PENDING), None)
-    if pending is None:
+    left = [task.task for task in state.tasks.values() if task.status is not TaskStatus.DONE]
+    if not left:
         return Finish(judged(state))
-    if pending.task.always:
-        return RunTask(pending)
-    culprit = next((task for task in state.tasks.values() if _stops_plan(task)), None)
-    if culprit is not None:
-        return SkipTask(pending, f"{culprit.task.id} failed")
-    check = next((check for check in state.plan.checks if check not in state.checked), None)
-    return RunTask(pending) if check is None else RunCheck(check, pending)
+    running = {task.id for task in left if state.tasks[task.id].status is TaskStatus.RUNNING}
+    done = state.tasks.keys() - {task.id for task in left}
+    may = [state.tasks[task.id] for task in ready(left, done, running, state.plan.resources)]
+    waits = [ns for task in may if (ns := begins_not_before(state, task)) is not None]
+    begin = [task for task in may if begins_not_before(state, task) is None]
+    held_up = _held_up(state, left, running, {task.task.id for task in may})
+    if held_up is not None:
+        before = [task.id for task in left[: left.index(held_up)]]
+        begin = [task for task in begin if not task.task.timed or task.task.id in before]
+    if begin:  # nothing comes between the checks before a task and the task
+        return _begin(state, next((task for task in begin if task.checked), begin[0]))
+    if waits or running:
+        return Wait(min(waits, default=None), stands=held_up is not None)
+    return _begin(state, state.tasks[left[0].id])  # an order by another version: better its order than none
+
+
+def _held_up(
+    state: RunState, left: Sequence[Task], running: Collection[str], may: Collection[str]
+) -> Task | None:
+    """The first task that takes part in time and waits only for some that do not; *may*: what begins anyhow.
+
+    Until it begins time stands, and nothing behind it that takes part in time begins: so it is as if they took none.
+    """
+    untimed = {task.id for task in left if not task.timed}
+    going, gone = set(running), state.tasks.keys() - {task.id for task in left}
+    capacity = state.plan.resources if state.plan else {}
+    while ended := going & untimed:
+        going -= ended
+        gone |= ended
+        left = [task for task in left if task.id not in ended]
+        begin = list(ready(left, gone, going, capacity))
+        for task in begin:
+            known = task.id in may or not task.timed
+            if not known and begins_not_before(state, state.tasks[task.id]) is None:
+                return task
+        going |= {task.id for task in begin if not task.timed}
+    return None
+
+
+def _begin(state: RunState, task: TaskState) -> Action:
+    """What begins a task whose turn it is."""
+    if task.task.always or state.plan is None:
+        return RunTask(task)
+    culprits = [other.task.id for other in state.tasks.values() if _stops_plan(other)]
+    if culprits:
+        before = earlier([other.task for other in state.tasks.values()], task.task.id)
+        culprit = next((name for name in culprits if name in before), None)
+        if culprit is not None:
+            return SkipTask(task, f"{culprit} failed")
+    checks = state.plan.checks if task.task.timed else ()
+    check = next((check for check in checks if check not in task.checked), None)
+    return RunTask(task) if check is None else RunCheck(check, task)
 
 
 def to_be_retried(state: RunState, name: str) -> bool:
@@ -84,6 +142,8 @@ def to_be_retried(state: RunState, name: str) -> bool:
 
 def _clean_up(state: RunState) -> Action:
     """After a stop, the tasks that always run still do; each once."""
+    if any(task.status is TaskStatus.RUNNING for task in state.tasks.values()):
+        return Wait()
     left = (task for task in state.tasks.values() if task.task.always and task.status is TaskStatus.PENDING)
     for task in left:
         if task.verdict is not Verdict.ABORTED:  # cut short itself: it had its chance

@@ -26,9 +26,28 @@ def declares(
     lasts_s: float | None = None,
     timeout_s: float | None = None,
     always: bool | None = None,
+    retries: int | None = None,
+    beside: bool | None = None,
+    timed: bool | None = None,
+    after: Sequence[str] | None = None,
+    uses: Mapping[str, int] | None = None,
 ) -> Callable[[F], F]:
-    """Say of a task function what `Task` has under the same names."""
-    given = {"needs": needs, "leaves": leaves, "lasts_s": lasts_s, "timeout_s": timeout_s, "always": always}
+    """Say of a task function what `Task` has under the same names.
+
+    Resources that it uses must be the plan's.
+    """
+    given = {
+        "needs": needs,
+        "leaves": leaves,
+        "lasts_s": lasts_s,
+        "timeout_s": timeout_s,
+        "always": always,
+        "retries": retries,
+        "beside": beside,
+        "timed": timed,
+        "after": None if after is None else tuple(after),
+        "uses": uses,
+    }
 
     def mark(function: F) -> F:
         setattr(function, ATTRIBUTE, {key: value for key, value in given.items() if value is not None})
@@ -64,5 +83,5 @@ def completed(task: Task, said: Mapping[str, Any]) -> Task:
         if isinstance(value, Mapping):
             new[key] = {**value, **own}
         elif own == getattr(blank, key):
-            new[key] = value
+            new[key] = tuple(value) if isinstance(value, list) else value
     return replace(task, **new)

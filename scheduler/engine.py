@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import select
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,10 +16,22 @@ from scheduler.book import Book
 from scheduler.channel import Job
 from scheduler.clock import Clock
 from scheduler.config import SchedulerTable
-from scheduler.conversation import POLL_S, Ending, Limits
-from scheduler.decide import Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide, to_be_retried
+from scheduler.conversation import Conversation
+from scheduler.decide import (
+    Action,
+    Finish,
+    Leave,
+    MakeBackup,
+    RunCheck,
+    RunTask,
+    SkipTask,
+    Wait,
+    decide,
+    to_be_retried,
+)
 from scheduler.dialogue import Dialogue
-from scheduler.errors import PlanRejected, RunNotFound
+from scheduler.ending import Ending, Limits
+from scheduler.errors import ClockLost, PlanRejected, RunNotFound
 from scheduler.jobs import job_of, look_up
 from scheduler.journal import Journal
 from scheduler.listening import Listener, Listeners
@@ -28,10 +39,12 @@ from scheduler.live import LiveFile
 from scheduler.plan import Plan
 from scheduler.runner import Runner
 from scheduler.saving import save_after
-from scheduler.state import TaskState, resumable
+from scheduler.state import RunState, TaskState, TaskStatus, resumable
 from scheduler.steering import Steering
+from scheduler.switchboard import Switchboard
 from scheduler.terminal import Terminal
 from scheduler.verdict import EXIT_CODES, EXIT_INTERRUPTED, Verdict
+from scheduler.waits import Waits
 from scheduler.wake import Wake
 from scheduler.watching import Watch
 
@@ -82,6 +95,14 @@ class Engine:
         self._preload = preload
         self._dialogue = None if terminal is None else Dialogue(terminal)
         self._live = LiveFile(run_dir)
+        self._nothing_to_do_in: RunState | None = None
+        """The state in which it was decided to wait."""
+        self._stands = False
+        """Whether simulated time must not move while it waits."""
+        self._running: dict[Conversation, tuple[str, int]] = {}
+        """Task and attempt of each that runs."""
+        self._checking: tuple[Conversation, str, str, int] | None = None
+        """The check that runs, before which task, and the run's clock when it was begun."""
 
     def run(self) -> Outcome:
         """Carry the run out.
@@ -95,19 +116,16 @@ class Engine:
             plan = self._demand_plan()
             if not resumable(book.state):
                 return Outcome(book.state.verdict, 0, interrupted=False, nothing_left=True)
-            self._wake = stack.enter_context(Wake())
-            self._runner = stack.enter_context(
-                Runner(
-                    self._clock,
-                    self._wake,
-                    lock=journal.fileno(),
-                    log=self._run_dir / "log" / "launcher.log",
-                    preload=self._preload,
-                    stop_grace_s=self._settings.stop_grace_s,
-                )
+            wake = stack.enter_context(Wake())
+            grace_s, log = self._settings.stop_grace_s, self._run_dir / "log" / "launcher.log"
+            runner = stack.enter_context(
+                Runner(lock=journal.fileno(), log=log, preload=self._preload, grace_s=grace_s)
             )
+            waits = Waits(self._clock, wake.ring)
+            self._waits = waits
+            self._board = stack.enter_context(Switchboard(runner, waits, wake, grace_s))
             stack.callback(self._live.clear)
-            self._steering = steering = Steering(self._run_dir, book, self._wake, self._dialogue)
+            self._steering = steering = Steering(self._run_dir, book, wake, self._dialogue)
             steering.begin()
             self._demand_functions(plan)
             if not steering.interrupted:
@@ -127,8 +145,12 @@ class Engine:
 
     def _demand_functions(self, plan: Plan) -> None:
         """Look every function up, in a child process: its modules are none of the engine's business."""
-        job = look_up(plan, self._run_dir)
-        ending = self._runner.run(job, self._watch(None), Limits(RESOLVE_TIMEOUT_S))
+        self._board.start(look_up(plan, self._run_dir), self._watch(None), Limits(RESOLVE_TIMEOUT_S))
+        ended: list[tuple[Conversation, Ending]] = []
+        while not ended:
+            self._heed()
+            ended = self._board.turn()
+        ending = ended[0][1]
         if ending.stopped:
             return
         if ending.result is None:
@@ -150,56 +172,104 @@ class Engine:
 
     def _carry_out(self) -> None:
         while not self._steering.hurried():
-            self._steering.interruption()
-            if self._steering.holding():
-                self._steering.hold()
-                self._pass_time()
-                continue
-            match decide(self._book.state):
-                case Leave():
-                    break
-                case Finish(verdict):
-                    self._book.write("run_finished", verdict=str(verdict))
-                case SkipTask(task, reason):
-                    self._book.write("task_skipped", task=task.task.id, reason=reason)
-                case MakeBackup(task, to):
-                    save_after(task, to, self._run_dir, self._book, self._settings)
-                case RunCheck(check, before):
-                    self._run_check(check, before)
-                case RunTask(task):
-                    self._run_task(task)
+            self._heed()
+            idle = self._book.state is self._nothing_to_do_in
+            if idle or self._board.stopping or self._checking is not None:
+                self._listen()
+            elif self._steering.holding():
+                self._hold()
+            elif not self._act(decide(self._book.state)):
+                break
+        self._board.kill()
         while self._steering.owes_reason():
-            self._pass_time()
-            self._steering.interruption()
+            self._board.turn()
+            self._heed()
 
-    def _pass_time(self) -> None:
-        """Wait for a moment, or until something happens."""
-        select.select([self._wake], [], [], POLL_S)
-        self._wake.hush()
+    def _heed(self) -> None:
+        """Take up what people and signals want."""
+        if self._steering.interruption():
+            self._waits.drop(self)
+            self._board.stop()
 
-    def _run_check(self, check: str, before: TaskState) -> None:
-        job = self._job("check", check, before)
+    def _hold(self) -> None:
+        """Begin nothing; the run is paused when the task that others wait for has ended."""
+        running = [task for task in self._book.state.tasks.values() if task.status is TaskStatus.RUNNING]
+        if all(task.task.beside for task in running):
+            self._steering.hold()
+        self._listen()
+
+    def _act(self, action: Action) -> bool:
+        """Do what was decided. False when nothing is left to do."""
+        self._stands = False
+        match action:
+            case Leave():
+                return False
+            case Finish(verdict):
+                self._book.write("run_finished", verdict=str(verdict))
+            case SkipTask(task, reason):
+                self._book.write("task_skipped", task=task.task.id, reason=reason)
+            case MakeBackup(task, to):
+                save_after(task, to, self._run_dir, self._book, self._settings)
+            case RunCheck(check, before):
+                self._begin_check(check, before)
+            case RunTask(task):
+                self._begin_task(task)
+            case Wait(until_ns, stands):
+                self._stands = stands
+                self._wait(until_ns)
+        return True
+
+    def _begin_check(self, check: str, before: TaskState) -> None:
+        if self._running:  # their records would hide when it was begun
+            self._book.write("check_started", check=check, before=before.task.id)
+        else:
+            self._book.look_at_clock()
         watch = self._watch(None, f"check {check} before {before.task.id}")
-        ending = self._runner.run(job, watch, Limits(self._settings.check_timeout_s))
-        if ending.stopped:
-            return
-        found = ending.result or {"ok": False, "text": ending.error}
-        self._book.write(
-            "check_finished", check=check, before=before.task.id, ok=found["ok"], text=found["text"]
-        )
+        limits = Limits(self._settings.check_timeout_s)
+        job = self._job("check", check, before)
+        self._checking = (self._board.start(job, watch, limits), check, before.task.id, self._book.sim_ns)
 
-    def _run_task(self, task: TaskState) -> None:
+    def _begin_task(self, task: TaskState) -> None:
         name, attempt = task.task.id, task.attempt + 1
         job = self._job("task", task.task.call, task)
         self._book.write("task_started", task=name, attempt=attempt)
         watch = self._watch(self._book.state.tasks[name], name)
+        watch.progress(0.0, 0.0, "")
         pause_s = 0.0 if job.begin_at_ns is None else task.task.retry_pause_s
         limits = Limits(task.task.timeout_s + pause_s, task.task.heartbeat_s)
-        watch.progress(0.0, 0.0, "")
-        ending = self._runner.run(job, watch, limits)
-        self._live.clear()
-        if not ending.stopped:
-            self._write_ending(name, attempt, ending)
+        self._running[self._board.start(job, watch, limits)] = (name, attempt)
+
+    def _wait(self, until_ns: int | None) -> None:
+        """Wait until something happens, or the clock is there."""
+        if until_ns is not None and not self._waits.has(self):
+            self._waits.add(self, until_ns, self._reached)
+        self._nothing_to_do_in = self._book.state
+        self._listen()
+
+    def _reached(self, now: int | ClockLost) -> None:
+        self._book.write("clock_reached", lost=isinstance(now, ClockLost))
+
+    def _listen(self) -> None:
+        """Let the child processes talk, and write down how they ended."""
+        for conversation, ending in self._board.turn(stands=self._stands):
+            if self._checking is not None and self._checking[0] is conversation:
+                _, check, before, begun_ns = self._checking
+                self._checking = None
+                if not ending.stopped:
+                    found = ending.result or {"ok": False, "text": ending.error, "repaired": ""}
+                    again = not found["ok"] and self._check_again(before)
+                    told = {**found, "retried": again, "begun_sim_ns": begun_ns}
+                    self._book.write("check_finished", check=check, before=before, **told)
+                continue
+            name, attempt = self._running.pop(conversation)
+            self._live.drop(name)
+            if not ending.stopped:
+                self._write_ending(name, attempt, ending)
+
+    def _check_again(self, before: str) -> bool:
+        """Whether a check that was not content is to have another look."""
+        state = self._book.state
+        return state.stop is None and state.tasks[before].unwell + 1 < self._settings.check_attempts
 
     def _write_ending(self, name: str, attempt: int, ending: Ending) -> None:
         if ending.result is None:
@@ -214,4 +284,4 @@ class Engine:
         return job_of(self._book.state, kind, call, task, self._run_dir, self._environment)
 
     def _watch(self, task: TaskState | None, name: str = "") -> Watch:
-        return Watch(self._book, self._steering, self._live, task, name)
+        return Watch(self._book, self._live, task, name)

@@ -25,6 +25,7 @@ from scheduler.state import (
     TaskState,
     TaskStatus,
     moved,
+    resume_position,
     resumed,
     with_task,
 )
@@ -54,15 +55,10 @@ def apply(state: RunState, record: JournalRecord) -> RunState:
 def resume_time_ns(run_dir: Path) -> int | None:
     """Where the run's clock must stand when the run is taken up again, ns; None if it never was taken up.
 
-    It is the time at which the first task that is still to run was first begun (with the checks before it), so that
+    It is the time at which the first task that is still to run was begun (with the checks before it), so that
     a simulated bench that is put back there gives it the same course again.
     """
-    state = fold(read_journal(run_dir))
-    again = resumed(state)
-    first = next((t for t in again.tasks.values() if t.status is TaskStatus.PENDING), None)
-    if first is not None and first.begun_sim_ns is not None:
-        return first.begun_sim_ns
-    return state.settled_sim_ns
+    return resume_position(resumed(fold(read_journal(run_dir))))
 
 
 def _run_created(state: RunState, record: JournalRecord) -> RunState:
@@ -78,8 +74,11 @@ def _run_created(state: RunState, record: JournalRecord) -> RunState:
 
 def _run_started(state: RunState, record: JournalRecord) -> RunState:
     data = record.data
+    again = resumed(replace(state, backup_to=tuple(data.get("backup_to", ()))))
+    begin_ns = resume_position(again)
     return replace(
-        resumed(replace(state, backup_to=tuple(data.get("backup_to", ())))),
+        again,
+        put_back=begin_ns is not None and begin_ns <= record.sim_ns,
         attempt=data["attempt"],
         host=data["host"],
         pid=data["pid"],
@@ -90,13 +89,21 @@ def _run_started(state: RunState, record: JournalRecord) -> RunState:
     )
 
 
+def _check_started(state: RunState, record: JournalRecord) -> RunState:
+    """Written only while other tasks run: else the record before tells when it was begun."""
+    return with_task(state, begun(state, state.tasks[record.data["before"]], record.sim_ns))
+
+
 def _check_finished(state: RunState, record: JournalRecord) -> RunState:
     data = record.data
-    seen = CheckSeen(data["ok"], data["text"])
-    task = begun(state, state.tasks[data["before"]])
+    before = state.tasks[data["before"]].checks.get(data["check"], CheckSeen(True, ""))
+    seen = CheckSeen(data["ok"], data["text"], data.get("repaired") or before.repaired)
+    task = begun(state, state.tasks[data["before"]], data.get("begun_sim_ns", state.settled_sim_ns))
     task = replace(task, checks={**task.checks, data["check"]: seen})
     if seen.ok:
-        return with_task(state, task, checked=(*state.checked, data["check"]))
+        return with_task(state, replace(task, checked=(*task.checked, data["check"]), unwell=0))
+    if data.get("retried", False):
+        return with_task(state, replace(task, unwell=task.unwell + 1))
     return with_task(state, task, stop=Stop(Verdict.ERROR, f"{data['check']}: {seen.text}"))
 
 
@@ -108,6 +115,11 @@ def _task_skipped(state: RunState, record: JournalRecord) -> RunState:
 
 def _task_moved(state: RunState, record: JournalRecord) -> RunState:
     return moved(state, record.data["task"], record.data["before"])
+
+
+def _clock_reached(state: RunState, record: JournalRecord) -> RunState:
+    """The run's clock is where a task waited for it to be; when it is lost, none waits for it any more."""
+    return replace(state, put_back=state.put_back and not record.data["lost"])
 
 
 def _told_only(state: RunState, _record: JournalRecord) -> RunState:
@@ -156,6 +168,7 @@ def _run_finished(state: RunState, record: JournalRecord) -> RunState:
 HANDLERS: Final[Mapping[str, Callable[[RunState, JournalRecord], RunState]]] = {
     "run_created": _run_created,
     "run_started": _run_started,
+    "check_started": _check_started,
     "check_finished": _check_finished,
     "task_started": task_started,
     "task_note": task_note,
@@ -173,6 +186,7 @@ HANDLERS: Final[Mapping[str, Callable[[RunState, JournalRecord], RunState]]] = {
     "backup_pruned": backup_pruned,
     "paused": _paused,
     "continued": _continued,
+    "clock_reached": _clock_reached,
     "run_interrupted": _run_interrupted,
     "reason_given": _reason_given,
     "run_finished": _run_finished,

@@ -13,17 +13,18 @@ from scheduler.state import Kept, RunState, Stop, TaskState, TaskStatus, to_be_s
 from scheduler.verdict import Verdict
 
 
-def begun(state: RunState, task: TaskState) -> TaskState:
+def begun(state: RunState, task: TaskState, at_ns: int | None) -> TaskState:
     """The task, with the time at which a resumed run must be to begin it the same way."""
-    if task.begun_sim_ns is not None or state.stop is not None:
+    tried_again = task.begun_sim_ns == task.failed_sim_ns and not task.checked
+    if (task.begun_sim_ns is not None and not tried_again) or state.stop is not None:
         return task
-    return replace(task, begun_sim_ns=state.settled_sim_ns)
+    return replace(task, begun_sim_ns=at_ns)
 
 
 def task_started(state: RunState, record: JournalRecord) -> RunState:
     """Its next attempt begins: at its start, or where an earlier one kept what it had."""
     attempt = record.data["attempt"]
-    task = begun(state, state.tasks[record.data["task"]])
+    task = begun(state, state.tasks[record.data["task"]], record.sim_ns)
     lead_ns = 0 if task.begun_sim_ns is None else record.sim_ns - task.begun_sim_ns
     if task.continues:
         kept = task.progress
@@ -49,8 +50,10 @@ def task_started(state: RunState, record: JournalRecord) -> RunState:
         out_of_turn=state.stop is not None,
         started_at=record.at,
         lead_sim_ns=lead_ns,
+        checked=(),
+        unwell=0,
     )
-    return with_task(state, started, checked=(), questions=unasked(state, task.task.id))
+    return with_task(state, started, questions=unasked(state, task.task.id))
 
 
 def task_note(state: RunState, record: JournalRecord) -> RunState:

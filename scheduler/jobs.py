@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from scheduler.calling import calls_of
 from scheduler.channel import Job
+from scheduler.order import earlier
 from scheduler.plan import Plan
 from scheduler.state import RunState, TaskState
 
@@ -15,6 +16,8 @@ NS_PER_S: Final = 1_000_000_000
 PULSES: Final = 4
 """So many signs of life in the time without one that counts as hung."""
 LONGEST_PULSE_S: Final = 5.0
+MEASUREMENTS: Final = "measurements"
+"""Where tasks tell values against limits (docs/live-page.md)."""
 
 
 def look_up(plan: Plan, run_dir: Path) -> Job:
@@ -40,10 +43,23 @@ def job_of(
         attempt=task.attempt + 1,
         arguments=task.task.arguments,
         parameters=state.plan.parameters if state.plan else {},
-        results={name: other.outputs for name, other in state.tasks.items() if other.finished_at is not None},
+        results=_results(state, task),
         environment=environment,
-        **(_of_task(task) if kind == "task" else {}),
+        **(_of_task(task) if kind == "task" else {"failures": task.unwell}),
     )
+
+
+def _results(state: RunState, task: TaskState) -> dict[str, Mapping[str, Any]]:
+    """Outputs of what it certainly comes after: the same ones, however the tasks beside it ran.
+
+    Without what was measured: that is for people, and after a thousand tasks it would be megabytes for each task.
+    """
+    before = earlier([other.task for other in state.tasks.values()], task.task.id)
+    return {
+        name: {key: value for key, value in other.outputs.items() if key != MEASUREMENTS}
+        for name, other in state.tasks.items()
+        if other.finished_at is not None and (name in before or state.stop is not None)
+    }
 
 
 def _of_task(task: TaskState) -> dict[str, Any]:
@@ -54,6 +70,7 @@ def _of_task(task: TaskState) -> dict[str, Any]:
         "kept": task.progress.value if task.continues else None,
         "since": task.since if task.continues else task.attempt + 1,
         "begin_at_ns": _not_before(task),
+        "timed": task.task.timed,
         "pulse_s": min(task.task.heartbeat_s / PULSES, LONGEST_PULSE_S),
     }
 

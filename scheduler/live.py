@@ -1,4 +1,4 @@
-"""`live.json`: what the running task tells about its progress. For displays; nothing depends on it."""
+"""`live.json`: what running tasks tell about their progress. For displays; nothing depends on it."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Progress:
     """Unix time of this report, seconds."""
     sim_ns: int
     """The run's clock when it was last read, nanoseconds."""
+    beside: bool = False
+    """It runs beside others."""
 
     @property
     def fraction(self) -> float | None:
@@ -48,12 +50,18 @@ def remaining_s(done: float, total: float, elapsed_s: float) -> float | None:
 
 
 def read_live(run_dir: Path) -> Progress | None:
-    """The latest progress, or None: there is none, or it is not readable just now."""
+    """The latest progress of the task that others wait for, or of one beside it; None: nothing is known just now."""
+    shown = read_all_live(run_dir)
+    return next((progress for progress in shown if not progress.beside), shown[0] if shown else None)
+
+
+def read_all_live(run_dir: Path) -> list[Progress]:
+    """The latest progress of each task that runs; none when nothing runs, or the file is not readable just now."""
     try:
-        body: dict[str, Any] = json.loads((run_dir / LIVE_NAME).read_text(encoding="utf-8"))
-        return Progress(**{f.name: body[f.name] for f in fields(Progress)})
+        bodies: list[dict[str, Any]] = json.loads((run_dir / LIVE_NAME).read_text(encoding="utf-8"))["tasks"]
+        return [Progress(**{f.name: body[f.name] for f in fields(Progress)}) for body in bodies]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return []
 
 
 class LiveFile:
@@ -63,19 +71,34 @@ class LiveFile:
         self._path = run_dir / LIVE_NAME
         self._monotonic_s = monotonic_s
         self._next_s = 0.0
+        self._shown: dict[str, Progress] = {}
 
     def show(self, progress: Progress, *, at_once: bool = False) -> None:
         """Write it, unless one was written a moment ago. A full disk is no reason to stop a run."""
+        self._shown[progress.task] = progress
         now_s = self._monotonic_s()
         if now_s < self._next_s and not at_once and (progress.fraction or 0.0) < 1.0:
             return
         if not at_once:
             self._next_s = now_s + PERIOD_S
-        with contextlib.suppress(OSError):
-            replace_json(self._path, asdict(progress))
+        self._write()
+
+    def drop(self, task: str) -> None:
+        """It runs no more."""
+        if self._shown.pop(task, None) is None:
+            return
+        if self._shown:
+            self._write()
+        else:
+            self.clear()
 
     def clear(self) -> None:
-        """Remove it: no task is running."""
+        """Remove the file: no task is running."""
+        self._shown.clear()
         self._next_s = 0.0
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        with contextlib.suppress(OSError):
+            replace_json(self._path, {"tasks": [asdict(progress) for progress in self._shown.values()]})

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, Self
 
 from scheduler.errors import PlanRejected
+from scheduler.order import misplaced
 
 TASK_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MOST_RETRIES: Final = 100
@@ -53,6 +54,19 @@ class Task:
     """Conditions that must hold when it begins: `{"laser": "off"}`. An order of tasks that breaks one is no plan."""
     leaves: Mapping[str, str] = field(default_factory=dict)
     """Conditions as it leaves them: `{"laser": "on"}`."""
+    beside: bool = False
+    """What follows does not wait for it (`scheduler.order`)."""
+    after: Sequence[str] = ()
+    """Tasks that must have ended before it begins, besides those that are always waited for; `"*"`: all before it."""
+    uses: Mapping[str, int] = field(default_factory=dict)
+    """How many it takes of the plan's resources while it runs: `{"cores": 1}`."""
+    timed: bool = True
+    """Whether it takes part in the run's time. An analysis does not: simulated time need not stand while it computes,
+    it cannot wait on the clock, and no checks come before it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The task as JSON values."""
+        return {**asdict(self), "positional": list(self.positional), "after": list(self.after)}
 
     @classmethod
     def from_json(cls, plan: str, body: Mapping[str, Any]) -> Self:
@@ -62,7 +76,8 @@ class Task:
         if unknown or missing:
             wrong = f"unknown {', '.join(unknown)}" if unknown else f"without {', '.join(missing)}"
             raise PlanRejected(plan, f"a task {wrong}", str(body.get("id", "?")))
-        return cls(**{**body, "positional": tuple(body.get("positional", ()))})
+        sequences = {key: tuple(body.get(key, ())) for key in ("positional", "after")}
+        return cls(**{**body, **sequences})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,80 +92,43 @@ class Plan:
     """Handed to every task. JSON."""
     begins: Mapping[str, str] = field(default_factory=dict)
     """Conditions before the first task: `{"laser": "off"}`."""
+    resources: Mapping[str, int] = field(default_factory=dict)
+    """How many there are of what tasks use: `{"cores": 2}`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", tuple(self.tasks))
         object.__setattr__(self, "checks", tuple(self.checks))
         if not self.tasks:
             raise PlanRejected(self.name, "has no tasks")
-        self._demand_json("parameters", self.parameters, None)
+        _demand_json(self.name, "parameters", self.parameters, None)
         seen: set[str] = set()
         for task in self.tasks:
             if task.id in seen:
                 raise PlanRejected(self.name, "is there twice; identifiers must differ", task.id)
             seen.add(task.id)
-            self._judge(task)
+            judge(self.name, task)
         for check in self.checks:
             if not CALL.fullmatch(check):
                 raise PlanRejected(self.name, f"check {check!r} must be written as module:function")
+        for name, number in self.resources.items():
+            if not isinstance(number, int) or number < 1:
+                raise PlanRejected(
+                    self.name, f"there are {number!r} of resource {name!r}; it must be 1 or more"
+                )
+        for task_id, reason in misplaced(self.tasks, self.resources):
+            raise PlanRejected(self.name, reason, task_id)
         for task_id, reason in forbidden(self.tasks, self.begins):
             raise PlanRejected(self.name, reason, task_id)
-
-    def _judge(self, task: Task) -> None:
-        if not TASK_ID.fullmatch(task.id):
-            raise PlanRejected(
-                self.name, "an identifier is 1 to 64 letters, digits, '_', '.' or '-', no mark first", task.id
-            )
-        if not CALL.fullmatch(task.call):
-            raise PlanRejected(self.name, f"call {task.call!r} must be written as module:function", task.id)
-        if task.on_fail not in ("continue", "stop"):
-            raise PlanRejected(
-                self.name, f"on_fail is {task.on_fail!r}; it must be continue or stop", task.id
-            )
-        if not task.timeout_s > 0:
-            raise PlanRejected(self.name, f"timeout_s is {task.timeout_s}; it must be above 0", task.id)
-        if not task.heartbeat_s > 0:
-            raise PlanRejected(self.name, f"heartbeat_s is {task.heartbeat_s}; it must be above 0", task.id)
-        self._judge_retries(task)
-        if task.lasts_s is not None and not 0 <= task.lasts_s < math.inf:
-            raise PlanRejected(self.name, f"lasts_s is {task.lasts_s}; it must be 0 or more", task.id)
-        self._demand_json("arguments", task.arguments, task.id)
-        self._demand_json("positional", {"values": list(task.positional)}, task.id)
-        for what, conditions in (("needs", task.needs), ("leaves", task.leaves)):
-            if any(not isinstance(text, str) for pair in conditions.items() for text in pair):
-                raise PlanRejected(self.name, f"{what} must be texts by name", task.id)
-
-    def _judge_retries(self, task: Task) -> None:
-        if not 0 <= task.retries <= MOST_RETRIES:
-            reason = f"retries is {task.retries}; it must be 0 to {MOST_RETRIES}"
-            raise PlanRejected(self.name, reason, task.id)
-        if not 0 <= task.retry_pause_s < math.inf:
-            reason = f"retry_pause_s is {task.retry_pause_s}; it must be 0 or more"
-            raise PlanRejected(self.name, reason, task.id)
-        if task.on_resume not in ("continue", "again", "skip"):
-            reason = f"on_resume is {task.on_resume!r}; it must be continue, again or skip"
-            raise PlanRejected(self.name, reason, task.id)
-        if task.always and task.on_resume == "skip":
-            raise PlanRejected(
-                self.name, "always runs, because it cleans up; on_resume cannot be skip", task.id
-            )
-
-    def _demand_json(self, what: str, value: Mapping[str, Any], task: str | None) -> None:
-        try:
-            same = json.loads(json.dumps(value, allow_nan=False)) == value
-        except (TypeError, ValueError) as error:
-            raise PlanRejected(self.name, f"{what} must be JSON: {error}", task) from error
-        if not same:
-            raise PlanRejected(self.name, f"{what} must be JSON as it is: lists, and text as keys", task)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
         return {
             "name": self.name,
-            "tasks": [{**asdict(task), "positional": list(task.positional)} for task in self.tasks],
+            "tasks": [task.to_json() for task in self.tasks],
             "checks": list(self.checks),
             "parameters": dict(self.parameters),
             "begins": dict(self.begins),
+            "resources": dict(self.resources),
         }
 
     @classmethod
@@ -159,9 +137,71 @@ class Plan:
         name = str(body.get("name", "?"))
         try:
             tasks = tuple(Task.from_json(name, task) for task in body["tasks"])
-            return cls(name, tasks, tuple(body["checks"]), body["parameters"], body.get("begins", {}))
+            more = (body.get("begins", {}), body.get("resources", {}))
+            return cls(name, tasks, tuple(body["checks"]), body["parameters"], *more)
         except (KeyError, TypeError) as error:
             raise PlanRejected(name, f"is not a plan: {error!r}") from error
+
+
+def judge(plan: str, task: Task) -> None:
+    """Raise PlanRejected when the task could not be run in any plan. *plan* is its name."""
+    if not TASK_ID.fullmatch(task.id):
+        reason = "an identifier is 1 to 64 letters, digits, '_', '.' or '-', no mark first"
+        raise PlanRejected(plan, reason, task.id)
+    for wrong, reason in _faults(task):
+        if wrong:
+            raise PlanRejected(plan, reason, task.id)
+    _demand_json(plan, "arguments", task.arguments, task.id)
+    _demand_json(plan, "positional", {"values": list(task.positional)}, task.id)
+    for what, conditions in (("needs", task.needs), ("leaves", task.leaves)):
+        if any(not isinstance(text, str) for pair in conditions.items() for text in pair):
+            raise PlanRejected(plan, f"{what} must be texts by name", task.id)
+
+
+def _faults(task: Task) -> Iterator[tuple[bool, str]]:
+    """What may be wrong, whether it is, and what to say then."""
+    yield not CALL.fullmatch(task.call), f"call {task.call!r} must be written as module:function"
+    yield (
+        task.on_fail not in ("continue", "stop"),
+        f"on_fail is {task.on_fail!r}; it must be continue or stop",
+    )
+    yield not task.timeout_s > 0, f"timeout_s is {task.timeout_s}; it must be above 0"
+    yield not task.heartbeat_s > 0, f"heartbeat_s is {task.heartbeat_s}; it must be above 0"
+    yield (
+        not 0 <= task.retries <= MOST_RETRIES,
+        f"retries is {task.retries}; it must be 0 to {MOST_RETRIES}",
+    )
+    yield (
+        not 0 <= task.retry_pause_s < math.inf,
+        f"retry_pause_s is {task.retry_pause_s}; it must be 0 or more",
+    )
+    yield (
+        task.on_resume not in ("continue", "again", "skip"),
+        f"on_resume is {task.on_resume!r}; it must be continue, again or skip",
+    )
+    yield (
+        task.always and task.on_resume == "skip",
+        "always runs, because it cleans up; on_resume cannot be skip",
+    )
+    yield (
+        task.lasts_s is not None and not 0 <= task.lasts_s < math.inf,
+        f"lasts_s is {task.lasts_s}; it must be 0 or more",
+    )
+    yield task.beside and task.always, "always runs, because it cleans up; it cannot run beside others"
+    yield (
+        task.beside and bool(task.leaves),
+        "runs beside others; it cannot leave conditions, for nobody could say since when they hold",
+    )
+    yield any(not isinstance(n, int) or n < 1 for n in task.uses.values()), "uses must be numbers above 0"
+
+
+def _demand_json(plan: str, what: str, value: Mapping[str, Any], task: str | None) -> None:
+    try:
+        same = json.loads(json.dumps(value, allow_nan=False)) == value
+    except (TypeError, ValueError) as error:
+        raise PlanRejected(plan, f"{what} must be JSON: {error}", task) from error
+    if not same:
+        raise PlanRejected(plan, f"{what} must be JSON as it is: lists, and text as keys", task)
 
 
 def forbidden(tasks: Sequence[Task], begins: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -1,43 +1,35 @@
-"""The engine's side of task processes: starts them through the launcher, waits on the clock for them, ends them."""
+"""The engine's side of child processes: starts them through the launcher, signals them, hears of their end."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from scheduler.channel import Job
-from scheduler.clock import Clock
-from scheduler.conversation import Conversation, Ending, Limits, Observer
 from scheduler.errors import LauncherLost
 from scheduler.launcher import MAX_PACKET
-from scheduler.wake import Wake
 
-INTERRUPT_AGAIN_S: Final = 0.02
 LAUNCH_TIMEOUT_S: Final = 120.0
 """Loading the modules to preload; compiled ones on a slow disk take long the first time."""
 
 
 class Runner:
-    """Runs jobs, one at a time. Use as a context manager: starts the launcher, and leaves nothing behind."""
+    """Starts child processes. Use as a context manager: starts the launcher, and leaves nothing behind."""
 
-    def __init__(
-        self, clock: Clock, wake: Wake, *, lock: int, log: Path, preload: Sequence[str], stop_grace_s: float
-    ) -> None:
-        self._clock, self._wake = clock, wake
+    def __init__(self, *, lock: int, log: Path, preload: Sequence[str], grace_s: float) -> None:
         self._lock, self._log = lock, log
         self._preload = list(preload)
-        self._grace_s = stop_grace_s
-        self._waiter = ThreadPoolExecutor(1, thread_name_prefix="clock wait")
+        self._grace_s = grace_s
+        self._dead: list[tuple[int, int]] = []
 
     def __enter__(self) -> Self:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -56,7 +48,7 @@ class Runner:
             self._control.settimeout(LAUNCH_TIMEOUT_S)
             first = {"path": [p or os.getcwd() for p in sys.path], "preload": self._preload}
             self._control.send(json.dumps(first).encode())
-            answer = self.hear()
+            answer = self._hear()
             if "refused" in answer:
                 raise LauncherLost(answer["refused"])
         except BaseException:
@@ -73,55 +65,43 @@ class Runner:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._waiter.shutdown()
 
-    def run(self, job: Job, observer: Observer, limits: Limits) -> Ending:
-        """Run a job to its end. Raises LauncherLost; all else that goes wrong is an Ending."""
+    def start(self) -> tuple[int, socket.socket]:
+        """Start a child: its process id, and the line to it. Raises LauncherLost."""
         ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
+        with theirs:
+            try:
                 socket.send_fds(self._control, [b'{"start": true}'], [theirs.fileno()])
-            pid = int(self.hear()["started"])
-            conversation = Conversation(self, pid, ours, observer, limits)
-            return conversation.hold(job)
+                while "started" not in (message := self._hear()):
+                    self._note_death(message)
+            except ConnectionError as error:
+                ours.close()
+                raise LauncherLost(f"the launcher has ended ({error}); see {self._log}") from error
+            except LauncherLost:
+                ours.close()
+                raise
+        return int(message["started"]), ours
 
-    def wait_until(self, t_ns: int, then: Callable[[Future[int]], None]) -> Future[int]:
-        """Wait on the clock in the waiter's thread."""
-        future = self._waiter.submit(self._clock.wait_until, t_ns)
-        future.add_done_callback(then)
-        return future
+    def deaths(self) -> list[tuple[int, int]]:
+        """Children that have ended since the last time: process id and wait status. Raises LauncherLost."""
+        while select.select([self._control], [], [], 0)[0]:
+            self._note_death(self._hear())
+        dead, self._dead = self._dead, []
+        return dead
 
-    def now_ns(self) -> int:
-        """The clock's time."""
-        return self._clock.now_ns()
-
-    def end_wait(self, waiting: Future[int]) -> None:
-        """Let a wait that nobody needs any more return, so that the waiter is free."""
-        while not waiting.done():  # an interrupt that comes just before the wait begins is lost
-            self._clock.interrupt()
-            wait([waiting], INTERRUPT_AGAIN_S)
-
-    @property
-    def control(self) -> socket.socket:
-        """The line to the launcher."""
-        return self._control
-
-    @property
-    def wake(self) -> Wake:
-        """What wakes the engine."""
-        return self._wake
-
-    @property
-    def stop_grace_s(self) -> float:
-        """How long a task that is told to stop may take."""
-        return self._grace_s
+    def fileno(self) -> int:
+        """For a selector: readable when a child has ended."""
+        return self._control.fileno()
 
     def signal(self, pid: int, number: signal.Signals) -> None:
-        """Send a signal to a task's process group."""
+        """Send a signal to a child's process group."""
         with contextlib.suppress(ConnectionError):
             self._control.send(json.dumps({"pid": pid, "signal": int(number)}).encode())
 
-    def hear(self) -> dict[str, Any]:
+    def _note_death(self, message: dict[str, Any]) -> None:
+        self._dead.append((int(message["ended"]), int(message["status"])))
+
+    def _hear(self) -> dict[str, Any]:
         """The launcher's next message. Raises LauncherLost."""
         try:
             packet = self._control.recv(MAX_PACKET)

@@ -74,7 +74,7 @@ def line(record: JournalRecord, state: RunState) -> str | None:
                 f"run {state.run} {'resumed' if data['resumed'] else 'started'} (attempt {data['attempt']})"
             )
         case "check_finished":
-            return None if data["ok"] else f"! check before {data['before']}: {data['text']}"
+            return _check(record)
         case "task_started":
             return f"▶ {data['task']}: {state.tasks[data['task']].task.title}"
         case "task_note":
@@ -113,6 +113,15 @@ def line(record: JournalRecord, state: RunState) -> str | None:
             return f"run {state.run}: {data['verdict']}"
         case _:
             return None
+
+
+def _check(record: JournalRecord) -> str | None:
+    data = record.data
+    repaired = f"repaired: {data['repaired']}" if data.get("repaired") else ""
+    if data["ok"]:
+        return f"  check before {data['before']} {repaired}" if repaired else None
+    again = "it is tried again" if data.get("retried") else ""
+    return "; ".join(filter(None, (f"! check before {data['before']}: {data['text']}", repaired, again)))
 
 
 def _answer(record: JournalRecord, state: RunState) -> str:

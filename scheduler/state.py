@@ -38,6 +38,13 @@ class CheckSeen:
 
     ok: bool
     text: str
+    repaired: str = ""
+    """What it put right, the latest time that it did."""
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        return f"{self.text} (repaired: {self.repaired})" if self.repaired else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,10 @@ class TaskState:
     artefacts: tuple[Artefact, ...] = ()
     since: int = 0
     """The attempt that began at the start, and whose folder of artefacts is in use; those after it went on."""
+    checked: tuple[str, ...] = ()
+    """Checks that were content before its next attempt."""
+    unwell: int = 0
+    """How often the check that comes next was not content."""
     checks: Mapping[str, CheckSeen] = field(default_factory=dict)
     """What each check found before it, the latest time."""
     saved: Saved = UNSAVED
@@ -137,8 +148,6 @@ class RunState:
     """How often an engine took it up."""
     tasks: Mapping[str, TaskState] = field(default_factory=dict)
     """In the plan's order."""
-    checked: tuple[str, ...] = ()
-    """Checks that were content since the last task, in this attempt."""
     stop: Stop | None = None
     questions: Mapping[str, Question] = field(default_factory=dict)
     """Those that wait for an answer, by task, in the order in which they were asked."""
@@ -160,6 +169,8 @@ class RunState:
     """The run's clock at the latest record."""
     settled_sim_ns: int | None = None
     """The run's clock where the plan last stood between two tasks."""
+    put_back: bool = False
+    """Whether the run's clock was put back to where a task was begun that is to run again (`resume_position`)."""
     seq: int = 0
     misfits: int = 0
     """Records that fitted nothing."""
@@ -182,7 +193,6 @@ def resumed(state: RunState) -> RunState:
         status=RunStatus.RUNNING,
         verdict=Verdict.UNSET,
         stop=None,
-        checked=(),
         questions={},
         by="",
     )
@@ -193,6 +203,35 @@ def resumable(state: RunState) -> bool:
     if state.status is not RunStatus.FINISHED:
         return state.plan is not None
     return state.verdict in (Verdict.ERROR, Verdict.ABORTED)
+
+
+def resume_position(state: RunState) -> int | None:
+    """Where the run's clock must stand for what is still to run, ns: where the first of it was begun. None: anywhere.
+
+    *state* is the run as it was taken up (`resumed`). Tasks that take no part in time do not count.
+    """
+    open_tasks = [
+        task for task in state.tasks.values() if task.status is TaskStatus.PENDING and task.task.timed
+    ]
+    begun = [task.begun_sim_ns for task in open_tasks if task.begun_sim_ns is not None]
+    return min(begun, default=state.settled_sim_ns)
+
+
+def begins_not_before(state: RunState, task: TaskState) -> int | None:
+    """The run's clock at which a task may begin at the earliest, ns; None for at once.
+
+    When the clock was put back for a task that ran beside others, those begin again when they were begun before, and
+    others not before all that ended then.
+    """
+    if not state.put_back or not task.task.timed:
+        return None
+    ended = (other.finished_sim_ns for other in state.tasks.values() if _ended_in_turn(other))
+    known = task.begun_sim_ns if task.begun_sim_ns is not None else max((ns for ns in ended if ns), default=0)
+    return known if known > state.sim_ns else None
+
+
+def _ended_in_turn(task: TaskState) -> bool:
+    return task.status is TaskStatus.DONE and task.task.timed and not task.out_of_turn
 
 
 def moved(state: RunState, name: str, before: str) -> RunState:
@@ -222,7 +261,9 @@ def _reopened(task: TaskState, backup_to: tuple[str, ...]) -> TaskState:
     if task.status is TaskStatus.DONE:  # it ended by itself: its next attempt is a new beginning
         kept = task.progress.answers if task.continues else 0
         task = replace(task, answers=task.answers[:kept], failures=(), failed_sim_ns=None)
-    return replace(task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False)
+    return replace(
+        task, status=TaskStatus.PENDING, verdict=Verdict.UNSET, out_of_turn=False, checked=(), unwell=0
+    )
 
 
 def to_be_saved(task: TaskState) -> bool:

@@ -35,11 +35,13 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check between tasks found. One that is not ok stops the run with ERROR."""
+    """What a check between tasks found. One that is not ok, `check_attempts` times, stops the run with ERROR."""
 
     ok: bool
     text: str
     """One sentence for people: what is well, or what is wrong and what to do."""
+    repaired: str = ""
+    """What it put right, for people: "module 5003 was flashed again"."""
 
 
 class TaskClock(Protocol):
@@ -98,7 +100,7 @@ class TaskContext:
     clock: TaskClock
     reporter: Reporter
     failures: int = 0
-    """How often it was tried in vain since the run was taken up (`retries`)."""
+    """How often it was tried in vain since the run was taken up (`retries`); a check: how often it was not content."""
     kept: Any = None
     """What an earlier attempt kept of its work; None for nothing, or when the plan wants it `again` from its start."""
     since: int = 0

@@ -104,8 +104,8 @@ class Channel:
 class EngineClock:
     """Time by way of the engine: only the engine's process takes part in the bench's clock."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, *, timed: bool = True) -> None:
+        self._channel, self._timed = channel, timed
         self._asking = threading.Lock()
 
     def now_ns(self) -> int:
@@ -113,7 +113,11 @@ class EngineClock:
         return self._ask(None)
 
     def wait_until(self, t_ns: int) -> int:
-        """Block until then."""
+        """Block until then. Raises RuntimeError in a task that takes no part in time."""
+        if not self._timed:
+            raise RuntimeError(
+                "the plan says timed = false: this task takes no part in time, and cannot wait on it"
+            )
         return self._ask(t_ns)
 
     def _ask(self, wait: int | None) -> int:
@@ -206,9 +210,9 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
     try:
         if job.kind == "resolve":
             return {"result": uncallable(job.arguments)}
-        clock = EngineClock(channel)
+        clock = EngineClock(channel, timed=job.timed)
         if job.begin_at_ns is not None:
-            clock.wait_until(job.begin_at_ns)
+            EngineClock(channel).wait_until(job.begin_at_ns)
         context = TaskContext(
             run_dir=Path(job.run_dir),
             task_id=job.task_id,
@@ -259,7 +263,7 @@ def _result(job: Job, returned: object) -> dict[str, Any]:
 def _check(job: Job, returned: object) -> dict[str, Any]:
     if not isinstance(returned, CheckResult):
         raise TypeError(f"{job.call} returned {type(returned).__name__}; a check returns a CheckResult")
-    return {"ok": returned.ok, "text": returned.text}
+    return {"ok": returned.ok, "text": returned.text, "repaired": returned.repaired}
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -12,16 +12,13 @@ if TYPE_CHECKING:
     from scheduler.book import Book
     from scheduler.notify.notice import Notice
     from scheduler.question import Answer
-    from scheduler.steering import Steering
 
 
 class Watch:
     """The engine's ear at a task process. *task* is None for checks, whose notes are not kept; *name* is for people."""
 
-    def __init__(
-        self, book: Book, steering: Steering, live: LiveFile, task: TaskState | None, name: str = ""
-    ) -> None:
-        self._book, self._steering, self._live = book, steering, live
+    def __init__(self, book: Book, live: LiveFile, task: TaskState | None, name: str = "") -> None:
+        self._book, self._live = book, live
         self._task, self._name = task, name
         self._started_s = time.monotonic()
 
@@ -72,14 +69,7 @@ class Watch:
             remaining_s=remaining_s(done, total, elapsed_s),
             at=time.time(),
             sim_ns=self._book.sim_ns,
+            beside=self._task.task.beside,
         )
         self._live.show(progress, at_once=total == 0)
         self._book.listeners.show(progress)
-
-    def stop_wanted(self) -> bool:
-        """Ends the task when the run is interrupted."""
-        return self._steering.interruption()
-
-    def hurry(self) -> bool:
-        """A second signal."""
-        return self._steering.hurried()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scheduler.order import misplaced
 from scheduler.plan import Task, forbidden
 from scheduler.requests import Request
 from scheduler.state import RunState, TaskState, TaskStatus, moved
@@ -22,8 +23,11 @@ def refusal(state: RunState, wish: Request) -> str | None:
     left = _skipped(state, task, wish) if wish.kind == "skip" else _moved(state, wish)
     if isinstance(left, str):
         return left
-    broken = next(forbidden(left, conditions(state)), None)
-    return None if broken is None else f"then {broken[0]} could not run: it {broken[1]}"
+    known = state.tasks.keys() - {other.id for other in left}
+    beside = [other.task for other in state.tasks.values() if _runs_beside(other)]
+    resources = state.plan.resources if state.plan else {}
+    wrong = (*misplaced([*beside, *left], resources, known), *forbidden(left, conditions(state)))
+    return None if not wrong else f"then {wrong[0][0]} could not run: it {wrong[0][1]}"
 
 
 def event(wish: Request) -> tuple[str, dict[str, Any]]:
@@ -40,6 +44,10 @@ def conditions(state: RunState) -> Mapping[str, str]:
         if task.status is not TaskStatus.PENDING and task.verdict is not Verdict.SKIPPED:
             now |= task.task.leaves
     return now
+
+
+def _runs_beside(task: TaskState) -> bool:
+    return task.status is TaskStatus.RUNNING and task.task.beside
 
 
 def _pending(state: RunState) -> list[Task]:

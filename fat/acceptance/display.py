@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -46,9 +47,11 @@ class Display:
             disable=not self._live,
         )
         self._asks_here = False
-        self._current: TaskID | None = None
-        self._title = ""
-        self._began = self._said = 0.0
+        self._current: dict[str, TaskID] = {}
+        """The bars of the tasks that run."""
+        self._titles: dict[str, str] = {}
+        self._began: dict[str, float] = {}
+        self._said = 0.0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -92,8 +95,8 @@ class Display:
             self._end(str(data["task"]), verdict, state, str(data.get("error", "")) + again)
         elif record.event == "task_skipped":
             self._end(str(data["task"]), "SKIPPED", state, str(data["reason"]))
-        elif record.event == "check_finished" and not data["ok"]:
-            self.say(_line("ERROR", f"check before {data['before']}: {data['text']}", ""))
+        elif record.event == "check_finished":
+            self._say_check(data)
         elif record.event == "notification" and data["severity"] in ("warning", "critical"):
             self.say(Text(f" ! {data['severity']:<8}{data['by']}: {data['text']}", style="bold magenta"))
         elif record.event == "question_asked" and not self._asks_here:
@@ -106,17 +109,29 @@ class Display:
         elif record.event == "reason_given":
             self.say(Text(f"   reason: {data['reason']}"))
         elif record.event == "run_interrupted":
+            for bar in self._current.values():
+                self._bar.remove_task(bar)
+            self._current.clear()
             self.say(_line("ABORTED", f"stopped: {data['reason']}", ""))
 
     def progress(self, progress: TaskProgress) -> None:
         """Move the bar, or write a plain line now and then."""
-        if self._current is not None:
+        if progress.task in self._current:
             total = progress.total if progress.total > 0 else None
-            self._bar.update(self._current, completed=progress.done, total=total, text=progress.text)
+            bar = self._current[progress.task]
+            self._bar.update(bar, completed=progress.done, total=total, text=progress.text)
         now = time.monotonic()
         if not self._live and progress.total > 0 and now - self._said > PLAIN_PERIOD_S:
             self._said = now
-            self.say(f"   {self._title}: {progress.done:.0f} of {progress.total:.0f} {progress.text}")
+            title = self._titles.get(progress.task, progress.task)
+            self.say(f"   {title}: {progress.done:.0f} of {progress.total:.0f} {progress.text}")
+
+    def _say_check(self, data: Mapping[str, Any]) -> None:
+        if data.get("repaired"):
+            self.say(Text(f"   check before {data['before']} repaired: {data['repaired']}"))
+        if not data["ok"]:
+            again = "; it is tried again" if data.get("retried") else ""
+            self.say(_line("ERROR", f"check before {data['before']}: {data['text']}{again}", ""))
 
     def _say_answer(self, record: JournalRecord, state: RunState) -> None:
         data = record.data
@@ -127,20 +142,20 @@ class Display:
 
     def _begin(self, task: str, state: RunState) -> None:
         names = list(state.tasks)
-        self._title = state.tasks[task].task.title
-        self._began = self._said = time.monotonic()
+        title = self._titles[task] = state.tasks[task].task.title
+        self._began[task] = self._said = time.monotonic()
         if self._live:
-            description = f"[{names.index(task) + 1}/{len(names)}] {self._title}"
-            self._current = self._bar.add_task(description, total=None, text="")
+            description = f"[{names.index(task) + 1}/{len(names)}] {title}"
+            self._current[task] = self._bar.add_task(description, total=None, text="")
 
     def _end(self, task: str, verdict: str, state: RunState, why: str) -> None:
-        if self._current is not None:
-            self._bar.remove_task(self._current)
-            self._current = None
+        bar = self._current.pop(task, None)
+        if bar is not None:
+            self._bar.remove_task(bar)
         names = list(state.tasks)
-        took = f"{time.monotonic() - self._began:6.1f} s"
+        took_s = time.monotonic() - self._began.pop(task, time.monotonic())
         title = f"[{names.index(task) + 1:>2}/{len(names)}] {state.tasks[task].task.title}"
-        self.say(_line(verdict, title, took))
+        self.say(_line(verdict, title, f"{took_s:6.1f} s"))
         if why and verdict != "PASS":
             self.say(Text(f"     {why}", style="dim"))
 

@@ -46,23 +46,29 @@ class Notifiers:
 
 def notifiers_of(run_dir: Path, table: SchedulerTable, own_slack: Address | None = None) -> Notifiers:
     """The notifiers of a run; nothing is sent before its engine has written something."""
-    found: list[Notifier] = []
+    messengers, silent = messengers_of(run_dir, table, own_slack)
+    found = [Notifier(run_dir, messenger, drain_s) for messenger, drain_s in messengers]
+    names = [messenger.name for messenger, _ in messengers]
+    owed = [(name, notifier.owed()) for name, notifier in zip(names, found, strict=True)]
+    waiting = [f"{count} messages by {name} wait from before" for name, count in owed if count]
+    return Notifiers(tuple(found), tuple(silent), tuple(waiting))
+
+
+def messengers_of(
+    run_dir: Path, table: SchedulerTable, own_slack: Address | None = None
+) -> tuple[list[tuple[Messenger, float]], list[str]]:
+    """The messengers that a bench file asks for, with how long each end waits, s; sentences about silent ones."""
+    found: list[tuple[Messenger, float]] = []
     silent: list[str] = []
-    waiting: list[str] = []
     for what, build in (("Slack", _slack), ("E-mail", _email), ("The webhook", _webhook)):
         try:
             made = build(run_dir, table, own_slack)
         except LookupError as error:
             silent.append(f"{what} is not told: {error.args[0]}")
             continue
-        if made is None:
-            continue
-        messenger, drain_s = made
-        notifier = Notifier(run_dir, messenger, drain_s)
-        found.append(notifier)
-        if owed := notifier.owed():
-            waiting.append(f"{owed} messages by {messenger.name} wait from before")
-    return Notifiers(tuple(found), tuple(silent), tuple(waiting))
+        if made is not None:
+            found.append(made)
+    return found, silent
 
 
 def _slack(run_dir: Path, table: SchedulerTable, own: Address | None) -> tuple[Messenger, float] | None:

@@ -37,8 +37,8 @@ def say(record: JournalRecord, state: RunState) -> Iterator[Notice]:
             yield from _failure(record, state)
         case "task_skipped":
             yield _message(f"{_named(state, data['task'])} is left out: {data['reason']}")
-        case "check_finished" if not data["ok"]:
-            yield _warning(f"check before {_named(state, data['before'])} failed: {data['text']}", wake=True)
+        case "check_finished":
+            yield from _check(record, state)
         case "backup_failed":
             yield _warning(f"backup after {data['task']} failed: {data['error']}", wake=True)
         case "notification":
@@ -60,6 +60,17 @@ def say(record: JournalRecord, state: RunState) -> Iterator[Notice]:
             yield _warning(f"reason given: {data['reason']}", wake=True)
         case "run_finished":
             yield from _summary(state)
+
+
+def _check(record: JournalRecord, state: RunState) -> Iterator[Notice]:
+    data = record.data
+    before = _named(state, data["before"])
+    if data.get("repaired"):
+        yield _warning(f"check before {before} repaired: {data['repaired']}")
+    if not data["ok"] and data.get("retried"):
+        yield _message(f"check before {before} is tried again: {data['text']}")
+    elif not data["ok"]:
+        yield _warning(f"check before {before} failed: {data['text']}", wake=True)
 
 
 def _question(record: JournalRecord, state: RunState) -> Iterator[Notice]:
@@ -98,7 +109,10 @@ def _launch(record: JournalRecord, state: RunState) -> Notice:
     if len(state.tasks) <= LISTED_TASKS:
         lines += ["Schedule:", *(_named(state, name) for name in state.tasks)]
     else:
-        lines += [f"Condensed schedule of {len(state.tasks)} tasks:", *_condensed(state)]
+        # A plan may say itself which of its tasks matter to people.
+        own = state.plan.parameters.get("condensed") if state.plan else None
+        shown = [str(line) for line in own] if own else _condensed(state)
+        lines += [f"Condensed schedule of {len(state.tasks)} tasks:", *shown]
     return _message("\n".join(lines))
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from scheduler.calling import bound, resolve, uncallable
 from scheduler.declared import declarations
 from scheduler.errors import PlanRejected, ScheduleRejected
-from scheduler.plan import Plan, Task
+from scheduler.plan import Plan, Task, judge
 
 TIMEOUT_S: Final = 120.0
 
@@ -66,7 +66,9 @@ def _answer(question: Mapping[str, Any]) -> Any:
     if not all(isinstance(task, Task) for task in given):
         raise LookupError(f"{call} must return tasks")
     # Each by itself: whether their order is allowed is a matter of the whole schedule.
-    return [Plan("draft", (task,), begins=task.needs).to_json()["tasks"][0] for task in given]
+    for task in given:
+        judge("draft", task)
+    return [task.to_json() for task in given]
 
 
 def _called(call: str, values: tuple[Any, ...]) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from scheduler.order import ready
 from scheduler.plan import Plan, Task
 from scheduler.state import RunState
 from scheduler.verdict import Verdict
@@ -35,7 +36,7 @@ class Forecast:
     @property
     def lasts_s(self) -> float:
         """How long the plan lasts."""
-        return sum(expected.lasts_s for expected in self.tasks)
+        return max((expected.begins_s + expected.lasts_s for expected in self.tasks), default=0.0)
 
     @property
     def unknown(self) -> int:
@@ -44,16 +45,24 @@ class Forecast:
 
 
 def forecast(plan: Plan, earlier: Mapping[str, float] | None = None) -> Forecast:
-    """Lay the tasks one after the other.
+    """Lay the tasks one after the other, and those that run beside others as soon as they can.
 
     earlier  seconds by `module:function`, from `lengths`
     """
-    begins, expected = 0.0, []
-    for task in plan.tasks:
-        lasts_s, known = length_of(task, earlier or {})
-        expected.append(Expected(task, begins, lasts_s, known))
-        begins += lasts_s
-    return Forecast(tuple(expected))
+    now_s, expected = 0.0, {}
+    left, done = list(plan.tasks), set[str]()
+    ends: dict[str, float] = {}
+    while left:
+        for task in list(ready(left, done, ends, plan.resources)):
+            lasts_s, known = length_of(task, earlier or {})
+            expected[task.id] = Expected(task, now_s, lasts_s, known)
+            ends[task.id] = now_s + lasts_s
+        now_s = min(ends.values())
+        ended = {name for name, end_s in ends.items() if end_s <= now_s}
+        done |= ended
+        left = [task for task in left if task.id not in ended]
+        ends = {name: end_s for name, end_s in ends.items() if name not in ended}
+    return Forecast(tuple(expected[task.id] for task in plan.tasks))
 
 
 def spans(run: RunState) -> dict[str, list[float]]:

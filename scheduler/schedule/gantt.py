@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scheduler.schedule.durations import spoken
-from scheduler.schedule.forecast import Forecast
+from scheduler.schedule.forecast import Expected, Forecast
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK: Final = "#1b1b1b"
-BARS: Final = ("#0072b2", "#e69f00")
-"""Tasks, and tasks whose length nobody knows: a pair that colour-blind people tell apart."""
+BARS: Final = {"in turn": ("#0072b2", 0.7), "beside": ("#56b4e9", 0.35), "unknown": ("#e69f00", 0.7)}
+"""Colour and height of tasks that others wait for, of those beside, and of those whose length nobody knows: a set that
+colour-blind people tell apart, and the thin bars need no colour."""
 STRIPS: Final = ("#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 ROW_IN: Final = 0.27
 LEAST: Final = 0.002
@@ -39,13 +40,13 @@ def draw_gantt(forecast: Forecast, begins: dict[str, str], begin: datetime, titl
     axes = figure.add_subplot()
     least_h = max(forecast.lasts_s, 1.0) / 3600 * LEAST
     for row, call in enumerate(rows):
-        for unknown, colour in zip((False, True), BARS, strict=True):
+        for kind, (colour, height) in BARS.items():
             bars = [
                 (e.begins_s / 3600, max(e.lasts_s / 3600, least_h))
                 for e in forecast.tasks
-                if e.task.call == call and (e.known == "nothing") == unknown
+                if e.task.call == call and _kind(e) == kind
             ]
-            axes.broken_barh(bars, (row - 0.35, 0.7), color=colour, linewidth=0)
+            axes.broken_barh(bars, (row - height / 2, height), color=colour, linewidth=0)
     colours: dict[str, str] = {}
     for number, name in enumerate(strips):
         _draw_strip(axes, len(rows) + number, name, forecast, begins, colours)
@@ -60,9 +61,10 @@ def draw_gantt(forecast: Forecast, begins: dict[str, str], begin: datetime, titl
     axes.set_xlim(0, max(forecast.lasts_s / 3600, least_h) * 1.01)
     axes.set_xlabel(f"hours after {begin:%Y-%m-%d %H:%M}")
     end = begin + timedelta(seconds=forecast.lasts_s)
+    beside = "; thin: beside others" if any(e.task.beside for e in forecast.tasks) else ""
     doubt = f"; {forecast.unknown} of unknown length (orange, counted as nothing)" if forecast.unknown else ""
     axes.set_title(
-        f"{title}: {len(forecast.tasks)} tasks, {spoken(forecast.lasts_s)}, until {end:%Y-%m-%d %H:%M}{doubt}",
+        f"{title}: {len(forecast.tasks)} tasks, {spoken(forecast.lasts_s)}, until {end:%Y-%m-%d %H:%M}{beside}{doubt}",
         loc="left",
         color=INK,
         fontsize=10,
@@ -73,6 +75,12 @@ def draw_gantt(forecast: Forecast, begins: dict[str, str], begin: datetime, titl
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     figure.savefig(path, dpi=130)
+
+
+def _kind(expected: Expected) -> str:
+    if expected.known == "nothing":
+        return "unknown"
+    return "beside" if expected.task.beside else "in turn"
 
 
 def _draw_strip(

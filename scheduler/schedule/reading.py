@@ -9,6 +9,7 @@ from pathlib import Path
 from scheduler.calling import calls_of
 from scheduler.declared import completed
 from scheduler.errors import PlanRejected, ScheduleRejected
+from scheduler.order import misplaced
 from scheduler.plan import CALL, Plan, forbidden
 from scheduler.schedule.asking import ask
 from scheduler.schedule.durations import spoken
@@ -49,7 +50,8 @@ def with_declarations(schedule: Schedule) -> Schedule:
     if not said:
         return schedule
     tasks = tuple(completed(task, said.get(task.call, {})) for task in plan.tasks)
-    broken = [f"{schedule.place(task)}: {task}: {reason}" for task, reason in forbidden(tasks, plan.begins)]
+    wrong = (*misplaced(tasks, plan.resources), *forbidden(tasks, plan.begins))
+    broken = [f"{schedule.place(task)}: {task}: {reason}" for task, reason in wrong]
     if broken:
         raise ScheduleRejected(broken)
     return replace(schedule, plan=replace(plan, tasks=tasks))

@@ -9,6 +9,7 @@ from typing import Final
 from scheduler.live import Progress
 from scheduler.schedule.forecast import NS_PER_S, length_of
 from scheduler.state import RunState, TaskState, TaskStatus
+from scheduler.verdict import Verdict
 
 SAME_PACE: Final = 0.05
 """Run's clock and wall clock that differ by less count as one."""
@@ -58,9 +59,11 @@ def remaining(
 
 
 def pace_of(state: RunState) -> float:
-    """Seconds of the run's clock in one of wall time, over the tasks that ended; 1 while nothing can be said."""
+    """Seconds of the run's clock in one of wall time, over the tasks with a verdict; 1 while nothing can be said."""
     clock_s = wall_s = 0.0
     for task in state.tasks.values():
+        if task.verdict in (Verdict.ERROR, Verdict.ABORTED):
+            continue  # whatever stopped it, such as a clock that was lost, tells nothing of the others
         if task.wall_s is not None and task.started_sim_ns is not None and task.finished_sim_ns is not None:
             clock_s += (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
             wall_s += task.wall_s

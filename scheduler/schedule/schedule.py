@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.errors import PlanRejected, ScheduleRejected
-from scheduler.plan import Plan, Task
+from scheduler.plan import Plan, Task, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Draft:
     def add(self, place: str, task: Task) -> None:
         """Take a task, if it could be one."""
         try:
-            Plan("draft", (task,), begins=task.needs)
+            judge("draft", task)
         except PlanRejected as error:
             self.refuse(place, error.reason)
             return
@@ -62,13 +62,15 @@ class Draft:
         checks: Sequence[str] = (),
         parameters: Mapping[str, Any] | None = None,
         begins: Mapping[str, str] | None = None,
+        resources: Mapping[str, int] | None = None,
         latest_end: datetime | None = None,
     ) -> Schedule:
         """The schedule. Raises ScheduleRejected with all mistakes."""
         if self.mistakes:
             raise ScheduleRejected(self.mistakes)
         try:
-            plan = Plan(name, tuple(self.tasks), tuple(checks), parameters or {}, begins or {})
+            more = (parameters or {}, begins or {}, resources or {})
+            plan = Plan(name, tuple(self.tasks), tuple(checks), *more)
         except PlanRejected as error:
             place = self.where.get(error.task or "", self.source)
             task = f"{error.task}: " if error.task else ""

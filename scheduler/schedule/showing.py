@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from scheduler.order import ALL
 from scheduler.schedule.durations import spoken
 from scheduler.schedule.forecast import Expected, Forecast
 from scheduler.schedule.schedule import Schedule
@@ -60,6 +61,9 @@ def marks(expected: Expected) -> str:
         words.append("length from earlier runs")
     words += [f"needs {name} {value}" for name, value in task.needs.items()]
     words += [f"leaves {name} {value}" for name, value in task.leaves.items()]
+    words += ["beside others"] * task.beside + ["takes no part in time"] * (not task.timed)
+    words += [f"after {'all' if name == ALL else name}" for name in task.after]
+    words += [f"uses {number} {name}" for name, number in task.uses.items()]
     words += ["backup afterwards"] * task.backup + ["always runs"] * task.always
     return ", ".join(words)
 

@@ -54,6 +54,8 @@ class PlanTable(_Table):
     """Handed to every task."""
     begins: dict[str, str] = {}
     """Conditions before the first task."""
+    resources: dict[str, int] = {}
+    """How many there are of what tasks use."""
     latest_end: datetime | None = None
     """When the last task must have ended, with its offset from UTC."""
 
@@ -77,6 +79,10 @@ class TaskTable(_Table):
     lasts: Length | None = None
     needs: dict[str, str] = {}
     leaves: dict[str, str] = {}
+    beside: bool = False
+    after: list[str] = []
+    uses: dict[str, int] = {}
+    timed: bool = True
 
     def task(self) -> Task:
         """The task that it describes. Raises nothing: a plan judges it."""
@@ -96,6 +102,10 @@ class TaskTable(_Table):
             lasts_s=self.lasts,
             needs=self.needs,
             leaves=self.leaves,
+            beside=self.beside,
+            after=tuple(self.after),
+            uses=self.uses,
+            timed=self.timed,
         )
 
 
@@ -127,6 +137,7 @@ def read_toml(path: Path) -> Schedule:
         checks=plan.checks,
         parameters=plan.parameters,
         begins=plan.begins,
+        resources=plan.resources,
         latest_end=plan.latest_end,
     )
 

@@ -192,7 +192,9 @@ class _Pages:
             finally:
                 self._viewers -= 1
 
-        return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS)
+        # Proxies that gather what they pass on would hold it back.
+        headers = {**HEADERS, "X-Accel-Buffering": "no"}
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
 
     async def _record(self, request: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(record, self._run_dir(request)), headers=HEADERS)

@@ -136,6 +136,7 @@ class Painter:
             case "values":
                 yield self._part(room, "values", view.asked, room.sheet.version, lambda: _values(room, query))
             case "trends":
+                room.trends.read()
                 version = (room.trends.version, len(room.starts))
                 yield self._part(room, "trends", view.asked, version, lambda: _trends(room, query, now_s))
             case "log":
@@ -179,7 +180,7 @@ class Painter:
             "title": text.harmless(task.task.title, 200),
             "arguments": _shown_arguments(task.task.arguments, task.task.positional),
             "trace": [text.harmless(line, 300) for line in task.traceback[-20_000:].splitlines()[-60:]],
-            "values": room.sheet.of_task(task.task.id)[:VALUES_SHOWN],
+            "values": sorted(room.sheet.of_task(task.task.id), key=_failed_first)[:VALUES_SHOWN],
             "pending": [(other.id, text.harmless(other.title, 60)) for other in pending],
             "can": room.alive and task.status is TaskStatus.PENDING,
             "log": log_tail.stamp(room.run_dir, f"{task.task.id}.log")[0] > 0,
@@ -189,6 +190,10 @@ class Painter:
 def _shown_arguments(arguments: Mapping[str, Any], positional: Any) -> list[tuple[str, str]]:
     pairs = [*((str(n), value) for n, value in enumerate(positional, start=1)), *arguments.items()]
     return [(text.harmless(name, 60), text.harmless(str(value), 200)) for name, value in pairs[:40]]
+
+
+def _failed_first(value: values.Value) -> bool:
+    return value.verdict is not Verdict.FAIL
 
 
 def _values(room: Room, query: Mapping[str, str]) -> dict[str, Any]:
@@ -206,7 +211,7 @@ def _values(room: Room, query: Mapping[str, str]) -> dict[str, Any]:
         and (not wanted["device"] or value.device == wanted["device"])
         and (not wanted["name"] or value.name == wanted["name"])
     ]
-    rows.sort(key=lambda value: value.verdict is not Verdict.FAIL)
+    rows.sort(key=_failed_first)
     takes = room.sheet.takes(key)
     return {
         "run": room.state.run,

@@ -199,7 +199,7 @@ class _Maker:
             attempt=task.attempt,
             notes=tuple(harmless(note, MOST_TEXT) for note in task.notes[-6:]),
             checks=tuple(
-                (harmless(name.rsplit(":", 1)[-1], 80), seen.ok, harmless(seen.text, MOST_TEXT))
+                (harmless(name.rsplit(":", 1)[-1], 80), seen.ok, harmless(seen.told, MOST_TEXT))
                 for name, seen in list(task.checks.items())[-20:]
             ),
             backup=_backup(task),

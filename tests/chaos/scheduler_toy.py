@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from deadly_journal import WAYS, let_writes_be_deadly
+from deadly_journal import let_writes_be_deadly
 
 from scheduler import (
     Engine,
@@ -29,6 +29,7 @@ from scheduler import (
     resume_time_ns,
 )
 from scheduler.journal import Journal
+from scheduler.requests import submit
 
 
 class JumpClock:
@@ -48,13 +49,36 @@ class JumpClock:
         pass
 
 
+class Assent:
+    """Somebody who says yes to every question."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+
+    def event(self, record, state):
+        if record.event == "question_asked":
+            submit(self._run_dir, "answer", by="ada", answer="yes", question=str(record.seq))
+
+    def progress(self, progress):
+        pass
+
+
 PLAN = Plan(
     "toy",
     (
-        Task("warm_up", "Warm up", "scheduler_toy_tasks:measure", {"steps": 3}),
-        Task("dark", "Dark", "scheduler_toy_tasks:measure", {"steps": 5}, backup=True),
+        Task("dark", "Dark", "scheduler_toy_tasks:measure_in_parts", {"steps": 5}, backup=True),
+        Task("analyse", "Analyse", "scheduler_toy_tasks:analyse", beside=True, timed=False),
         Task("flat", "Flat", "scheduler_toy_tasks:measure", {"steps": 2, "verdict": "FAIL"}),
-        Task("bright", "Bright", "scheduler_toy_tasks:measure", {"steps": 7}, backup=True),
+        Task("gate", "Gate", "scheduler.manual:manual_input", {"message": "Go on?"}, after=("analyse",)),
+        Task(
+            "bright",
+            "Bright",
+            "scheduler_toy_tasks:measure",
+            {"steps": 7, "failures": 1},
+            backup=True,
+            retries=1,
+            retry_pause_s=3.0,
+        ),
         Task("lights_off", "Lights off", "scheduler_toy_tasks:measure", {"steps": 1}, always=True),
     ),
     checks=("scheduler_toy_tasks:all_is_well",),
@@ -67,7 +91,8 @@ def carry_out(root: Path) -> None:
     runs = list_runs(root)
     run_dir = runs[0] if runs else create_run(root, PLAN)
     clock = JumpClock(resume_time_ns(run_dir) or 0)
-    Engine(run_dir, None, clock, {}, SchedulerTable(), preload=["scheduler_toy_tasks"]).run()
+    listeners = [Assent(run_dir)]
+    Engine(run_dir, None, clock, {}, SchedulerTable(), listeners, ["scheduler_toy_tasks"]).run()
 
 
 def die_at(write: int, where: str) -> None:
@@ -98,14 +123,18 @@ def in_child(root: Path, *deaths: tuple[int, str]) -> int:
 
 
 def twice_run(run_dir: Path) -> list[str]:
-    """Tasks that were started again after they had finished."""
-    finished: set[str] = set()
+    """Tasks that were started again after they had finished, and questions asked again after they were answered."""
+    over: set[str] = set()
     wrong = []
     for entry in read_journal(run_dir):
-        if entry.event == "task_finished":
-            finished.add(entry.data["task"])
-        if entry.event == "task_started" and entry.data["task"] in finished:
-            wrong.append(entry.data["task"])
+        kind, _, what = entry.event.partition("_")
+        if kind not in ("task", "question"):
+            continue
+        name = f"{kind} {entry.data.get('task')}"
+        if what in ("finished", "answered"):
+            over.add(name)
+        if what in ("started", "asked") and name in over:
+            wrong.append(name)
     return wrong
 
 
@@ -132,6 +161,11 @@ def twice_killed(root: Path, expected: object, write: int, again: int) -> None:
     )
 
 
+def ways_of(write: int) -> tuple[str, str]:
+    """How to be killed at a write: after it, and before it or in the middle of it, in turn."""
+    return ("before" if write % 2 else "within", "after")
+
+
 def every_kill(root: Path) -> None:
     """An undisturbed run, then one for each kill; say how the records compare."""
     assert in_child(root / "whole") == 0
@@ -140,7 +174,7 @@ def every_kill(root: Path) -> None:
     writes = len(read_journal(whole))
     tell(writes=writes, verdict=expected["verdict"])
     for write in range(1, writes + 1):
-        for where in WAYS:
+        for where in ways_of(write):
             here = root / f"{write}-{where}"
             died = in_child(here, (write, where))
             ended = in_child(here)
@@ -154,7 +188,7 @@ def every_kill(root: Path) -> None:
                 twice=twice_run(run_dir),
                 left=resumable(run_dir),
             )
-    for write in range(2, writes - 2):
+    for write in range(2, writes - 2, 3):
         twice_killed(root, expected, write, again=1 + write % 3)
 
 

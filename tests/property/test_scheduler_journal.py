@@ -14,6 +14,7 @@ from scheduler.journal import Journal, JournalRecord, create_journal, read_journ
 from scheduler.journal.lines import decode, encode, parse
 from scheduler.journal.record import from_row, to_row
 
+PAGE_BYTES, LEAF_OF_A_TABLE = 4096, 0x0D
 WHERE = Path("run/journal.jsonl")
 
 json_values = st.recursive(
@@ -91,7 +92,7 @@ class TestFile:
     @given(st.data())
     def test_a_damaged_byte_is_noticed_or_tells_the_same(self, written, draw):
         content = bytearray((written / "journal.sqlite").read_bytes())
-        assert len(content) > 5 * 4096
+        assert len(content) > 5 * PAGE_BYTES
         at = draw.draw(st.integers(0, len(content) - 1) | st.integers(0, 10_000))
         content[at] ^= draw.draw(st.integers(1, 255))
         with tempfile.TemporaryDirectory() as folder:
@@ -101,6 +102,19 @@ class TestFile:
             except JournalCorrupt:
                 return
         assert found == read_journal(written), f"byte {at}"
+
+    def test_a_page_that_tells_of_one_record_less_is_noticed(self, written):
+        """Which no checksum of a record can."""
+        whole = (written / "journal.sqlite").read_bytes()
+        leaves = [at for at in range(PAGE_BYTES, len(whole), PAGE_BYTES) if whole[at] == LEAF_OF_A_TABLE]
+        assert len(leaves) > 3
+        for at in leaves:
+            content = bytearray(whole)
+            content[at + 4] -= 1  # the number of its cells
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / "journal.sqlite").write_bytes(content)
+                with pytest.raises(JournalCorrupt):
+                    read_journal(Path(folder))
 
     @given(st.data())
     def test_a_file_that_was_cut_is_noticed(self, written, draw):

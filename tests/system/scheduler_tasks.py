@@ -169,3 +169,32 @@ def works_in_parts(context: TaskContext) -> TaskResult:
 
 def keeps_too_much(context: TaskContext) -> None:
     context.keep("0" * (1 << 17))
+
+
+def meets(context: TaskContext) -> TaskResult:
+    """Ends only when another task runs at the same time."""
+    context.note("here")
+    (context.run_dir / f"here_{context.task_id}").touch()
+    while not (context.run_dir / f"here_{context.arguments['whom']}").exists():
+        time.sleep(0.01)
+    return TaskResult(outputs={"results": sorted(context.results)})
+
+
+def waits_for_file(context: TaskContext) -> None:
+    while not (context.run_dir / context.arguments["file"]).exists():
+        time.sleep(0.01)
+
+
+def waits_and_tells(context: TaskContext) -> TaskResult:
+    """Two waits on the clock; then leaves a file for whom it concerns."""
+    times = [
+        context.clock.wait_until(context.clock.now_ns() + s * 1_000_000_000) for s in context.arguments["s"]
+    ]
+    (context.run_dir / f"here_{context.task_id}").touch()
+    return TaskResult(outputs={"times_s": [ns // 1_000_000_000 for ns in times]})
+
+
+def repairs_at_the_third_look(context: TaskContext) -> CheckResult:
+    if context.failures < 2:
+        return CheckResult(False, f"firmware is old (look {context.failures})")
+    return CheckResult(True, "firmware is 272", repaired="module 5003 was flashed again")

@@ -170,6 +170,12 @@ def test_a_killed_run_is_recovered_where_it_stopped(laboratory: Laboratory) -> N
     assert Path(launch["ConfigPath"]).read_bytes() == config.read_bytes()
 
     assert "launched before (MasterFAT_00)" in laboratory.call(*master, code=2)
+    runs = laboratory.folder / "data" / "fat"
+    away = runs.rename(runs.with_name("away"))
+    told = laboratory.call(*master, "--recover", "--test")
+    assert "its journal is not here" in told
+    assert "[0] lingers_0\n[1] status_check_0\n[2] measure_gain_1\n" in told
+    away.rename(runs)
     laboratory.call(*master, "--recover")
     launch = run.launches()["MasterFAT_01"]
     tasks = {key: launch[key] for key in launch if key.startswith("[")}
@@ -206,6 +212,8 @@ def test_modules_that_are_not_ready_stop_a_run_before_it_begins(laboratory: Labo
     assert "Ready D-Eggs: 1/2" in told
     assert "DEgg2021-3-101 (degg.5001) has FPGA version" in told
     assert run.launches() == {}
+    warned = [message["text"] for message in laboratory.messages()]
+    assert any("does not begin: DEgg2021-3-101 (degg.5001) has FPGA version" in text for text in warned)
 
 
 @pytest.mark.skipif(shutil.which("screen") is None, reason="GNU screen is not installed (Debian: screen)")

@@ -160,3 +160,17 @@ def test_what_is_too_large_to_keep_is_refused(tmp_path):
     run_dir = run_of(tmp_path, a("keeps_too_much"))
     assert carry_out(run_dir) == 3
     assert "write it to a file in artefacts" in open_run(run_dir).tasks["a"].error
+
+
+def test_a_check_may_look_again_and_repair_and_the_record_tells(tmp_path):
+    name = "scheduler_tasks:repairs_at_the_third_look"
+    run_dir = create_run(tmp_path / "fat", Plan("plan", (a("passes"),), (name,)))
+    assert Engine(run_dir, None, WallClock(), {}, SchedulerTable(check_attempts=2)).run().exit_code == 3
+    assert Engine(run_dir, None, WallClock(), {}, SchedulerTable(check_attempts=3)).run().exit_code == 0
+    looks = [(r.data["ok"], r.data["retried"]) for r in read_journal(run_dir) if r.event == "check_finished"]
+    assert looks == [(False, True), (False, False), (False, True), (False, True), (True, False)]
+    assert record(run_dir)["tasks"][0]["checks"][name] == {
+        "ok": True,
+        "text": "firmware is 272",
+        "repaired": "module 5003 was flashed again",
+    }

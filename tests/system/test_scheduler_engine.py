@@ -406,7 +406,7 @@ def test_live_progress_is_there_while_a_task_runs(tmp_path):
     seen = []
 
     def look() -> None:
-        seen.append(json.loads((run_dir / "live.json").read_text()))
+        seen.append(json.loads((run_dir / "live.json").read_text())["tasks"][0])
         submit(run_dir, "abort", reason="enough")
 
     carry_out(run_dir, Ear({"task_note": look}))

@@ -156,7 +156,7 @@ def test_every_event_can_be_told_or_not():
         # Only what is there can be pruned, only what is asked answered, and only who has stopped can tell why.
         earlier = {"backup_pruned": saved, "question_answered": [asked], "reason_given": [stopped]}
         files = ["old"] if event == "backup_pruned" else 1
-        more = {"to": "there", "files": files, "number": 1, "yes": False, "comment": "told"}
+        more = {"to": "there", "files": files, "number": 1, "yes": False, "comment": "told", "kept": [1]}
         *_, notices = told(tasks, *earlier.get(event, []), (event, sample | more))
         assert all(notice.text for notice in notices)
 

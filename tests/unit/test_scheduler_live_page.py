@@ -78,6 +78,8 @@ def test_a_clock_that_runs_ahead_does_not_make_the_end_late() -> None:
     left = remaining(state, medians([spans(state)]), None, 1000.0 + 180.0)
     assert left.run_s == pytest.approx(60.0 + 120.0)
     assert pace_of(a_run(4, 2, pace=1.01)) == 1.0
+    broken = replace(state.tasks["t0"], verdict=Verdict.ERROR, wall_s=1e6)
+    assert pace_of(replace(state, tasks={**state.tasks, "t0": broken})) == pytest.approx(100.0)
 
 
 def test_a_long_schedule_shows_what_failed_what_runs_and_what_comes_next() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fat.acceptance.engine_run import Place, go
+from fat.acceptance.notify import warn_outside
 from fat.bench.client import running_bench
 from fat.configs import configs_folder
 from fat.degg.commands.endpoints import data_folder
@@ -76,7 +77,7 @@ def master(wanted: Wanted, say: Say) -> int:
 def _begin(wanted: Wanted, run: RunFile, read: Schedule, first: int, say: Say) -> int:
     """Launch the tasks of a schedule from the first that is wanted on. Raises ScheduleRejected."""
     check_functions(read)
-    plan = _plan(wanted, run, read.plan)
+    plan = _plan(wanted, run, read.plan, first)
     tasks = plan.tasks[first:]
     _greet(wanted, run, plan.tasks, first, say)
     if wanted.test:
@@ -140,6 +141,9 @@ def _greet(wanted: Wanted, run: RunFile, tasks: Sequence[Task], first: int, say:
     for sentence in found.dead:
         say(f" ! {sentence}")
     if found.dead and not wanted.test:
+        texts = [f"run {run.number:05d} does not begin: {sentence}" for sentence in found.dead]
+        for sentence in warn_outside(wanted.settings, run.run_dir, wanted.endpoints, texts):
+            say(f"   {sentence}")
         raise BenchError(
             f"{found.line}; the run does not begin. See to the modules, or put them on the ignore list "
             f"{run.run_dir / 'ignore.json'}"
@@ -164,7 +168,7 @@ def _carry_out(wanted: Wanted, run_dir: Path, book: LaunchBook, say: Say) -> int
     return code
 
 
-def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
+def _plan(wanted: Wanted, run: RunFile, plan: Plan, first: int) -> Plan:
     """The schedule's plan, told where it comes from."""
     text = wanted.config.read_bytes()
     tree = source()
@@ -182,6 +186,7 @@ def _plan(wanted: Wanted, run: RunFile, plan: Plan) -> Plan:
     told = {
         "bench": f"run {run.path.stem.removeprefix('run_')}",
         "greeting": _greeting(run, recover=wanted.recover) if plan.parameters.get("verbose") else [],
+        "condensed": list(listing.condensed(plan.tasks, first)),
         "provenance": provenance,
         "config": str(wanted.config.absolute()),
         "endpoints_file": str(wanted.endpoints_file.absolute()),

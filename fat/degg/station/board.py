@@ -35,6 +35,7 @@ SLOW_ADC: Final[Mapping[int, str]] = {
 }
 """Channels of the slow ADC; currents in mA, of the high voltage in uA, rails and high voltage in V, light in mV, C."""
 TEMPERATURE: Final = 7
+MOST_DIGITS: Final = 19
 CONFIGURE_TIMEOUT_S: Final = 15.0
 SENSOR_TIMEOUT_S: Final = 6.0
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
@@ -97,7 +98,11 @@ class Board:
     def flash_files(self) -> list[FlashFile]:
         """What is in flash; the last one is the newest firmware."""
         rows = [line.split() for line in self.console.ask("flashLS").splitlines() if line.strip()]
-        return [FlashFile(row[0], int(row[1])) for row in rows if len(row) >= 3 and row[1].isdecimal()]
+        return [
+            FlashFile(row[0], int(row[1]))
+            for row in rows
+            if len(row) >= 3 and len(row[1]) < MOST_DIGITS and row[1].isdecimal()
+        ]
 
     def configure_fpga(self, name: str) -> None:
         """Configure the FPGA with a file from flash; takes some seconds."""

@@ -52,7 +52,7 @@ def measure_gain(
         )
         for pmt, found in scans.items():
             _conclude_entry(papers, pmt, found, celsius)
-        lab.warn("Gain", [f"{pmt.name}: {text}" for pmt, found in scans.items() for text in found.problems])
+        lab.warn("Gain", [f"{pmt.name}: {text}" for pmt, found in scans.items() for text in _problems(found)])
         reads = {pmt: found.worst for pmt, found in scans.items() if found.worst is not None}
         outputs = {
             "folder": str(papers.folder),
@@ -83,7 +83,12 @@ def _conclude_entry(papers: Papers, pmt: Pmt, found: Scan, celsius: float) -> No
     if found.successful:
         papers.complete(pmt, Baseline=round(found.baseline, 2), Temperature=round(celsius, 2))
     else:
-        papers.failed(pmt, "; ".join(found.problems) or "too few points with a peak")
+        papers.failed(pmt, "; ".join(_problems(found)))
+
+
+def _problems(found: Scan) -> list[str]:
+    """Phrases; a scan that has not worked has at least one."""
+    return found.problems if found.problems or found.successful else ["too few points with a peak"]
 
 
 @dataclass(frozen=True, eq=False)

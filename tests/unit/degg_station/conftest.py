@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +69,8 @@ class Scripted:
     def close(self) -> None:
         """End it."""
         self._ended = True
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # wakes who waits for a client
         self._server.close()
         self._thread.join(TIMEOUT_S)
 
