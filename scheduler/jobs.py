@@ -16,6 +16,8 @@ NS_PER_S: Final = 1_000_000_000
 PULSES: Final = 4
 """So many signs of life in the time without one that counts as hung."""
 LONGEST_PULSE_S: Final = 5.0
+MEASUREMENTS: Final = "measurements"
+"""Where tasks tell values against limits (docs/live-page.md)."""
 
 
 def look_up(plan: Plan, run_dir: Path) -> Job:
@@ -48,10 +50,13 @@ def job_of(
 
 
 def _results(state: RunState, task: TaskState) -> dict[str, Mapping[str, Any]]:
-    """Outputs of what it certainly comes after: the same ones, however the tasks beside it ran."""
+    """Outputs of what it certainly comes after: the same ones, however the tasks beside it ran.
+
+    Without what was measured: that is for people, and after a thousand tasks it would be megabytes for each task.
+    """
     before = earlier([other.task for other in state.tasks.values()], task.task.id)
     return {
-        name: other.outputs
+        name: {key: value for key, value in other.outputs.items() if key != MEASUREMENTS}
         for name, other in state.tasks.items()
         if other.finished_at is not None and (name in before or state.stop is not None)
     }

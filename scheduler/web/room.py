@@ -30,6 +30,8 @@ NOTICES: Final = 100
 MOST_TEXT: Final = 600
 MEMO: Final = 64
 PAID_OFF: Final = 20
+LONGEST_S: Final = 10.0
+"""No part is older than this for its cost alone."""
 LEFT_PERIOD_S: Final = 1.0
 """How often the remaining time is reckoned anew while nothing happens."""
 IDLE_S: Final = 60.0
@@ -165,14 +167,16 @@ class Room:
     def part(self, name: str, asked: str, version: object, render: Callable[[], str]) -> Part:
         """A part of a page: rendered anew when its version is another, and its making has been paid off.
 
-        Whatever a part costs, it takes no more than one part in PAID_OFF of a core.
+        What a part costs, in time of a core, is at most one part in PAID_OFF, unless it costs half a second.
         """
         key = name, asked
         known = self._memo.pop(key, None)
         now_s = time.monotonic()
         if known is None or (known.version != version and now_s >= known.paid_s):
+            begun_s = time.thread_time()
             part = Part.of(name, render())
-            known = _Made(version, part, now_s + PAID_OFF * (time.monotonic() - now_s))
+            cost_s = time.thread_time() - begun_s
+            known = _Made(version, part, now_s + min(LONGEST_S, PAID_OFF * cost_s))
         self._memo[key] = known
         while len(self._memo) > MEMO:
             self._memo.popitem(last=False)

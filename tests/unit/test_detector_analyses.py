@@ -148,6 +148,8 @@ def test_a_module_that_is_always_late_is_found_though_nothing_is_out_of_order() 
     assert behind(between, [2, 2]) == [0, 0], "modules of a train come one after another"
     assert behind([], [0, 0]) == [0, 0]
     assert delivery(8, 130, 8, 1040, {}, late=8).named == ("trains late: 8",)
+    held_back = [(1.0, [1, 0]), (2.0, [2, 0]), (3.0, [3, 2]), (4.0, [4, 3])]
+    assert behind(held_back, [4, 3]) == [0, 0], "until the train after a lost one was confirmed"
 
 
 def test_latencies_are_percentiles_and_never_negative() -> None:

@@ -14,7 +14,9 @@ import scheduler
 from scheduler import Plan, SchedulerTable, Task, Verdict, overall
 from scheduler.channel import Lines, LineTooLong, pack
 from scheduler.errors import PlanRejected, SchedulerError
+from scheduler.jobs import job_of
 from scheduler.live import LiveFile, Progress, read_live, remaining_s
+from scheduler.state import RunState, TaskState, TaskStatus
 from scheduler.verdict import EXIT_CODES, WORST_FIRST
 
 
@@ -174,3 +176,17 @@ def test_the_command_line_starts_light():
     program = f"import sys, scheduler.commands; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_task_is_told_what_earlier_ones_found_but_not_what_was_measured_for_people(tmp_path):
+    first, second = (Task(name, name, "m:f") for name in ("first", "second"))
+    found = {"gains": [1, 2], "measurements": [{"name": "noise", "value": 3.0}]}
+    state = RunState(
+        plan=Plan("p", (first, second)),
+        tasks={
+            "first": TaskState(first, TaskStatus.DONE, Verdict.PASS, outputs=found, finished_at=1.0),
+            "second": TaskState(second),
+        },
+    )
+    job = job_of(state, "task", "m:f", state.tasks["second"], tmp_path, {})
+    assert job.results == {"first": {"gains": [1, 2]}}

@@ -111,14 +111,17 @@ def behind(looks: Sequence[tuple[float, Sequence[int]]], final: Sequence[int]) -
     final  how many had come when nothing was left under way
 
     The module that is ahead is the measure: when it has train k and not yet the next, the others should have k as well.
-    A module that is always two trains late is in no wrong order, and is found by this alone.
+    A module that is always two trains late is in no wrong order, and is found by this alone. The acquisition holds the
+    train after a lost one back until the next confirms its id (decision 26): that many looks are not counted.
     """
     last = {max(counts): counts for _, counts in looks}
     ahead = max(final, default=0)
-    return [
-        sum(train - counts[module] > ahead - came for train, counts in last.items() if train)
-        for module, came in enumerate(final)
-    ]
+    found = []
+    for module, came in enumerate(final):
+        lost = ahead - came
+        lagging = sum(train - counts[module] > lost for train, counts in last.items() if train)
+        found.append(max(0, lagging - lost))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,9 @@ PHONE = {"width": 390, "height": 800}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=60_000)  # no test asserts on wall time, and a machine may be shared
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM)
         yield browser
