@@ -34,7 +34,7 @@ MOST_KILLS = 3
 
 
 class Toy:
-    """The plan of scheduler_toy.py: five tasks, checks, two backups; a run takes a third of a second."""
+    """The plan of scheduler_toy.py: six tasks, one beside others, one tried again, a question, checks, two backups."""
 
     def carry_out(self, folder: Path) -> None:
         """In a process of its own: begin, or go on."""

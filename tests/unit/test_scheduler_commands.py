@@ -166,3 +166,35 @@ def test_the_screen_follows_the_task_that_runs():
     assert "Task 20" in text
     assert "Task 0 " not in text
     assert headline(state, alive=False).endswith("it can be resumed")
+
+
+def test_a_question_is_shown_and_answered_and_a_first_no_is_told_to_be_asked_again(data):
+    run_dir = data / "fat" / "00001"
+    asked = {"task": "t02", "attempt": 1, "number": 1, "text": "Is the gain OK?", "severity": "message"}
+    with Journal(run_dir) as journal:
+        journal.append("question_asked", asked, 0)
+        shown = call("status", "--data", str(data)).stdout
+        assert "? t02 asks: Is the gain OK? (stellwerk sched answer yes|no)" in shown
+        said = call("answer", "no", "--data", str(data), "--reason", "look")
+        assert (said.exit_code, said.stdout.splitlines()[1]) == (
+            0,
+            "it is asked again now; a second no, with --reason, ends the run",
+        )
+        (request,) = take(run_dir)
+        assert (request.kind, request.answer, request.task, request.reason) == ("answer", "no", "t02", "look")
+        assert request.question == str(open_run(run_dir).seq)
+        answered = {"task": "t02", "number": 1, "yes": False, "by": "ada", "comment": ""}
+        journal.append("question_answered", answered, 0)
+        refused = call("answer", "no", "--data", str(data))
+        assert (refused.exit_code, refused.stderr) == (
+            2,
+            "a second no ends the run, and that needs a reason\n",
+        )
+    assert call("answer", "yes", "--data", str(data)).exit_code == 2
+
+
+def test_to_abort_needs_a_reason(data):
+    with Journal(data / "fat" / "00001"):
+        done = call("abort", "--data", str(data))
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "needs a reason" in done.stderr

@@ -373,3 +373,76 @@ def test_a_bench_tells_a_schedule_all_that_its_own_plan_would_be_told(folder):
     assert [task.id for task in schedule.plan.tasks] == ["gain", "light"]
     assert schedule.plan.checks == ("lab_tasks:plain",)
     assert schedule.plan.parameters == {**own.plan.parameters, "operator": "A. Shifter"}
+
+
+BESIDE = """
+[plan.resources]
+cores = 1
+
+[[task]]
+id = "gain"
+call = "lab_tasks:plain"
+lasts = "2 h"
+
+[[task]]
+id = "fit"
+call = "lab_tasks:plain"
+lasts = "1 h"
+beside = true
+timed = false
+uses = { cores = 1 }
+
+[[task]]
+id = "rate"
+call = "lab_tasks:plain"
+lasts = "30 min"
+
+[[task]]
+id = "rate_fit"
+call = "lab_tasks:plain"
+lasts = "1 h"
+beside = true
+uses = { cores = 1 }
+
+[[task]]
+id = "report"
+call = "lab_tasks:plain"
+after = ["*"]
+lasts = "1 min"
+retries = 2
+retry_pause = "30 s"
+heartbeat = "5 min"
+on_resume = "again"
+"""
+
+
+def test_what_runs_beside_is_laid_beside(folder):
+    schedule = read_schedule(written(folder, BESIDE))
+    laid = forecast(schedule.plan)
+    hours = {e.task.id: (e.begins_s / 3600, e.lasts_s / 3600) for e in laid.tasks}
+    assert {name: hours[name][0] for name in hours} == {
+        "gain": 0,
+        "fit": 2,
+        "rate": 2,
+        "rate_fit": 3,
+        "report": 4,
+    }
+    assert laid.lasts_s == 4 * 3600 + 60
+    report = schedule.plan.tasks[-1]
+    assert (report.retries, report.retry_pause_s, report.heartbeat_s) == (2, 30.0, 300.0)
+    assert (report.on_resume, report.after) == ("again", ("*",))
+    shown = CliRunner().invoke(app, ["plan", str(folder / "night.toml")], env={"COLUMNS": "160"}).stdout
+    assert "beside others, takes no part in time, uses 1 cores" in shown
+    assert "after all" in shown
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("cores = 1\n\n", "cores = 0\n\n", "there are 0 of resource 'cores'"),
+        ("uses = { cores = 1 }", "uses = { cores = 2 }", "fit: uses 2 of 'cores', and there is 1"),
+        ('after = ["*"]', 'after = ["absent"]', "report: comes after 'absent', which is no task before it"),
+    ],
+)
+def test_what_could_never_run_beside_is_told_with_its_place(folder, old, new, told):
+    assert told in mistakes(written(folder, BESIDE.replace(old, new, 1)))[0]
