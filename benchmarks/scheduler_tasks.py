@@ -86,11 +86,14 @@ def peer_s(peer: str, tasks: int) -> float | None:
     if not PEERS.exists() or (peer == "queueserver" and shutil.which("redis-server") is None):
         return None
     program = Path(__file__).with_name("scheduler_peers.py")
-    done = subprocess.run([PEERS, program, peer, str(tasks)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.stderr.write(done.stderr[-2000:])
-        return None
-    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+
+    def took() -> float:
+        done = subprocess.run([PEERS, program, peer, str(tasks)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{peer} does not run: {done.stderr[-2000:]}")
+        return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+
+    return best_of(ROUNDS, took)
 
 
 def a_journal(work: Path, events: int, journal: str | None) -> Path:

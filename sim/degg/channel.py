@@ -20,7 +20,7 @@ from sim.degg.photomultiplier.flasher import led_mu
 from sim.degg.photomultiplier.high_voltage import HighVoltage
 from sim.degg.photomultiplier.pulse import PEAK_COUNTS
 from sim.degg.surroundings import Light, Room
-from sim.degg.truth import PmtTruth
+from sim.degg.truth import WALK_NS, PmtTruth
 from sim.kernel import NS_PER_S, FaultBoard, SimTime
 
 __all__ = ["Block", "Channel", "DigitiserChannel", "SyncChannel", "Trigger", "pre_samples_of"]
@@ -31,8 +31,6 @@ RAMP_S: Final = 0.02
 """While the high voltage ramps, gain is renewed this often: 1 V."""
 RESTLESS_S: Final = 0.1
 STANDARD_PE: Final = 0.25
-WALK_NS: Final = 1.2
-"""Spread of the moment at which single photoelectrons of all charges pass 0.25 pe: follows from pulse and spectrum."""
 SYNC_BASELINE: Final = 8000.0
 SYNC_NOISE: Final = 2.5
 DAC_NOMINAL: Final = 30_000

@@ -7,6 +7,7 @@ cut at three sigma, and saturation is drawn again until the charge ratio at 200 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from dataclasses import asdict, dataclass
@@ -24,6 +25,9 @@ CUT_SIGMA: Final = 3.0
 LEAST_CHARGE_RATIO: Final = 0.65
 """At 200 photoelectrons; the limit is 0.6."""
 LEDS: Final = 12
+WALK_NS: Final = 1.2
+"""Spread of the moment at which single photoelectrons of all charges pass 0.25 pe: follows from pulse and spectrum.
+What is measured never spreads less than this and the width at many photoelectrons together."""
 V0_AT_C: Final = 20.0
 """Temperature at which `v0_volts` holds."""
 
@@ -163,7 +167,7 @@ def _pmt(seed: int, serial: str, channel: int, number: int) -> PmtTruth:
         p1=p1,
         p2=p2,
         sigma_tt_mpe_ns=sigma_mpe,
-        sigma_tt_spe_ns=max(2.4, sigma_mpe + float(draw.uniform(0.2, 0.4))),
+        sigma_tt_spe_ns=max(2.4, sigma_mpe + float(draw.uniform(0.2, 0.4)), math.hypot(sigma_mpe, WALK_NS)),
         transit_ns=65.0 + 5.0 / CUT_SIGMA * _cut_normal(draw),
         late_fraction=0.05,
         hv_offset_volts=5.0 * _cut_normal(draw),

@@ -46,7 +46,7 @@ def test_a_new_key_is_the_first_free_number_of_its_name(
     assert [number_of(k, name) for k in keys_of(entries, name)] == sorted(taken)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.sets(st.integers(1, 123_456), max_size=4))
 def test_a_new_run_has_one_more_than_the_highest_number(runs: set[int]) -> None:
     with tempfile.TemporaryDirectory() as made:
@@ -58,7 +58,7 @@ def test_a_new_run_has_one_more_than_the_highest_number(runs: set[int]) -> None:
         assert next_run_number(run_dir) == max(runs, default=0) + 1
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     st.sets(SERIALS, max_size=3),
     st.lists(st.integers(0, 12_000), max_size=3),

@@ -160,6 +160,8 @@ def test_cameras_show_their_pedestal_and_their_leds(done: Measured) -> None:
     assert len(measured) == 2 * 2 * 3
     assert {told["verdict"] for told in measured} == {"PASS"}
     assert done.results["files"].outputs == {"missing": []}
+    sheet = [notice.picture for notice in done.lab.told.notices if "6 of 6" in notice.text]
+    assert [Path(picture).read_bytes()[:4] for picture in sheet] == [b"\x89PNG"]
     Path(done.lab.papers(5000)["camera_pattern_00"]["Folder"], f"{done.serial(5000)}_camera-1.hdf5").unlink()
     assert len(camera_file_checker(done.lab.context("again")).outputs["missing"]) == 1
 

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fat.degg.master.archive import archive_config
+from fat.degg.master.launch_book import LaunchBook
 from fat.degg.master.launch_object import first_unfinished, key_of, new_launch, states_of
 from fat.degg.master.listing import condensed
+from fat.degg.records import RunFile
 from fat.degg.schedule.build import sections
 from fat.errors import UsageError
-from scheduler import Task
+from scheduler import JournalRecord, Plan, Task, Verdict
+from scheduler.state import RunState, TaskState
 
 NOON = datetime(2026, 3, 1, 12)  # noqa: DTZ001 - a run file has no time zones
 
@@ -65,3 +68,32 @@ def test_the_condensed_schedule_leaves_helpers_out_and_fits_into_a_message() -> 
     assert "measure_gain" in named
     assert not named & {"status_check", "online_mon", "trigger_remote_wrapper_gain", "manual_input"}
     assert len("\n".join(lines)) < 3000
+
+
+def test_the_run_file_follows_the_journal(tmp_path: Path) -> None:
+    run = RunFile.create(tmp_path / "json", "", NOON.date(), {})
+    launch = run.begin_launch(new_launch(["a", "b", "c"], Path("a.ini"), NOON))
+    keys = {name: key_of(number, name) for number, name in enumerate("abc")}
+    book = LaunchBook(run, launch, keys, tmp_path / "fat" / "00001")
+    verdicts = {"a": Verdict.FAIL, "b": Verdict.ERROR, "c": Verdict.SKIPPED}
+    states = {name: TaskState(Task(name, name, "m:f"), verdict=verdict) for name, verdict in verdicts.items()}
+    state = RunState(plan=Plan("p", tuple(task.task for task in states.values())), tasks=states)
+
+    def tell(event: str, **data: object) -> None:
+        book.event(JournalRecord(1, 1767225600.0, 0, event, data), state)
+
+    for name, event in zip("abc", ("task_finished", "task_failed", "task_skipped"), strict=True):
+        tell(event, task=name)
+    assert states_of(run.launches()[launch]) == [("a", 1), ("b", 0), ("c", -1)]
+    tell("question_answered", task="a", yes=False)
+    assert "ManualInputTime0" not in run.body()
+    tell("question_answered", task="a", yes=True)
+    assert run.body()["ManualInputTime0"] == "2026-01-01 00:00:00"
+    tell("run_interrupted", reason="Ctrl-C", reason_follows=True)
+    assert "RunTerminated" not in run.body()
+    tell("reason_given", reason="smoke")
+    assert run.body()["RunTerminated"] == "smoke"
+    tell("run_finished", verdict="FAIL")
+    assert run.launches()[launch]["end_time"] == "2026-01-01 00:00:00"
+    mirror = tmp_path / "fat" / "00001" / "results" / "json" / run.path.name
+    assert mirror.read_bytes() == run.path.read_bytes()

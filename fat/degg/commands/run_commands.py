@@ -122,7 +122,7 @@ def master(
 
     settings = SchedulerTable() if bench is None else load(bench).scheduler
     wanted = Wanted(
-        config_ini, read_endpoints(endpoints), endpoints, recover, test, force, settings, json_output
+        config_ini, read_endpoints(endpoints), endpoints, recover, test, force, settings, json_output, bench
     )
     raise typer.Exit(carry_out(wanted, lambda line: typer.echo(line, err=json_output)))
 

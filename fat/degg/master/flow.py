@@ -50,6 +50,8 @@ class Wanted:
     force: bool = False
     settings: SchedulerTable = field(default_factory=SchedulerTable)
     json_output: bool = False
+    bench_file: Path | None = None
+    """Where *settings* come from; resuming reads them again."""
 
 
 def master(wanted: Wanted, say: Say) -> int:
@@ -189,6 +191,7 @@ def _plan(wanted: Wanted, run: RunFile, plan: Plan, first: int) -> Plan:
         "condensed": list(listing.condensed(plan.tasks, first)),
         "provenance": provenance,
         "config": str(wanted.config.absolute()),
+        "bench_file": None if wanted.bench_file is None else str(wanted.bench_file.absolute()),
         "endpoints_file": str(wanted.endpoints_file.absolute()),
     }
     parameters = {**plan.parameters, "run_file": str(run.path), **told}

@@ -8,10 +8,11 @@ from pathlib import Path
 import typer
 
 from fat.acceptance.finish import finish_if_missed
+from fat.bench.file import load
 from fat.degg.commands.endpoints import read_endpoints
 from fat.degg.master.flow import Wanted, go_on
 from fat.degg.records.run_file import RunFile
-from scheduler import Plan, open_run, resumable
+from scheduler import Plan, SchedulerTable, open_run, resumable
 
 
 def resume_run(run_dir: Path, plan: Plan, endpoints: Path | None, *, json_output: bool) -> int:
@@ -28,6 +29,19 @@ def resume_run(run_dir: Path, plan: Plan, endpoints: Path | None, *, json_output
         return 0
     path = endpoints or Path(str(plan.parameters["endpoints_file"]))
     config = Path(str(plan.parameters["config"]))
-    wanted = Wanted(config, read_endpoints(path), path, recover=True, json_output=json_output)
+    wanted = Wanted(
+        config,
+        read_endpoints(path),
+        path,
+        recover=True,
+        settings=settings_of(plan),
+        json_output=json_output,
+    )
     run = RunFile.open(str(plan.parameters["run_file"]))
     return go_on(wanted, run, run_dir, open_run(run_dir), typer.echo)
+
+
+def settings_of(plan: Plan) -> SchedulerTable:
+    """Where backups and messages go: as the bench file of the launch says. Raises BenchFileRejected."""
+    told = plan.parameters.get("bench_file")
+    return SchedulerTable() if told is None else load(Path(str(told))).scheduler

@@ -13,9 +13,11 @@ from typing import Any, Final
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 from fat.degg.results.quantity import Graph
 
@@ -31,6 +33,7 @@ COLUMNS: Final = 3
 NAMED: Final = 6
 """At most so many curves of one panel are named."""
 BUCKET_C: Final = 10.0
+FEW_DECADES: Final = 200.0
 
 
 def bucket(celsius: float | None) -> float | None:
@@ -198,14 +201,25 @@ def _dress(axes: Axes, graph: Graph, title: str, text: str = "") -> None:
     axes.set_ylabel(graph.y_label, fontsize=8)
     if graph.x_scale == "log" and np.nanmax(graph.x) > 10 * max(float(np.nanmin(graph.x)), 1e-300):
         axes.set_xscale("log")
+        _label_decades(axes.xaxis, graph.x)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5))
     if graph.y_scale == "log":
         axes.set_yscale("log")
+        _label_decades(axes.yaxis, graph.y)
     axes.tick_params(labelsize=7)
     axes.tick_params(which="minor", labelsize=6)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _label_decades(axis: Axis, values: NDArray[Any]) -> None:
+    """Labels at 1, 2 and 5 of each decade where there are few: those of minor ticks run into each other."""
+    good = values[np.isfinite(values) & (values > 0)]
+    if good.size and good.max() < FEW_DECADES * good.min():
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _title(celsius: float | None, count: int) -> str:

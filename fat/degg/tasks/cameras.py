@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fat.degg.analyses.camera import DarkFrames, blob
+from fat.degg.analyses.camera import DarkFrames, blob, usable
 from fat.degg.records.device_file import NO_FOLDER, DeviceFile
 from fat.degg.records.run_file import RunFile
 from fat.degg.results.conclude import conclude
@@ -20,6 +20,7 @@ from fat.degg.station import Module, Station, StationError
 from fat.degg.station.data_files import DataFileBroken, new_folder, read, write
 from fat.degg.station.light_words import CAMERAS
 from fat.degg.tasks.photomultipliers import box_celsius
+from fat.files import write_bytes_atomically
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
 
@@ -81,7 +82,27 @@ def measure_pattern(context: TaskContext, comment: str, n_jobs: int = 4) -> Task
         return _Result({"picture": picture}, {**numbers, "Height": found.height, "Round": found.round})
 
     settings = {"Gain": PATTERN_GAIN, "ExposureMs": PATTERN_EXPOSURE_MS, "Frames": 1}
-    return _measure(context, comment, n_jobs, PATTERN, settings, work, _judge_pattern)
+    result = _measure(context, comment, n_jobs, PATTERN, settings, work, _judge_pattern)
+    _show(context, Path(result.outputs["folder"]))
+    return result
+
+
+def _show(context: TaskContext, folder: Path) -> None:
+    """All pictures on one sheet, for people."""
+    from fat.degg.figures.cameras import Shot, contact_sheet
+
+    shots = []
+    for path in sorted(folder.glob("*.hdf5")):
+        file = read(path)
+        about = file.attributes
+        name = f"{about['device']} {about['camera'] - 1}"
+        picture = usable(file.arrays["picture"])
+        shots.append(Shot(name, picture, about["Found"], about["Row"], about["Column"]))
+    sheet = folder / "pattern.png"
+    write_bytes_atomically(sheet, contact_sheet(shots))
+    seen = sum(shot.found for shot in shots)
+    text = f"Cameras: {seen} of {len(shots)} see a lit LED"
+    context.notify(text, severity="monitoring", picture=sheet, title="Cameras before lit LEDs")
 
 
 Judge = Callable[[DeviceFile, int, _Result, float], Iterator[Quantity]]

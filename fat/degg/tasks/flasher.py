@@ -138,9 +138,13 @@ def _judge(charges: NDArray[np.float32]) -> Flasher:
 
 
 def _graph(file: LightFile, result: Flasher, at: Sequence[int]) -> Graph:
-    """The mean of all LEDs that work, and each as a curve."""
+    """The mean of all LEDs that work, the brightest and the faintest of them, and those that do not."""
     biases = np.asarray(at, np.float64)
     working = result.mean_pc[result.working]
+    curves = {f"LED {led}, dead": (biases, np.nan_to_num(result.mean_pc[led - 1])) for led in result.dead}
+    if working.size:
+        order = np.argsort(working[:, -1])
+        curves |= {"brightest": (biases, working[order[-1]]), "faintest": (biases, working[order[0]])}
     return Graph(
         file.serial,
         file.part,
@@ -151,7 +155,7 @@ def _graph(file: LightFile, result: Flasher, at: Sequence[int]) -> Graph:
         "charge / pC",
         biases,
         working.mean(axis=0) if working.size else np.zeros(biases.size),
-        curves={f"LED {led + 1}": (biases, np.nan_to_num(row)) for led, row in enumerate(result.mean_pc)},
+        curves=curves,
         text=f"{int(result.working.sum())} of {LEDS} work",
         temperature_c=file.celsius,
     )

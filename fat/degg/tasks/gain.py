@@ -50,6 +50,8 @@ def measure_gain(
         scans = scan(
             lab, [pmt for pmt in lab.all if pmt not in papers.done], events, by="waveforms", keep=keep
         )
+        # What comes next expects the voltage to work with, not the last point of the scan.
+        lab.set_volts({pmt: pmt.entry.hv for pmt, found in scans.items() if found.successful})
         for pmt, found in scans.items():
             _conclude_entry(papers, pmt, found, celsius)
         lab.warn("Gain", [f"{pmt.name}: {text}" for pmt, found in scans.items() for text in _problems(found)])
