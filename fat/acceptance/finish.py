@@ -14,7 +14,8 @@ def finish(run_dir: Path, *, draw_anew: bool = True) -> Path:
     """
     record = write_record(run_dir)
     # The drawing library takes a second to load: a run that is only begun, or stopped, does not wait for it.
-    if "run_file" in record["provenance"]:
+    run_file = record["provenance"].get("run_file")
+    if run_file is not None and Path(run_file).is_file():
         from fat.degg.report.write import write_reports
 
         ended = record["verdict"] in ("PASS", "FAIL")

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -131,12 +132,14 @@ def _carry_out(
     file: BenchFile, run_dir: Path, *, endpoints: Path | None, json_output: bool, start_ns: int | None
 ) -> int:
     began = time.monotonic()
-    preload = PLANS[file.fat.plan].preload
+    kind, plan = PLANS[file.fat.plan], open_run(run_dir).plan
+    listeners = () if plan is None else kind.listeners(plan, run_dir)
+    engine = partial(run_engine, run_dir, preload=kind.preload, listeners=listeners)
     point_latest(file.data_dir.parent / "latest", run_dir)
     with Display(quiet=json_output) as display:
         display.say(f"Acceptance run {run_dir.name} of bench {file.bench.name}")
         if endpoints is not None:
-            outcome = run_engine(run_dir, _running(file, endpoints), file.scheduler, display, preload=preload)
+            outcome = engine(_running(file, endpoints), file.scheduler, display)
         else:
             bench_path = run_dir / "bench.toml"
             write_bytes_atomically(bench_path, file.text.encode())
@@ -148,7 +151,7 @@ def _carry_out(
             )
             with owned_bench as owned:
                 place = Place(owned.endpoints, owned.token)
-                outcome = run_engine(run_dir, place, file.scheduler, display, preload=preload)
+                outcome = engine(place, file.scheduler, display)
         # The report task has just drawn the same figures, which takes some seconds.
         report = finish(run_dir, draw_anew=False)
     tell(run_dir, outcome, report, time.monotonic() - began, json_output=json_output)

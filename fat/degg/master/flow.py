@@ -13,7 +13,6 @@ from typing import Any, Final
 from fat.acceptance.engine_run import Place, go
 from fat.acceptance.notify import warn_outside
 from fat.bench.client import running_bench
-from fat.configs import configs_folder
 from fat.degg.commands.endpoints import data_folder
 from fat.degg.master import listing
 from fat.degg.master.archive import archive_config
@@ -21,10 +20,11 @@ from fat.degg.master.connectivity import connectivity
 from fat.degg.master.launch_book import LaunchBook
 from fat.degg.master.launch_object import first_unfinished, key_of, new_launch
 from fat.degg.preload import PRELOAD
+from fat.degg.provenance import provenance_of
 from fat.degg.records.run_file import RunFile
 from fat.degg.schedule.plan import safe_at_the_end
 from fat.errors import BenchError, BenchNotUp, UsageError
-from fat.provenance import demand_committed, operator, source, versions
+from fat.provenance import demand_committed
 from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, resumable
 from scheduler.errors import SchedulerError
 from scheduler.schedule.reading import check_functions, read_schedule
@@ -32,7 +32,6 @@ from scheduler.schedule.schedule import Schedule
 from scheduler.state import RunState, TaskStatus, resumed
 
 PLAN: Final = "FAT Master Script"
-"""What task processes find loaded."""
 CHECKS: Final = ("fat.degg.tasks.host:host_well", "fat.degg.tasks.status:modules_well")
 """Before each task."""
 Say = Callable[[str], None]
@@ -172,17 +171,9 @@ def _carry_out(wanted: Wanted, run_dir: Path, book: LaunchBook, say: Say) -> int
 
 def _plan(wanted: Wanted, run: RunFile, plan: Plan, first: int) -> Plan:
     """The schedule's plan, told where it comes from."""
-    text = wanted.config.read_bytes()
-    tree = source()
     constants = {device.serial: device.constants for device in run.devices()}
     provenance = {
-        "run_file": str(run.path),
-        "source": tree.revision,
-        "uncommitted": list(tree.changed),
-        "versions": versions(),
-        "operator": operator(),
-        "config_sha256": hashlib.sha256(text).hexdigest(),
-        "goalposts_sha256": _sha256(configs_folder() / "limits" / "degg.toml"),
+        **provenance_of(run.path, wanted.config.read_bytes()),
         "constants_sha256": hashlib.sha256(json.dumps(constants, sort_keys=True).encode()).hexdigest(),
     }
     told = {
@@ -216,7 +207,3 @@ def _token(endpoints: Mapping[str, Any]) -> str:
         return str(running_bench(data_folder(endpoints))["token"])
     except BenchNotUp:
         return ""
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

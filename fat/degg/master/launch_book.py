@@ -6,19 +6,15 @@ files are copied to `results/json` below the run folder, so that each backup has
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from fat.degg.master.launch_object import DONE, FAILED
-from fat.degg.records.locked_json import locked
+from fat.degg.master.mirror import Mirror
 from fat.degg.records.run_file import RunFile
 from scheduler import JournalRecord, Progress, RunState, Verdict
 from scheduler.state import TaskState
-
-MIRROR: Final = "results/json"
 
 
 class LaunchBook:
@@ -31,8 +27,8 @@ class LaunchBook:
     """
 
     def __init__(self, run: RunFile, launch: str, keys: Mapping[str, str], run_dir: Path) -> None:
-        self._run, self._launch, self._keys, self._run_dir = run, launch, keys, run_dir
-        self._copied: dict[Path, int] = {}
+        self._run, self._launch, self._keys = run, launch, keys
+        self._mirror = Mirror(run.path, run_dir)
 
     def event(self, record: JournalRecord, state: RunState) -> None:
         """Write down what happened."""
@@ -62,16 +58,7 @@ class LaunchBook:
 
     def mirror(self) -> None:
         """Copy the files of the run that have changed to where backups take them from."""
-        folder = self._run_dir / MIRROR
-        folder.mkdir(parents=True, exist_ok=True)
-        sources = [self._run.path, *self._run.device_paths().values(), self._run.run_dir / "ignore.json"]
-        for path in sources:
-            if path.exists() and self._copied.get(path) != (changed := path.stat().st_mtime_ns):
-                with locked(path):
-                    beside = folder / f".{path.name}"
-                    shutil.copyfile(path, beside)
-                    beside.replace(folder / path.name)
-                self._copied[path] = changed
+        self._mirror.copy()
 
 
 def value_of(task: TaskState) -> int | None:

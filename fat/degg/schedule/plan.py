@@ -11,6 +11,7 @@ from typing import Final
 
 from fat.bench.file import BenchFile
 from fat.config import DeggTable
+from fat.degg.provenance import provenance_of
 from fat.degg.records.numbering import next_run_number, spelled
 from fat.degg.schedule.build import sections
 from fat.degg.schedule.section import Section
@@ -25,7 +26,7 @@ LEAVE_SAFE: Final = Task("leave_safe", "leave_safe", "fat.degg.tasks.safety:leav
 
 def build(file: BenchFile) -> Plan:
     """The plan for a bench file. Raises ScheduleRejected for an order that a task's conditions forbid."""
-    run_dir = file.data_dir / "degg" / "runs"
+    run_dir = file.data_dir / "json"
     run_file = run_dir / "run" / f"run_{spelled(next_run_number(run_dir))}.json"
     tasks = (
         Task("prepare", "Set up, and the run's files", "fat.degg.tasks.prepare:prepare", backup=True),
@@ -37,6 +38,7 @@ def build(file: BenchFile) -> Plan:
         "bench_text": file.text,
         "seed": file.bench.seed,
         "run_file": str(run_file),
+        "provenance": provenance_of(run_file, file.text.encode()),
     }
     return with_declarations(Schedule(Plan("degg", tasks, CHECKS, parameters), str(file.path))).plan
 
