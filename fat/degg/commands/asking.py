@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from fat.degg.commands.configs import Answers
+from fat.degg.new_run import Answers
 
 
 def at_terminal(*, yes: bool, comment: str | None) -> Answers:

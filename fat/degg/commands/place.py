@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from fat.bench.client import ClockClient
-from fat.degg.commands.endpoints import read_endpoints
 from fat.degg.station.bench_time import BenchTime, ClockLike
+from fat.degg.station.endpoints import read_endpoints
 from fat.degg.station.station import Station
 from fat.errors import UsageError
 

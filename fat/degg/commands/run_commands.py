@@ -50,8 +50,8 @@ def configs(
         --catalogue runs/lab/lab/modules.toml
     """
     from fat.degg.commands.asking import at_terminal
-    from fat.degg.commands.configs import new_run
-    from fat.degg.commands.endpoints import data_folder, read_endpoints
+    from fat.degg.new_run import new_run
+    from fat.degg.station.endpoints import data_folder, read_endpoints
 
     addresses = read_endpoints(endpoints)
     place = run_dir or data_folder(addresses) / "json"
@@ -115,9 +115,9 @@ def master(
         _in_screen(config_ini)
         return
     from fat.bench.file import load
-    from fat.degg.commands.endpoints import read_endpoints
     from fat.degg.master.flow import Wanted
     from fat.degg.master.flow import master as carry_out
+    from fat.degg.station.endpoints import read_endpoints
     from scheduler import SchedulerTable
 
     settings = SchedulerTable() if bench is None else load(bench).scheduler

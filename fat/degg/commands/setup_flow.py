@@ -15,9 +15,9 @@ from typing import Any, Final
 from fat.degg.commands import setup
 from fat.degg.commands.domnets import Domnet, DomnetFailed
 from fat.degg.commands.domnets import Wanted as WantedDomnet
-from fat.degg.commands.endpoints import read_endpoints
 from fat.degg.commands.place import endpoints_path, laboratory
 from fat.degg.commands.telling import Row, Teller
+from fat.degg.station.endpoints import read_endpoints
 from fat.degg.station.wire_pair import HUB
 from fat.errors import UsageError
 from fat.files import write_json_atomically

@@ -119,9 +119,9 @@ def simple_check(
       stellwerk fat simple-check -fw -t --endpoints runs/lab/endpoints.json
     """
     from fat.degg.commands import checks
-    from fat.degg.commands.endpoints import read_endpoints
     from fat.degg.commands.place import endpoints_path, laboratory
     from fat.degg.commands.telling import Teller
+    from fat.degg.station.endpoints import read_endpoints
 
     asked = {"-fw": filter_wheels, "-h": humidity, "-fg": function_generator, "-t": thermometer}
     options = [] if check_all else [option for option, on in asked.items() if on]
@@ -156,9 +156,9 @@ def check_laser_freq(
       stellwerk fat check-laser-freq 500 --endpoints runs/lab/endpoints.json --json
     """
     from fat.degg.commands import checks
-    from fat.degg.commands.endpoints import read_endpoints
     from fat.degg.commands.place import endpoints_path, laboratory
     from fat.degg.commands.telling import Row, Teller
+    from fat.degg.station.endpoints import read_endpoints
 
     teller = Teller(quiet=json_output)
     low, high = checks.window_s(freq)

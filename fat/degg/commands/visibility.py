@@ -48,8 +48,8 @@ def check_laser_visibility(
       stellwerk fat check-laser-visibility runs/lab/json/run/run_00012.json "before run 12" -j4 \\
         --endpoints runs/lab/endpoints.json
     """
-    from fat.degg.commands.endpoints import read_endpoints
     from fat.degg.commands.place import endpoints_path
+    from fat.degg.station.endpoints import read_endpoints
     from fat.degg.tasks.visibility import measure_visibility
     from fat.provenance import demand_committed
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from fat.acceptance.engine_run import Place, go
 from fat.acceptance.notify import warn_outside
 from fat.bench.client import running_bench
-from fat.degg.commands.endpoints import data_folder
 from fat.degg.master import listing
 from fat.degg.master.archive import archive_config
 from fat.degg.master.connectivity import connectivity
@@ -23,6 +22,7 @@ from fat.degg.preload import PRELOAD
 from fat.degg.provenance import provenance_of
 from fat.degg.records.run_file import RunFile
 from fat.degg.schedule.plan import safe_at_the_end
+from fat.degg.station.endpoints import data_folder
 from fat.errors import BenchError, BenchNotUp, UsageError
 from fat.provenance import demand_committed
 from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, resumable

@@ -9,9 +9,9 @@ import typer
 
 from fat.acceptance.finish import finish_if_missed
 from fat.bench.file import load
-from fat.degg.commands.endpoints import read_endpoints
 from fat.degg.master.flow import Wanted, go_on
 from fat.degg.records.run_file import RunFile
+from fat.degg.station.endpoints import read_endpoints
 from scheduler import Plan, SchedulerTable, open_run, resumable
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fat.degg.commands.configs import Answers, new_run
+from fat.degg.new_run import Answers, new_run
 from fat.degg.station.module import Module
 from fat.degg.station.station import Station
 from fat.errors import BenchError

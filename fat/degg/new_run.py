@@ -1,4 +1,4 @@
-"""`stellwerk fat configs`: a new run with the modules that answer."""
+"""A new run with the modules that answer: what `stellwerk fat configs` makes."""
 
 from __future__ import annotations
 
