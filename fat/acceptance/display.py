@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from fat.output import let_go_of_output
 from scheduler import JournalRecord, Keyboard, RunState
 from scheduler import Progress as TaskProgress
 
@@ -62,6 +63,7 @@ class Display:
     ) -> None:
         with contextlib.suppress(OSError):
             self._bar.stop()
+        let_go_of_output()
 
     def say(self, line: str | Text) -> None:
         """Print a line above the bar. A terminal that has hung up is no reason to stop a run."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from importlib.metadata import entry_points, version
@@ -12,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from fat.cli import bench_commands
+from fat.output import let_go_of_output
 from fat.soak.command import soak
 
 if TYPE_CHECKING:
@@ -99,12 +99,4 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        _close_output()
-
-
-def _close_output() -> None:
-    """A reader that closed our output early (`| head`) is no error."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go_of_output()
