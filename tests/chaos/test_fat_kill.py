@@ -18,7 +18,7 @@ from scheduler import read_journal
 
 KILLER = Path(__file__).with_name("fat_killer.py")
 MOST_KILLS = 100
-SHARES = 2
+SHARES = 4
 """Of the kinds of writes. The suite has one of them: the scheduler's own test kills at every write of a toy plan."""
 
 
@@ -38,8 +38,11 @@ def record_of(folder: Path) -> dict[str, Any]:
     return comparable(json.loads((folder / "runs/latest/record.json").read_text()))
 
 
+VARIANTS = [pytest.param(share, marks=pytest.mark.thorough) for share in range(1, SHARES)]
+
+
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("share", [0, pytest.param(1, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("share", [0, *VARIANTS])
 def test_killed_at_every_journal_write_the_record_is_the_same(tmp_path: Path, share: int) -> None:
     bench = shipped_bench("mini")
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"

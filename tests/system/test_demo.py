@@ -119,13 +119,11 @@ def test_the_demonstration_leaves_nothing_behind(undisturbed: tuple[Path, int]) 
     assert_nothing_left(undisturbed[0])
 
 
-INSTANTS = (
-    (("light", 6),),
-    pytest.param((("dark_medium", 5), ("light", 6)), marks=pytest.mark.thorough),
+# In the suite it is the miniature that is killed (tests/chaos/test_fat_kill.py): it takes a quarter of the time.
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "instants", [(("light", 6),), (("dark_medium", 5), ("light", 6))], ids=["once", "twice"]
 )
-
-
-@pytest.mark.parametrize("instants", INSTANTS, ids=["once", "twice"])
 def test_killed_at_any_instant_the_record_is_the_same(
     undisturbed: tuple[Path, int], tmp_path: Path, instants: tuple[tuple[str, int], ...]
 ) -> None:
