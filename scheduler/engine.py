@@ -38,7 +38,7 @@ from scheduler.listening import Listener, Listeners
 from scheduler.live import LiveFile
 from scheduler.plan import Plan
 from scheduler.runner import Runner
-from scheduler.saving import save_after
+from scheduler.saving import Saver
 from scheduler.state import RunState, TaskState, TaskStatus, resumable
 from scheduler.steering import Steering
 from scheduler.switchboard import Switchboard
@@ -113,6 +113,8 @@ class Engine:
         with ExitStack() as stack:
             journal = stack.enter_context(Journal(self._run_dir))
             self._book = book = Book(journal, self._clock, self._listeners)
+            self._saver = saver = Saver(self._run_dir, book, self._settings)
+            stack.callback(saver.close)
             plan = self._demand_plan()
             if not resumable(book.state):
                 return Outcome(book.state.verdict, 0, interrupted=False, nothing_left=True)
@@ -209,7 +211,7 @@ class Engine:
             case SkipTask(task, reason):
                 self._book.write("task_skipped", task=task.task.id, reason=reason)
             case MakeBackup(task, to):
-                save_after(task, to, self._run_dir, self._book, self._settings)
+                self._saver.save_after(task, to)
             case RunCheck(check, before):
                 self._begin_check(check, before)
             case RunTask(task):

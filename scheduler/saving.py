@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from scheduler.backup.making import make_backup, remove
+from scheduler.backup.packing import Packer
 from scheduler.backup.seen import superfluous
 from scheduler.book import Book
 from scheduler.config import SchedulerTable
@@ -14,16 +15,31 @@ from scheduler.errors import BackupFailed
 from scheduler.state import TaskState
 
 
-def save_after(task: TaskState, to: str, run_dir: Path, book: Book, settings: SchedulerTable) -> None:
-    """Back the records up after a task, to one destination. One that fails is journalled, and the run goes on."""
-    name = task.task.id
-    try:
-        made = make_backup(run_dir, to, settings.backup_include, seq=book.state.seq, label=name)
-    except BackupFailed as error:
-        book.write("backup_failed", task=name, to=to, error=str(error))
-        return
-    book.write("backup_finished", task=name, verified=True, **asdict(made))
-    _prune(to, book, settings)
+class Saver:
+    """Backs one run up; close it."""
+
+    def __init__(self, run_dir: Path, book: Book, settings: SchedulerTable) -> None:
+        self._run_dir, self._book, self._settings = run_dir, book, settings
+        self._packer: Packer | None = None
+
+    def save_after(self, task: TaskState, to: str) -> None:
+        """Back the records up after a task, to one destination. One that fails is journalled, and the run goes on."""
+        name = task.task.id
+        if self._packer is None:
+            self._packer = Packer(self._run_dir, self._settings.backup_include)
+        try:
+            made = make_backup(self._packer, to, seq=self._book.state.seq, label=name)
+        except BackupFailed as error:
+            self._packer = None  # what was left behind may still be at it
+            self._book.write("backup_failed", task=name, to=to, error=str(error))
+            return
+        self._book.write("backup_finished", task=name, verified=True, **asdict(made))
+        _prune(to, self._book, self._settings)
+
+    def close(self) -> None:
+        """Let go of what was packed."""
+        if self._packer is not None:
+            self._packer.close()
 
 
 def _prune(to: str, book: Book, settings: SchedulerTable) -> None:
