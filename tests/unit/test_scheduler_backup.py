@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from scheduler import Plan, SchedulerTable, Task, create_run, read_journal
 from scheduler.backup.archive import MANIFEST, archive_name, file_sha256, members, newest_first, unpack
 from scheduler.backup.destination import Destination, open_destination
-from scheduler.backup.making import addresses, make_backup, remove
+from scheduler.backup.making import Removal, addresses, make_backup
 from scheduler.backup.packing import Packed, Packer
 from scheduler.backup.restoring import Restored, restore
 from scheduler.backup.seen import Archive, superfluous
@@ -109,7 +109,7 @@ def test_each_kind_of_destination_takes_verifies_gives_back_and_removes(run_dir,
     result = "results/deep/noise of it.json"
     assert (restored.run_dir / result).read_bytes() == (run_dir / result).read_bytes()
 
-    assert remove([made, made], address) == ([made.file, made.file], "")
+    assert Removal([made, made], address).result() == ([made.file, made.file], "")
     assert destination.entries("00001") == []
     with pytest.raises(BackupFailed):
         destination.sha256(made.file)
@@ -248,7 +248,7 @@ def test_a_destination_that_never_answers_is_left_behind(run_dir, tmp_path, monk
         raise OSError
 
     with monkeypatch.context() as patch:
-        patch.setattr("scheduler.backup.making.LIMIT_S", 0.1)
+        patch.setattr("scheduler.backup.destination.LIMIT_S", 0.1)
         patch.setattr("scheduler.backup.destination.Directory.put", never)
         with pytest.raises(BackupFailed, match="took longer than 0 s and was left behind"):
             back_up(run_dir, str(tmp_path / "there"))
@@ -316,7 +316,7 @@ def test_removing_tells_what_kept_the_others(run_dir, tmp_path):
     made = back_up(run_dir, str(tmp_path / "there"))
     (tmp_path / "there" / "00001" / "folder").mkdir()
     stuck = Archive(made.to, "00001/folder", "", 1, 0.0)
-    gone, why = remove([made, stuck], made.to)
+    gone, why = Removal([made, stuck], made.to).result()
     assert gone == [made.file]
     assert "folder" in why
 
