@@ -115,6 +115,7 @@ class Engine:
             self._board = stack.enter_context(Switchboard(runner, waits, wake, grace_s))
             stack.callback(self._live.clear)
             self._saving = Saving(self._run_dir, book, self._settings, wake.ring)
+            stack.callback(self._saving.close)
             self._steering = steering = Steering(self._run_dir, book, wake, self._dialogue)
             steering.begin()
             self._demand_functions(plan)
