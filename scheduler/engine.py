@@ -30,7 +30,7 @@ from scheduler.decide import (
 )
 from scheduler.dialogue import Dialogue
 from scheduler.ending import Ending, Limits
-from scheduler.errors import ClockLost, PlanRejected, RunNotFound
+from scheduler.errors import ClockLost, JournalUnwritable, PlanRejected, RunNotFound
 from scheduler.jobs import job_of, look_up
 from scheduler.journal import Journal
 from scheduler.listening import Listener, Listeners
@@ -43,6 +43,7 @@ from scheduler.state import RunState, TaskState, TaskStatus, resumable
 from scheduler.steering import Steering
 from scheduler.switchboard import Switchboard
 from scheduler.terminal import Terminal
+from scheduler.unrecorded import CleaningUp
 from scheduler.verdict import EXIT_CODES, EXIT_INTERRUPTED
 from scheduler.waits import Waits
 from scheduler.wake import Wake
@@ -95,8 +96,8 @@ class Engine:
     def run(self) -> Outcome:
         """Carry the run out.
 
-        Raises JournalError, LauncherLost, and PlanRejected (before anything has started) when the plan differs from
-        the run's, or names functions that cannot be found.
+        Raises JournalError (JournalUnwritable: things were cleaned up without a record), LauncherLost, and PlanRejected
+        (before anything has started) when the plan differs from the run's, or names functions that cannot be found.
         """
         with ExitStack() as stack:
             journal = stack.enter_context(Journal(self._run_dir))
@@ -114,12 +115,18 @@ class Engine:
             self._board = stack.enter_context(Switchboard(runner, waits, wake, grace_s))
             stack.callback(self._live.clear)
             self._saving = Saving(self._run_dir, book, self._settings, wake.ring)
+            stack.callback(self._saving.close)
             self._steering = steering = Steering(self._run_dir, book, wake, self._dialogue)
             steering.begin()
             self._demand_functions(plan)
             if not steering.interrupted:
                 self._start()
-                self._carry_out()
+                try:
+                    self._carry_out()
+                except JournalUnwritable as error:
+                    left = CleaningUp(self._run_dir, book, self._board, wake, self._environment)
+                    left.carry_out(error)
+                    raise
         verdict = book.state.verdict
         code = EXIT_INTERRUPTED if steering.interrupted else EXIT_CODES[verdict]
         return Outcome(verdict, code, steering.interrupted)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scheduler.backup.aside import Aside
 from scheduler.backup.making import Backup, Removal, begin_backup
+from scheduler.backup.packing import Packer
 from scheduler.backup.seen import superfluous
 from scheduler.book import Book
 from scheduler.config import SchedulerTable
@@ -45,6 +46,7 @@ class Saving:
     def __init__(self, run_dir: Path, book: Book, settings: SchedulerTable, ring: Callable[[], None]) -> None:
         self._run_dir, self._book, self._settings, self._ring = run_dir, book, settings, ring
         self._doing: _Copying | _Pruning | None = None
+        self._packer: Packer | None = None
 
     @property
     def busy(self) -> bool:
@@ -54,8 +56,9 @@ class Saving:
     def begin(self, task: TaskState, to: str) -> None:
         """Back the records up after a task, to one destination."""
         name, records = task.task.id, self._book.state.seq
-        include = self._settings.backup_include
-        aside = begin_backup(self._run_dir, to, include, seq=records, label=name, ring=self._ring)
+        if self._packer is None:
+            self._packer = Packer(self._run_dir, self._settings.backup_include)
+        aside = begin_backup(self._packer, to, seq=records, label=name, ring=self._ring)
         self._doing = _Copying(name, to, records, aside)
 
     def take_up(self) -> None:
@@ -69,11 +72,18 @@ class Saving:
                 gone, kept_by = removal.result()
                 self._book.write("backup_pruned", to=to, files=gone, error=kept_by)
 
+    def close(self) -> None:
+        """Let go of what was packed."""
+        packer, self._packer = self._packer, None
+        if packer is not None:
+            packer.close()
+
     def _write(self, copying: _Copying) -> None:
         of = {"task": copying.task, "records": copying.records}
         try:
             made = copying.aside.result()
         except BackupFailed as error:
+            self.close()  # what was left behind may still be at it
             self._book.write("backup_failed", **of, to=copying.to, error=str(error))
             return
         self._book.write("backup_finished", **of, verified=True, **asdict(made))

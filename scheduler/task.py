@@ -89,7 +89,7 @@ class TaskContext:
     """For a check: the task that it precedes."""
     title: str
     attempt: int
-    """1, then one more for each time that the task was begun and did not end."""
+    """1, then one more for each time that the task was begun and did not end; 0 when cleaning up without a record."""
     arguments: Mapping[str, Any]
     parameters: Mapping[str, Any]
     """The plan's."""

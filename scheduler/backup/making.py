@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.backup.archive import archive_name, pack
+from scheduler.backup.archive import archive_name
 from scheduler.backup.aside import Aside
 from scheduler.backup.destination import open_destination
+from scheduler.backup.packing import Packer
 from scheduler.backup.seen import Archive
 from scheduler.errors import BackupFailed
 
@@ -39,30 +40,25 @@ def addresses(named: Sequence[str], run_dir: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(open_destination(address).address for address in wanted))
 
 
-def make_backup(run_dir: Path, to: str, include: Sequence[str], *, seq: int, label: str) -> Backup:
+def make_backup(packer: Packer, to: str, *, seq: int, label: str) -> Backup:
     """Pack the records of a run, copy them to `{to}/{run}/{seq}-{label}-{digest}.tar.gz`, and read them back there.
 
     Raises BackupFailed, after LIMIT_S at the latest. Then no such archive is there, or it must not be trusted;
-    earlier ones are untouched, because no name is ever used twice.
+    earlier ones are untouched, because no name is ever used twice. The packer is not to be used again after a failure:
+    what was left behind may still be at it.
     """
-    return begin_backup(run_dir, to, include, seq=seq, label=label).result()
+    return begin_backup(packer, to, seq=seq, label=label).result()
 
 
 def begin_backup(
-    run_dir: Path,
-    to: str,
-    include: Sequence[str],
-    *,
-    seq: int,
-    label: str,
-    ring: Callable[[], None] = lambda: None,
+    packer: Packer, to: str, *, seq: int, label: str, ring: Callable[[], None] = lambda: None
 ) -> Aside[Backup]:
     """The same, beside the caller. All records up to *seq* are in it, and maybe some that are written meanwhile."""
 
     def make() -> Backup:
         with tempfile.TemporaryDirectory(prefix="stellwerk-backup-") as work:
-            packed = pack(run_dir, include, Path(work) / "records.tar.gz")
-            name = f"{run_dir.name}/{archive_name(seq, label, packed.sha256)}"
+            packed = packer.pack(Path(work) / "records.tar.gz")
+            name = f"{packer.run}/{archive_name(seq, label, packed.sha256)}"
             destination = open_destination(to)
             destination.put(packed.path, name)
             if destination.sha256(name) != packed.sha256:
