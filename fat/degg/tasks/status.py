@@ -64,7 +64,7 @@ def status_check(context: TaskContext, verbose: bool = False, reboot: bool = Fal
             told = (
                 f"{devices[module].serial}: its FPGA had another version than recorded and was reconfigured"
             )
-            context.note(f"{told} ({tries} {'try' if tries == 1 else 'tries'})")
+            context.notify(f"{told} ({tries} {'try' if tries == 1 else 'tries'})", severity="warning")
         if verbose:
             context.notify("\n".join(lines))
         tell_trends(context, readings, devices)
