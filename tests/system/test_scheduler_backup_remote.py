@@ -15,6 +15,7 @@ import pytest
 from scheduler import Plan, Task, comparable, create_run, open_run, record
 from scheduler.backup.destination import open_destination
 from scheduler.backup.making import make_backup
+from scheduler.backup.packing import Packer
 from scheduler.backup.seen import Archive
 from scheduler.backup.verifying import Finding, verify
 from scheduler.errors import BackupFailed
@@ -109,7 +110,8 @@ def back_up(tmp_path: Path, to: str) -> Archive:
     run_dir = tmp_path / "lost" / "fat" / "00001"
     if not run_dir.exists():
         create_run(run_dir.parent, PLAN)
-    made = make_backup(run_dir, to, (), seq=1, label="a")
+    with Packer(run_dir, ()) as packer:
+        made = make_backup(packer, to, seq=1, label="a")
     return Archive(made.to, made.file, made.sha256, made.files, 0.0)
 
 
