@@ -105,6 +105,8 @@ class TaskContext:
     """What an earlier attempt kept of its work; None for nothing, or when the plan wants it `again` from its start."""
     since: int = 0
     """The attempt that began at the start; its folder of artefacts is the one in use."""
+    call: str = ""
+    """`module:function` of the task; for a check: of the task that it precedes."""
 
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Show how far the task is, in any unit. Not journalled; more than ten times a second is thinned."""

@@ -19,6 +19,7 @@ PRELOAD: Final = (
             "gain",
             "high_voltage",
             "housekeeping",
+            "instruments",
             "linearity",
             "monitored",
             "monitoring",

@@ -147,6 +147,8 @@ def rate_quantity(one: Recorded, rate_hz: float, celsius: float | None, *, stand
         "average-darknoise-at-freezing-temp",
         "average-darknoise-at-freezing-temp-red",
         "average-darknoise-at-20-freezing-temp",
+        "darknoise-alarm-cool",
+        "darknoise-alarm-warm",
     )
     return Quantity(
         one.device.serial,
