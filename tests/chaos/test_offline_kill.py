@@ -167,8 +167,15 @@ def test_ctrl_c_while_workers_start_is_no_traceback(tmp_path: Path, scene: Scene
     scene.ends_with_the_same(tmp_path / "out")
 
 
-@pytest.mark.parametrize("options", [(), ("--processes",)], ids=["threads", "processes"])
-@pytest.mark.parametrize("limit", [4096, 1_500_000])
+@pytest.mark.parametrize(
+    ("limit", "options"),
+    [
+        (4096, ()),
+        (1_500_000, ("--processes",)),
+        pytest.param(1_500_000, (), marks=pytest.mark.thorough),
+        pytest.param(4096, ("--processes",), marks=pytest.mark.thorough),
+    ],
+)
 def test_a_full_disk_is_the_fault_of_the_output(
     tmp_path: Path, scene: Scene, limit: int, options: tuple[str, ...]
 ) -> None:

@@ -34,7 +34,7 @@ def test_the_runs_report_names_who_is_wrong_and_how(run_dir: Path, degg_reported
     said = text_of(run_dir / "report.html")
     assert "✘ FAIL: run 00001" in said
     assert "5 of 5 tasks done. 1 of 2 modules missed a goalpost: DEgg2021-3-101." in said
-    assert "DEgg2021-3-101 UpperPmt: high dark rate. Dark rate 9000 Hz at -40 °C, must be ≤ 2600" in said
+    assert "DEgg2021-3-101 UpperPmt: high dark rate. Dark rate: 9000 Hz at -40 °C, must be ≤ 2600" in said
     assert "DEgg2021-3-100 LowerPmt SQ0600 ✔ 1300 V ✔ 1700 Hz" in said
     assert "status_check_0: DEgg2021-3-100 has FPGA version 6, flashed again" in said
     assert "8 measurements are there; 0 were begun and have no result; 42 were not made." in said

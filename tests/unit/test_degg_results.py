@@ -235,5 +235,5 @@ def documents_of(context: Any) -> list[dict[str, Any]]:
 
 def test_a_module_that_gives_no_number_by_the_laser_has_no_light_and_does_not_saturate() -> None:
     assert fault_of("linearity-charge-ratio-at-200pe", 0.41) == "saturates early"
-    assert fault_of("linearity-charge-ratio-at-200pe", None) == "does not see the laser: dead fibre?"
+    assert fault_of("linearity-charge-ratio-at-200pe", None) == "does not see the laser (dead fibre?)"
     assert fault_of("monitoring-high-voltage-spread", None) == "noisy high voltage"

@@ -40,14 +40,15 @@ class Judged:
         """Value with its unit."""
         if self.value is None:
             return "no number"
-        return f"{self.value:.4g}" + ("" if self.unit == "1" else f" {self.unit}")
+        number = f"{self.value:.0f}" if 1000 <= abs(self.value) < 1e9 else f"{self.value:.4g}"
+        return number + ("" if self.unit == "1" else f" {self.unit}")
 
     @property
     def sentence(self) -> str:
         """For people: what was found, and what it should be."""
         limit = "" if self.limit is None else f", must be {self.limit}"
         at = "" if self.temperature_c is None else f" at {self.temperature_c:.0f} °C"
-        return f"{self.about} {self.shown}{at}{limit} ({self.title})"
+        return f"{self.about}: {self.shown}{at}{limit} ({self.title})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,5 +56,5 @@ def fault_of(goalpost: str, value: float | None) -> str:
     value  what was measured; None where no number came of it
     """
     if value is None and goalpost in BY_LASER:
-        return "does not see the laser: dead fibre?"
+        return "does not see the laser (dead fibre?)"
     return FAULTS.get(goalpost, goalpost)
