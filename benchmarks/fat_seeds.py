@@ -1,7 +1,7 @@
 """Whole acceptance runs of optical modules over many seeds: `python benchmarks/fat_seeds.py [--defects] [--quick]`.
 
 Healthy: the short schedule on a laboratory of each seed. No module may miss a goalpost: nothing is wrong with any.
-With `--defects` five modules of a laboratory have one defect each, and each must be named in the run's record.
+With `--defects` five modules of a laboratory have one defect each, and each must be named in the run's report.
 
     --seeds N      so many seeds (20)
     --first N      the first of them (1)
@@ -15,7 +15,9 @@ The exit code is 1 when a healthy module has failed, or a defect was not named.
 from __future__ import annotations
 
 import argparse
+import html
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -50,7 +52,7 @@ AFTER_SETUP_S = 300.0
 
 @dataclass(frozen=True)
 class Defect:
-    """What is wrong with one module, and where a reader of the record finds it."""
+    """What is wrong with one module, and what the report calls it."""
 
     port: int
     fault: str
@@ -58,7 +60,7 @@ class Defect:
     part: str
     """Empty: the module itself."""
     named: str
-    """The measurement that fails, or words that tell it."""
+    """What the report calls it."""
 
     @property
     def serial(self) -> str:
@@ -74,11 +76,11 @@ class Defect:
 
 
 DEFECTS = (
-    Defect(5000, "dead_fibre", "channel = 0", "LowerPmt", "laser-visible"),
-    Defect(5001, "dead_led", "led = 5", "LowerPmt", "number-of-flasher-leds-working"),
+    Defect(5000, "dead_fibre", "channel = 0", "LowerPmt", "dead fibre"),
+    Defect(5001, "dead_led", "led = 5", "LowerPmt", "dead LED"),
     Defect(5002, "wrong_fpga", "version = 268", "", "reconfigured"),
-    Defect(5003, "noisy_hv", "channel = 1", "UpperPmt", "monitoring-high-voltage-spread"),
-    Defect(5004, "high_dark_rate", "channel = 0", "LowerPmt", "dark-rate"),
+    Defect(5003, "noisy_hv", "channel = 1", "UpperPmt", "noisy high voltage"),
+    Defect(5004, "high_dark_rate", "channel = 0", "LowerPmt", "high dark rate"),
 )
 
 
@@ -126,7 +128,9 @@ def acceptance_run(folder: Path, seed: int, modules: int, faults: str) -> dict[s
         sys.exit(f"seed {seed}: the run did not end as runs do:\n{done.stdout}\n{done.stderr}")
     run_dir = Path(told["folder"])
     found: dict[str, Any] = json.loads((run_dir / "record.json").read_text())
-    return {**found, "tasks": scheduler_record(run_dir)["tasks"]}
+    page = (run_dir / "report.html").read_text()
+    sentences = [html.unescape(text) for text in re.findall(r"<li[^>]*>([^<]*)", page)]
+    return {**found, "tasks": scheduler_record(run_dir)["tasks"], "sentences": sentences}
 
 
 def show(seed: int, record: dict[str, Any], wall_s: float) -> None:
@@ -174,16 +178,10 @@ def defects_named(record: dict[str, Any]) -> int:
 
 
 def named_by(defect: Defect, record: dict[str, Any]) -> str:
-    """The task and the measurement or words by which the record names a defect; empty when none does."""
-    for task, m in record["measurements"]:
-        here = m.get("device") == defect.serial and (m.get("part") or "") == defect.part
-        if here and m["verdict"] == "FAIL" and defect.named in m["name"]:
-            return f"{task}: {m['name']} = {m['value']}"
-    for task in record["tasks"]:
-        for sentence in (*task["notes"], task["error"], task["reason"]):
-            if defect.serial in sentence and defect.named in sentence:
-                return f"{task['id']}: {sentence}"
-    return ""
+    """The sentence of the run's report that names a defect with its module; empty when none does."""
+    of = f"{defect.serial} {defect.part}:" if defect.part else defect.serial
+    named = (text for text in record["sentences"] if of in text and defect.named in text)
+    return next(named, "")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from scheduler.clock import Clock, WallClock
     from scheduler.config import SchedulerTable
     from scheduler.declared import declares
-    from scheduler.engine import Engine, Outcome
+    from scheduler.engine import Engine
     from scheduler.errors import SchedulerError
     from scheduler.folding import resume_time_ns
     from scheduler.journal import JournalRecord, read_journal
     from scheduler.listening import Listener
     from scheduler.live import Progress, read_live
+    from scheduler.outcome import Outcome
     from scheduler.plan import Plan, Task
     from scheduler.question import Answer, Question
     from scheduler.records import comparable, record
@@ -69,11 +70,12 @@ _ROOMS = {
     "scheduler.clock": ("Clock", "WallClock"),
     "scheduler.config": ("SchedulerTable",),
     "scheduler.declared": ("declares",),
-    "scheduler.engine": ("Engine", "Outcome"),
+    "scheduler.engine": ("Engine",),
     "scheduler.listening": ("Listener",),
     "scheduler.errors": ("SchedulerError",),
     "scheduler.journal": ("JournalRecord", "read_journal"),
     "scheduler.live": ("Progress", "read_live"),
+    "scheduler.outcome": ("Outcome",),
     "scheduler.plan": ("Plan", "Task"),
     "scheduler.question": ("Answer", "Question"),
     "scheduler.records": ("comparable", "record"),

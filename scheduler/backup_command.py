@@ -69,6 +69,7 @@ def make(
     from dataclasses import asdict
 
     from scheduler.backup.making import addresses, make_backup
+    from scheduler.backup.packing import Packer
     from scheduler.config import SchedulerTable
     from scheduler.errors import BackupFailed
     from scheduler.runs import find_run, open_run
@@ -80,9 +81,8 @@ def make(
     failed = False
     for address in destinations:
         try:
-            made = make_backup(
-                run_dir, address, SchedulerTable().backup_include, seq=state.seq, label="by-hand"
-            )
+            with Packer(run_dir, SchedulerTable().backup_include) as packer:
+                made = make_backup(packer, address, seq=state.seq, label="by-hand")
         except BackupFailed as error:
             failed = True
             _tell(json_output, {"to": address, "error": error.reason})

@@ -22,9 +22,13 @@ class Book:
         self.state: RunState = fold(journal.records)
         self.sim_ns = 0
         """The run's clock when it was last read."""
+        self.shut = False
+        """Nothing more is written: what happens from now on is in no record."""
 
     def write(self, event: str, **data: Any) -> None:
         """Make an event durable, then take it into the state, then tell the listeners. Raises JournalUnwritable."""
+        if self.shut:
+            return
         self.look_at_clock()
         record = self._journal.append(event, data, self.sim_ns)
         self.state = apply(self.state, record)

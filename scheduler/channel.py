@@ -58,6 +58,8 @@ class Job:
     """Whether it may wait on the clock."""
     pulse_s: float = 0.0
     """How often it gives a sign of life; 0 for never."""
+    of: str = ""
+    """What the task calls; for a check, that which it precedes."""
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values."""

@@ -73,10 +73,10 @@ def decide(state: RunState) -> Action:
     if state.plan is None or state.status is RunStatus.FINISHED:
         return Leave()
     unsaved = next((task for task in state.tasks.values() if task.saved.owed), None)
+    if state.stop is not None:
+        return _clean_up(state, unsaved)
     if unsaved is not None:
         return MakeBackup(unsaved, unsaved.saved.owed[0])
-    if state.stop is not None:
-        return _clean_up(state)
     left = [task.task for task in state.tasks.values() if task.status is not TaskStatus.DONE]
     if not left:
         return Finish(judged(state))
@@ -140,14 +140,16 @@ def to_be_retried(state: RunState, name: str) -> bool:
     return len(task.failures) < task.task.retries and (state.stop is None or task.task.always)
 
 
-def _clean_up(state: RunState) -> Action:
-    """After a stop, the tasks that always run still do; each once."""
+def _clean_up(state: RunState, unsaved: TaskState | None) -> Action:
+    """After a stop, the tasks that always run still do, each once; what is to be saved waits for them."""
     if any(task.status is TaskStatus.RUNNING for task in state.tasks.values()):
         return Wait()
     left = (task for task in state.tasks.values() if task.task.always and task.status is TaskStatus.PENDING)
     for task in left:
         if task.verdict is not Verdict.ABORTED:  # cut short itself: it had its chance
             return RunTask(task)
+    if unsaved is not None:
+        return MakeBackup(unsaved, unsaved.saved.owed[0])
     if state.status is RunStatus.INTERRUPTED:
         return Leave()
     return Finish(judged(state))

@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -31,36 +30,26 @@ from scheduler.decide import (
 )
 from scheduler.dialogue import Dialogue
 from scheduler.ending import Ending, Limits
-from scheduler.errors import ClockLost, PlanRejected, RunNotFound
+from scheduler.errors import ClockLost, JournalUnwritable, PlanRejected, RunNotFound
 from scheduler.jobs import job_of, look_up
 from scheduler.journal import Journal
 from scheduler.listening import Listener, Listeners
 from scheduler.live import LiveFile
+from scheduler.outcome import Outcome
 from scheduler.plan import Plan
 from scheduler.runner import Runner
-from scheduler.saving import save_after
+from scheduler.saving import Saving
 from scheduler.state import RunState, TaskState, TaskStatus, resumable
 from scheduler.steering import Steering
 from scheduler.switchboard import Switchboard
 from scheduler.terminal import Terminal
-from scheduler.verdict import EXIT_CODES, EXIT_INTERRUPTED, Verdict
+from scheduler.unrecorded import CleaningUp
+from scheduler.verdict import EXIT_CODES, EXIT_INTERRUPTED
 from scheduler.waits import Waits
 from scheduler.wake import Wake
 from scheduler.watching import Watch
 
 RESOLVE_TIMEOUT_S: Final = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How carrying a run out ended."""
-
-    verdict: Verdict
-    exit_code: int
-    interrupted: bool
-    """Stopped by a person or a signal; the run can be resumed."""
-    nothing_left: bool = False
-    """The run had ended before; nothing was done. The exit code is then 0."""
 
 
 class Engine:
@@ -107,8 +96,8 @@ class Engine:
     def run(self) -> Outcome:
         """Carry the run out.
 
-        Raises JournalError, LauncherLost, and PlanRejected (before anything has started) when the plan differs from
-        the run's, or names functions that cannot be found.
+        Raises JournalError (JournalUnwritable: things were cleaned up without a record), LauncherLost, and PlanRejected
+        (before anything has started) when the plan differs from the run's, or names functions that cannot be found.
         """
         with ExitStack() as stack:
             journal = stack.enter_context(Journal(self._run_dir))
@@ -125,12 +114,19 @@ class Engine:
             self._waits = waits
             self._board = stack.enter_context(Switchboard(runner, waits, wake, grace_s))
             stack.callback(self._live.clear)
+            self._saving = Saving(self._run_dir, book, self._settings, wake.ring)
+            stack.callback(self._saving.close)
             self._steering = steering = Steering(self._run_dir, book, wake, self._dialogue)
             steering.begin()
             self._demand_functions(plan)
             if not steering.interrupted:
                 self._start()
-                self._carry_out()
+                try:
+                    self._carry_out()
+                except JournalUnwritable as error:
+                    left = CleaningUp(self._run_dir, book, self._board, wake, self._environment)
+                    left.carry_out(error)
+                    raise
         verdict = book.state.verdict
         code = EXIT_INTERRUPTED if steering.interrupted else EXIT_CODES[verdict]
         return Outcome(verdict, code, steering.interrupted)
@@ -173,17 +169,30 @@ class Engine:
     def _carry_out(self) -> None:
         while not self._steering.hurried():
             self._heed()
-            idle = self._book.state is self._nothing_to_do_in
-            if idle or self._board.stopping or self._checking is not None:
+            if self._board.stopping or self._checking is not None:
                 self._listen()
             elif self._steering.holding():
                 self._hold()
-            elif not self._act(decide(self._book.state)):
+            elif self._book.state is self._nothing_to_do_in:
+                self._listen()
+            elif not self._act(self._next()):
                 break
         self._board.kill()
         while self._steering.owes_reason():
             self._board.turn()
             self._heed()
+
+    def _next(self) -> Action:
+        """What is to do now: while a backup is made nothing is begun but cleaning up."""
+        action = decide(self._book.state)
+        if self._saving.busy and (self._waits_for_backup or not isinstance(action, RunTask)):
+            return Wait()
+        return action
+
+    @property
+    def _waits_for_backup(self) -> bool:
+        """Whether a backup is being made for which tasks wait, and time stands: a run that stops is made safe first."""
+        return self._saving.busy and self._book.state.stop is None
 
     def _heed(self) -> None:
         """Take up what people and signals want."""
@@ -209,7 +218,7 @@ class Engine:
             case SkipTask(task, reason):
                 self._book.write("task_skipped", task=task.task.id, reason=reason)
             case MakeBackup(task, to):
-                save_after(task, to, self._run_dir, self._book, self._settings)
+                self._saving.begin(task, to)
             case RunCheck(check, before):
                 self._begin_check(check, before)
             case RunTask(task):
@@ -250,8 +259,8 @@ class Engine:
         self._book.write("clock_reached", lost=isinstance(now, ClockLost))
 
     def _listen(self) -> None:
-        """Let the child processes talk, and write down how they ended."""
-        for conversation, ending in self._board.turn(stands=self._stands):
+        """Let the child processes talk, and write down how they and backups ended."""
+        for conversation, ending in self._board.turn(stands=self._stands or self._waits_for_backup):
             if self._checking is not None and self._checking[0] is conversation:
                 _, check, before, begun_ns = self._checking
                 self._checking = None
@@ -265,6 +274,7 @@ class Engine:
             self._live.drop(name)
             if not ending.stopped:
                 self._write_ending(name, attempt, ending)
+        self._saving.take_up()
 
     def _check_again(self, before: str) -> bool:
         """Whether a check that was not content is to have another look."""

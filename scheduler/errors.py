@@ -141,6 +141,9 @@ class JournalUnreachable(JournalError):
 class JournalUnwritable(JournalError):
     """A record could not be made durable."""
 
+    exit_code = 74
+    """Input or output failed (EX_IOERR of sysexits)."""
+
     def __init__(self, where: str, reason: str) -> None:
         self.where, self.reason = where, reason
         super().__init__(f"{where} cannot be written ({reason}); make it writable, then resume the run")

@@ -15,20 +15,22 @@ def backup_finished(state: RunState, record: JournalRecord) -> RunState:
     to = data.get("to", "")
     seen = BackupSeen(data["verified"], data["file"], data["sha256"], data["files"])
     archive = Archive(to, data["file"], data["sha256"], data["files"], record.at)
-    return replace(_seen_after(state, data["task"], to, seen), archives=(*state.archives, archive))
+    after = _seen_after(state, data["task"], to, seen, data.get("records", record.seq))
+    return replace(after, archives=(*state.archives, archive))
 
 
 def backup_failed(state: RunState, record: JournalRecord) -> RunState:
     """There is none after this task."""
     data = record.data
-    return _seen_after(state, data["task"], data.get("to", ""), BackupSeen(False, error=data["error"]))
+    seen = BackupSeen(False, error=data["error"])
+    return _seen_after(state, data["task"], data.get("to", ""), seen, data.get("records", record.seq))
 
 
-def _seen_after(state: RunState, name: str, to: str, seen: BackupSeen) -> RunState:
-    """An archive holds all records so far: it makes up for every earlier one that is lacking there."""
+def _seen_after(state: RunState, name: str, to: str, seen: BackupSeen, records: int) -> RunState:
+    """An archive holds all *records* up to its beginning: it makes up for every earlier one that is lacking there."""
     tasks = {**state.tasks, name: state.tasks[name]}  # raises for a task that there is not
     for other, task in state.tasks.items():
-        if other == name or task.saved.lacks(to):
+        if other == name or task.saved.lacks(to, records):
             tasks[other] = replace(task, saved=task.saved.after(to, seen))
     return replace(state, tasks=tasks)
 

@@ -88,7 +88,7 @@ def task_finished(state: RunState, record: JournalRecord) -> RunState:
         finished_sim_ns=record.sim_ns,
     )
     if to_be_saved(task):
-        task = replace(task, saved=Saved(owed=state.backup_to))
+        task = replace(task, saved=Saved(owed=state.backup_to, since=record.seq))
     stop = state.stop
     if stop is None and verdict in (Verdict.ERROR, Verdict.ABORTED):
         stop = Stop(verdict, f"{task.task.id} ended with {verdict}")

@@ -45,6 +45,7 @@ def job_of(
         parameters=state.plan.parameters if state.plan else {},
         results=_results(state, task),
         environment=environment,
+        of=task.task.call,
         **(_of_task(task) if kind == "task" else {"failures": task.unwell}),
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 
 from scheduler.journal import JournalRecord
 from scheduler.live import Progress
+from scheduler.notify.notice import Notice
 from scheduler.state import RunState
 
 log = structlog.get_logger("scheduler.engine")
@@ -31,6 +32,15 @@ class Listener(Protocol):
         ...
 
 
+@runtime_checkable
+class HearsUnrecorded(Protocol):
+    """A listener that also tells what no journal tells: that it cannot be written, and what became of the bench."""
+
+    def unrecorded(self, notice: Notice, state: RunState) -> None:
+        """No record says so; *state* is that after the last one there is."""
+        ...
+
+
 class Listeners:
     """All of them: one that raises is logged once."""
 
@@ -46,6 +56,12 @@ class Listeners:
         """The running task told how far it is."""
         self._each(lambda listener: listener.progress(progress))
 
+    def tell_unrecorded(self, notice: Notice, state: RunState) -> None:
+        """Something happened that could not be written down."""
+        with contextlib.suppress(OSError):  # of a terminal that has hung up
+            log.error(notice.text)
+        self._each(lambda listener: _tell_unrecorded(listener, notice, state))
+
     def _each(self, hear: Callable[[Listener], None]) -> None:
         for listener in self._listeners:
             try:
@@ -58,3 +74,8 @@ class Listeners:
             self._complained.add(id(listener))
             with contextlib.suppress(OSError):  # the terminal that the log goes to may be gone
                 log.exception("a listener failed; the run goes on", listener=type(listener).__name__)
+
+
+def _tell_unrecorded(listener: Listener, notice: Notice, state: RunState) -> None:
+    if isinstance(listener, HearsUnrecorded):
+        listener.unrecorded(notice, state)

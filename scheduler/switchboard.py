@@ -24,6 +24,8 @@ class Switchboard:
         self._runner, self._waits, self._wake, self._grace_s = runner, waits, wake, grace_s
         self._held: dict[int, Conversation] = {}
         """By process id."""
+        self._dead: dict[int, int] = {}
+        """Wait status of those whose end was not told yet, by process id."""
         self._selector = selectors.DefaultSelector()
         self._ending = False
 
@@ -61,7 +63,7 @@ class Switchboard:
     def turn(self, *, stands: bool = False) -> list[tuple[Conversation, Ending]]:
         """Let everybody talk once, and time go on if all wait for it and it need not stand.
 
-        Returns who has ended. Raises LauncherLost.
+        Returns who has ended. Raises LauncherLost, and what observers raise: it can be called again after that.
         """
         self._waits.turn(lambda: stands or any(conversation.busy for conversation in self._held.values()))
         for conversation in self._held.values():
@@ -76,7 +78,12 @@ class Switchboard:
                 if conversation.deaf:
                     self._selector.unregister(conversation.link)  # end of file would keep the selector awake
             conversation.look()
-        ended = [self._conclude(pid, status) for pid, status in self._runner.deaths() if pid in self._held]
+        self._dead |= dict(self._runner.deaths())
+        ended = []
+        while self._dead:
+            pid, status = self._dead.popitem()
+            if pid in self._held:
+                ended.append(self._conclude(pid, status))
         self._ending = self._ending and bool(self._held)
         return ended
 
@@ -96,8 +103,9 @@ class Switchboard:
 
     def _conclude(self, pid: int, status: int) -> tuple[Conversation, Ending]:
         conversation = self._held.pop(pid)
-        ending = conversation.conclude(status)
-        if conversation.link.fileno() in self._selector.get_map():
-            self._selector.unregister(conversation.link)
-        conversation.link.close()
-        return conversation, ending
+        try:
+            return conversation, conversation.conclude(status)
+        finally:
+            if conversation.link.fileno() in self._selector.get_map():
+                self._selector.unregister(conversation.link)
+            conversation.link.close()

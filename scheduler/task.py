@@ -89,7 +89,7 @@ class TaskContext:
     """For a check: the task that it precedes."""
     title: str
     attempt: int
-    """1, then one more for each time that the task was begun and did not end."""
+    """1, then one more for each time that the task was begun and did not end; 0 when cleaning up without a record."""
     arguments: Mapping[str, Any]
     parameters: Mapping[str, Any]
     """The plan's."""
@@ -105,6 +105,8 @@ class TaskContext:
     """What an earlier attempt kept of its work; None for nothing, or when the plan wants it `again` from its start."""
     since: int = 0
     """The attempt that began at the start; its folder of artefacts is the one in use."""
+    call: str = ""
+    """`module:function` of the task; for a check: of the task that it precedes."""
 
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Show how far the task is, in any unit. Not journalled; more than ten times a second is thinned."""

@@ -226,6 +226,7 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
             failures=job.failures,
             kept=job.kept,
             since=job.since,
+            call=job.of,
             reporter=ChannelReporter(channel, Path(job.run_dir), may_ask=job.kind == "task"),
         )
         returned = call_with(context, job.call, job.positional)
@@ -271,17 +272,23 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise Stopped
 
 
+def _write_to(folder: Path, name: str) -> None:
+    """Let standard output and error go to a file. Raises OSError; then they go where the launcher's go."""
+    folder.mkdir(exist_ok=True)
+    descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
 def main(link: socket.socket) -> None:
     """Run one job and end this process. Its output goes to the run's `log/` folder."""
     channel = Channel(link)
     job = channel.job()
-    log = Path(job.run_dir) / "log"
-    log.mkdir(exist_ok=True)
-    name = f"{job.task_id}.log" if job.kind == "task" else f"{job.kind}.log"
-    descriptor = os.open(log / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+    with contextlib.suppress(OSError):  # a disk that takes no log file: cleaning up must not end with that
+        _write_to(
+            Path(job.run_dir) / "log", f"{job.task_id}.log" if job.kind == "task" else f"{job.kind}.log"
+        )
     faulthandler.enable(sys.stderr)
     ended: dict[str, Any] = {"error": "stopped by the engine", "traceback": ""}
     with contextlib.suppress(Stopped):

@@ -28,7 +28,10 @@ class Watch:
             self._book.write("task_note", task=self._task.task.id, text=text)
 
     def notify(self, notice: Notice) -> None:
-        """To the journal; who tells people are listeners."""
+        """To the journal; who tells people are listeners. To those at once when nothing is written any more."""
+        if self._book.shut:
+            self._book.listeners.tell_unrecorded(notice, self._book.state)
+            return
         told = {"text": notice.text, "picture": notice.picture, "title": notice.title}
         self._book.write("notification", by=self._name, severity=str(notice.severity), **told)
 

@@ -282,3 +282,23 @@ def degg() -> Any:
 def freezer() -> Any:
     """`freezer_lab`: a laboratory with a freezer alone, in the test's own process."""
     return _beside("freezer_lab")
+
+
+@pytest.fixture
+def ssh_host(tmp_path: Path) -> Iterator[Any]:
+    """`backup_storage.SshHost`: a folder behind a real sshd."""
+    yield from _served(_beside("backup_storage").SshHost, tmp_path)
+
+
+@pytest.fixture
+def s3_store(tmp_path: Path) -> Iterator[Any]:
+    """`backup_storage.S3Store`: a bucket in a real S3 server."""
+    yield from _served(_beside("backup_storage").S3Store, tmp_path)
+
+
+def _served(kind: Callable[[Path], Any], tmp_path: Path) -> Iterator[Any]:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    storage = kind(folder)
+    yield storage
+    storage.stop()

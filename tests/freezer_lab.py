@@ -12,8 +12,9 @@ from urllib.parse import urlparse
 from sim.kernel import NS_PER_S, FaultBoard, Server, Transcript
 from sim.kernel.clock import ManualClock, SimClock, manual_clock
 from sim.lab.figures import LabFigures
-from sim.lab.freezer import FAULTS, FreezerTable, servers
+from sim.lab.freezer import FAULTS, servers
 from sim.lab.site import Site
+from sim.lab.tables.freezer import FreezerTable
 from sim.lab.world import World
 
 PORTS = range(5000, 5016)

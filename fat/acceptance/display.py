@@ -25,6 +25,7 @@ from rich.text import Text
 from fat.output import console, let_go_of_output
 from scheduler import JournalRecord, Keyboard, RunState
 from scheduler import Progress as TaskProgress
+from scheduler.notify.notice import Notice
 
 PLAIN_PERIOD_S: Final = 5.0
 PLAIN_PART: Final = 0.1
@@ -124,6 +125,10 @@ class Display:
                 self._bar.remove_task(bar)
             self._current.clear()
             self.say(_line("ABORTED", f"stopped: {data['reason']}", ""))
+
+    def unrecorded(self, notice: Notice, _state: RunState) -> None:
+        """Show what the journal could not take."""
+        self.say(Text(f" ! {notice.severity:<8}{notice.text}", style="bold magenta"))
 
     def progress(self, progress: TaskProgress) -> None:
         """Move the bar, or write a plain line now and then."""

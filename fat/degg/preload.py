@@ -7,6 +7,7 @@ from typing import Final
 PRELOAD: Final = (
     "numpy",
     "h5py",
+    "fat.tasks.checks",
     *(
         f"fat.degg.tasks.{name}"
         for name in (
@@ -18,6 +19,7 @@ PRELOAD: Final = (
             "gain",
             "high_voltage",
             "housekeeping",
+            "instruments",
             "linearity",
             "monitored",
             "monitoring",

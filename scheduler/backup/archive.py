@@ -9,19 +9,13 @@ import json
 import os
 import re
 import tarfile
-import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from scheduler.errors import BackupFailed, JournalError, RunNotFound
+from scheduler.errors import BackupFailed
 from scheduler.files import sync_folder
-from scheduler.journal import JOURNAL_NAME
-from scheduler.journal.copying import snapshot
-from scheduler.journal.place import JOURNAL_FILES
-from scheduler.live import LIVE_NAME
 
 MAX_BYTES: Final = 256 << 20
 """Of all that is packed, before compression. Records are small; more means that a pattern catches detector data."""
@@ -35,16 +29,6 @@ ARCHIVE_NAME: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """An archive that has been read back."""
-
-    path: Path
-    sha256: str
-    digests: dict[str, str]
-    """SHA-256 of each member."""
-
-
 def archive_name(seq: int, label: str, sha256: str) -> str:
     """Such as `000124-dark-5f0c….tar.gz`. The digest in it makes the name new whenever the content is."""
     return f"{seq:06d}-{label}-{sha256[:16]}.tar.gz"
@@ -54,27 +38,6 @@ def newest_first(names: Iterable[str]) -> list[str]:
     """The names of archives among *names*, latest record first."""
     found = [(int(match["seq"]), name) for name in names if (match := ARCHIVE_NAME.fullmatch(name))]
     return [name for _, name in sorted(found, reverse=True)]
-
-
-def pack(run_dir: Path, include: Sequence[str], target: Path) -> Packed:
-    """Pack the records of a run into *target* and read them back. Raises BackupFailed.
-
-    The journal goes in as a file of SQLite with all records so far, each of them checked, wherever it is kept.
-    """
-    try:
-        with tempfile.TemporaryDirectory(prefix="stellwerk-snapshot-") as work:
-            journal = Path(work) / JOURNAL_NAME
-            snapshot(run_dir, journal)
-            chosen = {str(path.relative_to(run_dir)): path for path in _chosen(run_dir, include)}
-            packed = _pack(chosen | {JOURNAL_NAME: journal}, target)
-        found = {name: _digest(content) for name, content in members(target)}
-        sha256 = file_sha256(target)
-    except (OSError, JournalError, RunNotFound) as error:
-        raise BackupFailed(str(target), str(error)) from error
-    del found[MANIFEST]
-    if found != packed:
-        raise BackupFailed(str(target), "does not read back as it was packed")
-    return Packed(target, sha256, packed)
 
 
 def unpack(archive: Path, target: Path) -> int:
@@ -170,39 +133,3 @@ def _listed(manifest: bytes) -> dict[str, str] | None:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _chosen(run_dir: Path, include: Iterable[str]) -> list[Path]:
-    found = {path for pattern in include for path in run_dir.glob(pattern)}
-    apart = {run_dir / name for name in (LIVE_NAME, *JOURNAL_FILES)}
-    return sorted(
-        path
-        for path in found
-        if path.is_file() and not path.is_symlink() and path.name[0] != "." and path not in apart
-    )
-
-
-def _pack(chosen: Mapping[str, Path], target: Path) -> dict[str, str]:
-    """Write the archive; return the digest of each member as it was read for packing."""
-    packed: dict[str, str] = {}
-    total = 0
-    if len(chosen) > MAX_FILES:
-        raise BackupFailed(str(target), f"more than {MAX_FILES} files; take data out of backup_include")
-    with target.open("wb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
-        for name, path in sorted(chosen.items()):
-            content = path.read_bytes()
-            total += len(content)
-            if total > MAX_BYTES:
-                raise BackupFailed(
-                    str(target), f"more than {MAX_BYTES >> 20} MiB; take data out of backup_include"
-                )
-            _add(archive, name, content, int(path.stat().st_mtime))
-            packed[name] = _digest(content)
-        _add(archive, MANIFEST, json.dumps(packed).encode(), 0)
-    return packed
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes, mtime: int) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mtime, member.mode = len(content), mtime, 0o644
-    archive.addfile(member, io.BytesIO(content))

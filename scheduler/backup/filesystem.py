@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 1 << 20
 EXTRAS: Final = {"s3": "s3", "s3a": "s3"}
 """Protocols for whose package we have an extra."""
+STORES: Final = frozenset({"abfs", "abfss", "az", "gcs", "gs", "oci", "oss", "s3", "s3a"})
+"""Protocols of stores without folders. To make one there is to make a bucket, wherever a misspelt name leads."""
 
 
 class Filesystem:
     """A folder in a file system of fsspec."""
 
     def __init__(self, address: str) -> None:
-        self.address = address
+        self.address, self._protocol = address, address.partition("://")[0]
         self._opened: tuple[AbstractFileSystem, str] | None = None
 
     def put(self, source: Path, name: str) -> None:
         """Upload it."""
         with self._reached() as (files, root):
-            files.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
+            if self._protocol not in STORES:
+                files.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
             files.put_file(str(source), f"{root}/{name}")
 
     def sha256(self, name: str) -> str:
@@ -78,7 +81,6 @@ class Filesystem:
             raise BackupFailed(self.address, f"{type(error).__name__}: {error}") from error
 
     def _missing(self, error: ImportError) -> str:
-        protocol = self.address.partition("://")[0]
-        extra = EXTRAS.get(protocol)
+        extra = EXTRAS.get(self._protocol)
         advice = f"pip install 'stellwerk[{extra}]'" if extra else str(error)
-        return f"the package that reaches {protocol}:// is not installed here: {advice}"
+        return f"the package that reaches {self._protocol}:// is not installed here: {advice}"

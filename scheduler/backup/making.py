@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-from scheduler.backup.archive import archive_name, pack
-from scheduler.backup.destination import LIMIT_S, open_destination
+from scheduler.backup.archive import archive_name
+from scheduler.backup.aside import Aside
+from scheduler.backup.destination import open_destination
+from scheduler.backup.packing import Packer
 from scheduler.backup.seen import Archive
 from scheduler.errors import BackupFailed
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +40,25 @@ def addresses(named: Sequence[str], run_dir: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(open_destination(address).address for address in wanted))
 
 
-def make_backup(run_dir: Path, to: str, include: Sequence[str], *, seq: int, label: str) -> Backup:
+def make_backup(packer: Packer, to: str, *, seq: int, label: str) -> Backup:
     """Pack the records of a run, copy them to `{to}/{run}/{seq}-{label}-{digest}.tar.gz`, and read them back there.
 
     Raises BackupFailed, after LIMIT_S at the latest. Then no such archive is there, or it must not be trusted;
-    earlier ones are untouched, because no name is ever used twice.
+    earlier ones are untouched, because no name is ever used twice. The packer is not to be used again after a failure:
+    what was left behind may still be at it.
     """
+    return begin_backup(packer, to, seq=seq, label=label).result()
+
+
+def begin_backup(
+    packer: Packer, to: str, *, seq: int, label: str, ring: Callable[[], None] = lambda: None
+) -> Aside[Backup]:
+    """The same, beside the caller. All records up to *seq* are in it, and maybe some that are written meanwhile."""
 
     def make() -> Backup:
         with tempfile.TemporaryDirectory(prefix="stellwerk-backup-") as work:
-            packed = pack(run_dir, include, Path(work) / "records.tar.gz")
-            name = f"{run_dir.name}/{archive_name(seq, label, packed.sha256)}"
+            packed = packer.pack(Path(work) / "records.tar.gz")
+            name = f"{packer.run}/{archive_name(seq, label, packed.sha256)}"
             destination = open_destination(to)
             destination.put(packed.path, name)
             if destination.sha256(name) != packed.sha256:
@@ -62,42 +67,32 @@ def make_backup(run_dir: Path, to: str, include: Sequence[str], *, seq: int, lab
                 raise BackupFailed(to, f"{name} does not read back as it was written")
         return Backup(to, name, packed.sha256, len(packed.digests))
 
-    return _within(make, to)
+    return Aside(to, make, ring)
 
 
-def remove(archives: Sequence[Archive], to: str) -> tuple[list[str], str]:
-    """Remove archives at a destination. Returns the files that are gone, and what kept the others ("" for nothing)."""
-    gone: list[str] = []
+class Removal:
+    """Removing archives at a destination, beside the caller."""
 
-    def go() -> None:
-        destination = open_destination(to)
-        for archive in archives:
-            destination.remove(archive.file)
-            gone.append(archive.file)
+    def __init__(self, archives: Sequence[Archive], to: str, ring: Callable[[], None] = lambda: None) -> None:
+        self._gone: list[str] = []
+        self._archives, self._to = archives, to
+        self._aside = Aside(to, self._remove, ring)
 
-    try:
-        _within(go, to)
-    except BackupFailed as error:
-        return list(gone), str(error)
-    return gone, ""
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, or the time is up."""
+        return self._aside.over
 
-
-def _within(work: Callable[[], Result], to: str) -> Result:
-    """Do something that may never return, such as reading from a server that is gone; leave it behind then."""
-    future: Future[Any] = Future()
-
-    def worker() -> None:
+    def result(self) -> tuple[list[str], str]:
+        """The files that are gone, and what kept the others ("" for nothing)."""
         try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            future.set_exception(error)
+            self._aside.result()
+        except BackupFailed as error:
+            return list(self._gone), str(error)
+        return list(self._gone), ""
 
-    # Not an executor: the interpreter would wait for its threads at exit.
-    threading.Thread(target=worker, name="backup", daemon=True).start()
-    try:
-        result: Result = future.result(LIMIT_S)
-    except TimeoutError:
-        if future.done():
-            raise  # that of the work itself
-        raise BackupFailed(to, f"took longer than {LIMIT_S:.0f} s and was left behind") from None
-    return result
+    def _remove(self) -> None:
+        destination = open_destination(self._to)
+        for archive in self._archives:
+            destination.remove(archive.file)
+            self._gone.append(archive.file)

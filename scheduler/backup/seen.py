@@ -29,21 +29,25 @@ class Saved:
     """By the address of the destination."""
     owed: tuple[str, ...] = ()
     """Destinations that have not been tried yet."""
+    since: int = 0
+    """The record that an archive must hold: that of the task's end."""
 
-    def lacks(self, to: str) -> bool:
-        """Whether a backup at *to* was promised and is not there."""
-        return to in self.owed or (to in self.seen and not self.seen[to].verified)
+    def lacks(self, to: str, records: int) -> bool:
+        """Whether a backup at *to* was promised, is not there, and would be in an archive of so many records."""
+        promised = to in self.owed or (to in self.seen and not self.seen[to].verified)
+        return promised and self.since <= records
 
     def after(self, to: str, seen: BackupSeen) -> Saved:
         """With what became of it at one more destination."""
-        return Saved({**self.seen, to: seen}, tuple(other for other in self.owed if other != to))
+        owed = tuple(other for other in self.owed if other != to)
+        return replace(self, seen={**self.seen, to: seen}, owed=owed)
 
     def promised_again(self, destinations: tuple[str, ...]) -> Saved:
         """As a new engine takes it up, with *destinations* of its own: what is not complete is made at all of them."""
         if self.seen and not self.owed and all(seen.verified for seen in self.seen.values()):
             return self
         kept = {to: seen for to, seen in self.seen.items() if seen.verified}
-        return Saved(kept, tuple(to for to in destinations if to not in kept))
+        return replace(self, seen=kept, owed=tuple(to for to in destinations if to not in kept))
 
     def summary(self) -> BackupSeen | None:
         """All of them in one: the failures if there are any, else the latest; None while none was tried."""

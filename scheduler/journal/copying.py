@@ -12,7 +12,7 @@ from scheduler.files import sync_folder
 from scheduler.journal.lines import LINES_NAME, parse
 from scheduler.journal.lock import take_lock
 from scheduler.journal.place import JOURNAL_NAME, create_at, open_store
-from scheduler.journal.reading import read_journal
+from scheduler.journal.reading import JournalReader
 from scheduler.journal.record import JournalRecord, to_row
 
 UNFINISHED_NAME: Final = ".journal.sqlite"
@@ -20,14 +20,28 @@ KEPT_NAME: Final = "journal-before.jsonl"
 """What an older Stellwerk wrote, once it has been taken over."""
 
 
-def snapshot(run_dir: Path, target: Path) -> int:
-    """Write all records so far, each of them checked, into a new file of SQLite; returns how many.
+class JournalCopy:
+    """A copy of a run's journal in a file of SQLite, which follows it, wherever the journal is.
 
-    Wherever the journal is, and whether or not an engine is writing. Raises JournalError, RunNotFound.
+    path  of the copy; made by the first `follow`
     """
-    records = read_journal(run_dir)
-    _fill(target, records)
-    return len(records)
+
+    def __init__(self, run_dir: Path, path: Path) -> None:
+        self._run_dir, self.path = run_dir, path
+        self._seq = 0
+
+    def follow(self) -> int:
+        """Add the records that are new, each of them checked; returns how many the copy holds now.
+
+        Whether or not an engine is writing. Raises JournalError, RunNotFound.
+        """
+        with JournalReader(self._run_dir, after=self._seq) as reader:
+            news = reader.news()
+        if self._seq == 0:
+            create_at(self.path)
+        _append(self.path, news)
+        self._seq += len(news)
+        return self._seq
 
 
 def is_outdated(run_dir: Path) -> bool:
@@ -48,7 +62,8 @@ def import_lines(run_dir: Path) -> int:
     try:
         records = parse(old.read_bytes(), old)
         beside.unlink(missing_ok=True)
-        _fill(beside, records)
+        create_at(beside)
+        _append(beside, records)
         beside.rename(new)
         old.rename(run_dir / KEPT_NAME)
         sync_folder(run_dir)
@@ -57,8 +72,7 @@ def import_lines(run_dir: Path) -> int:
     return len(records)
 
 
-def _fill(target: Path, records: Sequence[JournalRecord]) -> None:
-    create_at(target)
+def _append(target: Path, records: Sequence[JournalRecord]) -> None:
     store = open_store(target, write=True)
     try:
         store.append_all([to_row(record) for record in records])

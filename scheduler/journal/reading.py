@@ -13,12 +13,14 @@ from scheduler.journal.record import JournalRecord
 class JournalReader:
     """Reads a journal as it grows. Use as a context manager, or close it; belongs to one thread at a time.
 
+    after  the number of the last record that is known already
+
     Raises RunNotFound, JournalOutdated, JournalCorrupt, JournalUnreachable.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, after: int = 0) -> None:
         self._store = open_store(place_of(run_dir), write=False)
-        self._seq = 0
+        self._seq = after
 
     def __enter__(self) -> Self:
         return self
@@ -29,7 +31,7 @@ class JournalReader:
         self.close()
 
     def news(self) -> list[JournalRecord]:
-        """The records since the call before; all of them in the first. Raises JournalCorrupt, JournalUnreachable."""
+        """The records since the call before, or behind *after*. Raises JournalCorrupt, JournalUnreachable."""
         records = self._store.records(after=self._seq)
         self._seq += len(records)
         return records

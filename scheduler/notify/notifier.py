@@ -15,7 +15,7 @@ from scheduler.folding import apply
 from scheduler.journal import JournalRecord, read_journal
 from scheduler.live import Progress
 from scheduler.notify.delivery import Delivery
-from scheduler.notify.notice import ANSWER_TIMEOUT_S, Messenger, OutgoingMessage
+from scheduler.notify.notice import ANSWER_TIMEOUT_S, Messenger, Notice, OutgoingMessage
 from scheduler.notify.outbox import Outbox
 from scheduler.notify.wording import say
 from scheduler.state import EMPTY, RunState
@@ -53,6 +53,14 @@ class Notifier:
 
     def progress(self, progress: Progress) -> None:
         """Progress is for the live page."""
+
+    def unrecorded(self, notice: Notice, state: RunState) -> None:
+        """Tell what the journal could not take. No resumed run can tell it again."""
+        at = time.time()
+        for receiver in self._messenger.receivers(notice.severity):
+            identity = f"unrecorded-{time.time_ns()}.{receiver}"
+            self._outbox.put(OutgoingMessage(identity, _origin(state), state.run, at, receiver, notice))
+        self._deliver_on()
 
     def catch_up(self) -> None:
         """Send what no engine before could say. The caller must hold the journal."""
@@ -92,6 +100,9 @@ class Notifier:
             self._outbox.put(message)
         if news:
             self._seq = news[-1][0].seq
+        self._deliver_on()
+
+    def _deliver_on(self) -> None:
         if not self._started:
             self._started = True
             self._thread.start()
@@ -107,8 +118,7 @@ class Notifier:
             for number, notice in enumerate(notices):
                 for receiver in self._messenger.receivers(notice.severity):
                     identity = f"{record.seq}.{number}.{receiver}"
-                    origin = f"{state.run}-{state.created_at}"
-                    yield OutgoingMessage(identity, origin, state.run, record.at, receiver, notice)
+                    yield OutgoingMessage(identity, _origin(state), state.run, record.at, receiver, notice)
 
     def _deliver(self) -> None:
         hurried = False
@@ -123,6 +133,10 @@ class Notifier:
                 return
             if pause_s > 0:
                 self._wake.wait(None if pause_s == math.inf else pause_s)
+
+
+def _origin(state: RunState) -> str:
+    return f"{state.run}-{state.created_at}"
 
 
 def _told(records: Iterable[JournalRecord]) -> Iterator[tuple[JournalRecord, RunState]]:

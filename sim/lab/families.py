@@ -13,6 +13,7 @@ from sim.lab.laser import LASER_FAULTS
 from sim.lab.module_shown import shown_of
 from sim.lab.site import Site
 from sim.lab.table import LabTable
+from sim.lab.tables.modules import TABLETOP_PORT
 
 Parts = Mapping[str, Sequence[FaultSpec]]
 
@@ -38,8 +39,7 @@ def _freezer_parts(table: LabTable) -> Parts:
 def _module_parts(table: LabTable) -> Parts:
     ports = table.modules.all_ports()
     boards = {
-        f"degg.{port}": modules.TABLETOP_FAULTS if port == modules.TABLETOP_PORT else modules.FAULTS
-        for port in ports
+        f"degg.{port}": modules.TABLETOP_FAULTS if port == TABLETOP_PORT else modules.FAULTS for port in ports
     }
     return {**boards, **{wire_pairs.part_of(port): wire_pairs.FAULTS for port in ports}}
 

@@ -7,11 +7,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from sim.lab.figures import LabFigures
-from sim.lab.freezer import FreezerTable
-from sim.lab.instruments.scpi_parts import ScpiTable
-from sim.lab.instruments.serial_parts import SerialTable
-from sim.lab.modules import ModulesTable
-from sim.lab.wire_pairs import WirePairTable
+from sim.lab.tables.freezer import FreezerTable
+from sim.lab.tables.modules import ModulesTable, WirePairTable
+from sim.lab.tables.scpi import ScpiTable
+from sim.lab.tables.serial import SerialTable
 
 
 class LabTable(BaseModel):

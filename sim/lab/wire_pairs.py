@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from sim.degg.clock import DomClock
 from sim.degg.icm import Mainboard, Wired
 from sim.degg.icm_commands import MAX_BYTES, answer, encoded
@@ -15,21 +13,13 @@ from sim.kernel import Server, SimTime
 from sim.lab.lines import LINK_FAULTS, Answer
 from sim.lab.lines.request_port import RequestPort
 from sim.lab.site import Site
+from sim.lab.tables.modules import WirePairTable
 from sim.lab.world.power import group_of
 
 COMMAND_PORT_OFFSET: Final = 1000
 FIRST_TABLETOP_PORT: Final = 10_000
 FAULTS: Final = (*LINK_FAULTS, *WIRE_PAIR_FAULTS)
 """Of a group, `icm.6000`."""
-
-
-class WirePairTable(BaseModel):
-    """Options of the command ports."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    nominal_ports: bool = False
-    """Listen at the ports that the laboratory's own scripts know, 6000, 6004, …, rather than at free ones."""
 
 
 class Module(Mainboard, Protocol):

@@ -1,6 +1,7 @@
 """A toy plan, and a program that carries it out and is killed on the way. Used by test_scheduler_*.py.
 
 python scheduler_toy.py ROOT            every kill there is; prints one JSON line for each
+python scheduler_toy.py ROOT 0 2        those at one of two shares of the writes, 0 the first
 python scheduler_toy.py ROOT once       one run that goes through
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import sqlalchemy.dialects.sqlite  # noqa: F401  # half a second of a core, which each forked engine would spend anew
 from deadly_journal import WAYS, let_writes_be_deadly
 
 from scheduler import (
@@ -165,14 +167,17 @@ def twice_killed(root: Path, expected: object, write: int, again: int) -> None:
     )
 
 
-def every_kill(root: Path) -> None:
-    """An undisturbed run, then one for each kill; say how the records compare."""
+def every_kill(root: Path, share: int = 0, shares: int = 1) -> None:
+    """An undisturbed run, then one for each kill at a share of the writes; say how the records compare.
+
+    With as many ways to die as there are, and shares that have no divisor in common with them, each share has all ways.
+    """
     assert in_child(root / "whole") == 0
     whole = root / "whole" / "00001"
     expected = comparable(record(whole))
     writes = len(read_journal(whole))
     tell(writes=writes, verdict=expected["verdict"])
-    for write in range(writes):
+    for write in range(share, writes, shares):
         where = WAYS[write % len(WAYS)]
         here = root / f"{write}-{where}"
         died = in_child(here, (write, where))
@@ -187,7 +192,7 @@ def every_kill(root: Path) -> None:
             twice=twice_run(run_dir),
             left=resumable(run_dir),
         )
-    for write in range(2, writes - 2, 3):
+    for write in range(2 + 3 * share, writes - 2, 3 * shares):
         twice_killed(root, expected, write, again=1 + write % 3)
 
 
@@ -195,4 +200,4 @@ if __name__ == "__main__":
     if sys.argv[2:] == ["once"]:
         carry_out(Path(sys.argv[1]))
     else:
-        every_kill(Path(sys.argv[1]))
+        every_kill(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -19,7 +19,7 @@ from scheduler import read_journal
 KILLER = Path(__file__).with_name("fat_killer.py")
 MOST_KILLS = 100
 SHARES = 4
-"""Of the kinds of writes. The suite has one of them: the scheduler's own test kills at every write of a toy plan."""
+"""Of the kinds of writes. The suite has one of them: the scheduler's own test kills at every second write of a toy."""
 
 
 def kinds_of(run_dir: Path, share: int) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from sim.caldb.openapi import describe
 from sim.caldb.operations import OPERATIONS
 
 pytestmark = pytest.mark.timeout(300)
+EXAMPLES = 15 if os.environ.get("STELLWERK_THOROUGH") == "1" else 6
+"""Of each operation, the same in every run."""
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -57,7 +60,7 @@ schema = schemathesis.openapi.from_dict(describe(OPERATIONS, require_token=False
 
 @schema.parametrize()
 @settings(
-    max_examples=15,
+    max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
     database=None,

@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 import pytest
 
-from sim.lab.freezer import FreezerTable
+from sim.lab.tables.freezer import FreezerTable
 
 ENVIRONMENT = Path(__file__).parents[2] / ".venvs/instruments"
 SCRIPTS = Path(__file__).parents[1] / "foreign"

@@ -60,21 +60,6 @@ def test_a_control_unit_arms_and_answers(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=2)
 
 
-def test_a_catalogue_knows_its_detector(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester,
-        """
-        import httpx
-
-        def test_my_detector_is_there(caldb):
-            found = httpx.get(f"{caldb.rest}/api/detectors", params={"identifier": "SPB_DET_AGIPD1M-1"})
-            assert [detector["identifier"] for detector in found.json()] == ["SPB_DET_AGIPD1M-1"]
-            assert caldb.store.is_dir()
-        """,
-    )
-    result.assert_outcomes(passed=1)
-
-
 def test_slack_hears_and_refuses_on_demand(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
@@ -138,11 +123,19 @@ def test_a_laboratory_answers_and_can_be_broken(pytester: pytest.Pytester) -> No
     result.assert_outcomes(passed=2)
 
 
-def test_simulators_of_one_test_share_the_manual_clock(pytester: pytest.Pytester) -> None:
+def test_simulators_of_one_test_share_the_manual_clock_and_the_catalogue_knows_its_detector(
+    pytester: pytest.Pytester,
+) -> None:
     result = run(
         pytester,
         """
+        import httpx
+
         def test_nothing_is_sent_before_its_time(agipd_module, slack, caldb, dcu, manual_clock):
+            found = httpx.get(f"{caldb.rest}/api/detectors", params={"identifier": "SPB_DET_AGIPD1M-1"})
+            assert [detector["identifier"] for detector in found.json()] == ["SPB_DET_AGIPD1M-1"]
+            assert caldb.store.is_dir()
+            assert slack.messages() == []
             span = agipd_module.start(trains=2)
             assert agipd_module.control.state()["trains_sent"] == 0
             manual_clock.advance(0.1)
@@ -198,26 +191,12 @@ def test_without_a_file_the_miniature_comes_up(pytester: pytest.Pytester) -> Non
     result.assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize(
-    ("leak", "named"),
-    [
-        (
-            "threading.Thread(target=forever.wait, name='left-alone', daemon=True).start()",
-            "thread left-alone",
-        ),
-        ("kept.append(socket.create_server(('127.0.0.1', 0)))", "socket addr"),
-        ("kept.append(subprocess.Popen(['sleep', '60']))", r"process \d+ \(sleep 60\)"),
-        (
-            "kept.append(shared_memory.SharedMemory(create=True, size=64, name='psm_left_alone'))",
-            "shared-memory segment psm_left_alone",
-        ),
-    ],
-    ids=["thread", "socket", "process", "segment"],
-)
-def test_what_a_test_leaves_behind_fails_it(pytester: pytest.Pytester, leak: str, named: str) -> None:
+def test_what_a_test_leaves_behind_fails_it_and_a_careful_test_is_not_blamed(
+    pytester: pytest.Pytester,
+) -> None:
     result = run(
         pytester,
-        f"""
+        """
         import atexit, socket, subprocess, threading
         from multiprocessing import shared_memory
 
@@ -229,19 +208,17 @@ def test_what_a_test_leaves_behind_fails_it(pytester: pytest.Pytester, leak: str
                 for end in ("kill", "close", "wait", "unlink"):
                     getattr(thing, end, bool)()
 
-        def test_careless(nothing_left_behind):
-            {leak}
-        """,
-    )
-    result.assert_outcomes(passed=1, errors=1)
-    assert re.search(rf"the test left behind: .*{named}", result.stdout.str())
+        def test_thread(nothing_left_behind):
+            threading.Thread(target=forever.wait, name="left-alone", daemon=True).start()
 
+        def test_socket(nothing_left_behind):
+            kept.append(socket.create_server(("127.0.0.1", 0)))
 
-def test_a_careful_test_is_not_blamed(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester,
-        """
-        import socket, threading
+        def test_process(nothing_left_behind):
+            kept.append(subprocess.Popen(["sleep", "60"]))
+
+        def test_segment(nothing_left_behind):
+            kept.append(shared_memory.SharedMemory(create=True, size=64, name="psm_left_alone"))
 
         def test_careful(nothing_left_behind):
             short = threading.Thread(target=threading.Event().wait, args=(0.2,))
@@ -250,7 +227,20 @@ def test_a_careful_test_is_not_blamed(pytester: pytest.Pytester) -> None:
                 pass
         """,
     )
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=5, errors=4)
+    for test, named in (
+        ("thread", "thread left-alone"),
+        ("socket", "socket addr"),
+        ("process", r"process \d+ \(sleep 60\)"),
+        ("segment", "shared-memory segment psm_left_alone"),
+    ):
+        blamed = re.search(
+            rf"_ ERROR at teardown of test_{test} _.*?(the test left behind: [^\n]*)",
+            result.stdout.str(),
+            re.S,
+        )
+        assert blamed is not None
+        assert re.search(named, blamed[1]), blamed[1]
 
 
 def test_a_failure_shows_what_went_over_the_wire(pytester: pytest.Pytester) -> None:

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from scheduler import Plan, SchedulerTable, Task, create_run, open_run, read_journal
 from scheduler.backup.destination import open_destination
 from scheduler.backup.making import make_backup
+from scheduler.backup.packing import Packer
 from scheduler.backup.restoring import restore
 from scheduler.commands import app
 from scheduler.errors import (
@@ -297,7 +298,8 @@ def test_a_backup_holds_the_journal_wherever_it_is_and_restores_onto_an_empty_di
     there = str(tmp_path / "there")
     with Journal(run_dir) as journal:
         note(journal, "before the backup")
-        make_backup(run_dir, there, ("*.json",), seq=2, label="a")  # while the engine writes
+        with Packer(run_dir, ("*.json",)) as packer:
+            make_backup(packer, there, seq=2, label="a")  # while the engine writes
         note(journal, "after it")
     kept = read_journal(run_dir)[:2]
     shutil.rmtree(run_dir.parent)
@@ -339,9 +341,11 @@ def test_a_run_by_an_older_stellwerk_is_told_how_to_be_taken_over_and_is_once(tm
 
 def test_a_backup_by_an_older_stellwerk_is_taken_over_when_it_is_restored(tmp_path, monkeypatch):
     run_dir, records = outdated(tmp_path / "fat")
-    monkeypatch.setattr("scheduler.backup.archive.snapshot", lambda _, target: target.write_bytes(b""))
-    monkeypatch.setattr("scheduler.backup.archive.JOURNAL_NAME", "something.else")
-    make_backup(run_dir, str(tmp_path / "there"), ("*.jsonl",), seq=2, label="a")
+    monkeypatch.setattr("scheduler.backup.packing.JOURNAL_NAME", "something.else")
+    with Packer(run_dir, ("*.jsonl",)) as packer:
+        packer._journal.path.write_bytes(b"")
+        monkeypatch.setattr(packer._journal, "follow", lambda: 0)
+        make_backup(packer, str(tmp_path / "there"), seq=2, label="a")
     there = open_destination(str(tmp_path / "there"))
     restored = restore(there, "00001", tmp_path / "new", passed_over=lambda *_: None)
     assert read_journal(restored.run_dir) == records

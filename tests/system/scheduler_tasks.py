@@ -198,3 +198,14 @@ def repairs_at_the_third_look(context: TaskContext) -> CheckResult:
     if context.failures < 2:
         return CheckResult(False, f"firmware is old (look {context.failures})")
     return CheckResult(True, "firmware is 272", repaired="module 5003 was flashed again")
+
+
+def cleans(context: TaskContext) -> None:
+    """Clean up; tell that it did where no journal is, and which attempt it was."""
+    context.note("cleaning up")
+    context.clock.wait_until(context.clock.now_ns() + 1_000_000_000)
+    with Path(context.arguments["told"]).open("a") as file:
+        file.write(f"{context.task_id} {context.attempt} {sorted(context.results)}\n")
+    if context.attempt == 0 and context.arguments.get("breaks"):
+        context.notify("the ramp does not answer", severity="critical")
+        raise RuntimeError("the high voltage is still on")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fat.bench.file import load, parse
-from fat.configs import configs_folder
+from fat.configs import configs_folder, shipped_bench
 from fat.errors import BenchFileRejected
 from scheduler.schedule.toml_position import line_of
 
@@ -125,3 +127,13 @@ def test_the_nearest_line_is_found() -> None:
     assert line_of(GOOD, ("sim", "faults", 0, "fault")) == 16
     assert line_of(GOOD, ("sim", "devices", "slack", "nothing")) == 9
     assert line_of(GOOD, ("nowhere",)) is None
+
+
+def test_reading_a_bench_file_imports_nothing_that_simulates():
+    """Every command on a bench reads its file, and so does the bench: what simulates is loaded where it runs."""
+    program = (
+        "import sys; from pathlib import Path; from fat.bench.file import load; load(Path(sys.argv[1]));"
+        "print(sorted({'numba', 'numpy', 'h5py', 'sqlalchemy', 'uvicorn'} & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-c", program, shipped_bench("mini")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -13,6 +13,7 @@ import pytest
 
 from fat.degg.records import RunFile
 from fat.degg.records.locked_json import write_json
+from fat.degg.report.naming import fault_of
 from fat.degg.results import Graph, Quantity, conclude
 from fat.degg.results.documents import DocumentRefused, text_of
 from fat.degg.results.exporting import export
@@ -218,6 +219,8 @@ def test_the_shipped_goalposts_are_the_published_ones_and_those_of_monitoring() 
         "monitoring-high-voltage": "≥ 1000",
         "monitoring-high-voltage-spread": "≤ 0.02",
         "monitoring-high-voltage-problems": "≤ 1",
+        "darknoise-alarm-cool": "≤ 4800",
+        "darknoise-alarm-warm": "≤ 11000",
         "monitoring-bad-fits": "≤ 2",
         "number-of-failed-self-tests": "≤ 0",
     }
@@ -228,3 +231,9 @@ def test_the_shipped_goalposts_are_the_published_ones_and_those_of_monitoring() 
 def documents_of(context: Any) -> list[dict[str, Any]]:
     path = context.run_dir / "results" / "found" / f"{context.task_id}.json"
     return [one["document"] for one in json.loads(path.read_text())["found"]]
+
+
+def test_a_module_that_gives_no_number_by_the_laser_has_no_light_and_does_not_saturate() -> None:
+    assert fault_of("linearity-charge-ratio-at-200pe", 0.41) == "saturates early"
+    assert fault_of("linearity-charge-ratio-at-200pe", None) == "does not see the laser: dead fibre?"
+    assert fault_of("monitoring-high-voltage-spread", None) == "noisy high voltage"

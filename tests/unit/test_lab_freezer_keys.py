@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sim.kernel.clock import wall_clock
-from sim.lab.freezer import FreezerTable
+from sim.lab.tables.freezer import FreezerTable
 
 SET, UP, DOWN = "C1", "C2", "C3"
 

@@ -19,14 +19,15 @@ import pytest
 from pydantic import ValidationError
 
 from scheduler import Plan, SchedulerTable, Task, create_run, read_journal
-from scheduler.backup.archive import MANIFEST, archive_name, file_sha256, members, newest_first, pack, unpack
+from scheduler.backup.archive import MANIFEST, archive_name, file_sha256, members, newest_first, unpack
 from scheduler.backup.destination import Destination, open_destination
-from scheduler.backup.making import addresses, make_backup, remove
+from scheduler.backup.making import Removal, addresses, make_backup
+from scheduler.backup.packing import Packed, Packer
 from scheduler.backup.restoring import Restored, restore
 from scheduler.backup.seen import Archive, superfluous
 from scheduler.backup.verifying import Finding, verify
 from scheduler.errors import BackupFailed, DestinationRejected, RunExists
-from scheduler.journal import create_journal
+from scheduler.journal import Journal, create_journal
 from scheduler.runs import unborn_run
 
 PLAN = Plan("p", (Task("a", "A", "m:f"), Task("b", "B", "m:f")))
@@ -79,8 +80,14 @@ def address(request, tmp_path) -> str:
 
 
 def back_up(run_dir: Path, to: str, seq: int = 1, label: str = "a") -> Archive:
-    made = make_backup(run_dir, to, INCLUDE, seq=seq, label=label)
+    with Packer(run_dir, INCLUDE) as packer:
+        made = make_backup(packer, to, seq=seq, label=label)
     return Archive(made.to, made.file, made.sha256, made.files, 0.0)
+
+
+def pack(run_dir: Path, target: Path) -> Packed:
+    with Packer(run_dir, INCLUDE) as packer:
+        return packer.pack(target)
 
 
 def bring_back(destination: Destination, root: Path, run: str | None = "00001", **how) -> Restored:
@@ -102,7 +109,7 @@ def test_each_kind_of_destination_takes_verifies_gives_back_and_removes(run_dir,
     result = "results/deep/noise of it.json"
     assert (restored.run_dir / result).read_bytes() == (run_dir / result).read_bytes()
 
-    assert remove([made, made], address) == ([made.file, made.file], "")
+    assert Removal([made, made], address).result() == ([made.file, made.file], "")
     assert destination.entries("00001") == []
     with pytest.raises(BackupFailed):
         destination.sha256(made.file)
@@ -153,11 +160,47 @@ def test_a_backup_that_does_not_read_back_is_no_backup(run_dir, tmp_path, monkey
 def test_live_progress_hidden_files_and_detector_data_stay_out(run_dir, tmp_path, monkeypatch):
     for name in ("live.json", ".hidden.json", "pixels.h5"):
         (run_dir / name).write_text("{}")
-    packed = pack(run_dir, INCLUDE, tmp_path / "x.tar.gz")
+    packed = pack(run_dir, tmp_path / "x.tar.gz")
     assert sorted(packed.digests) == ["journal.sqlite", "results/deep/noise of it.json"]
-    monkeypatch.setattr("scheduler.backup.archive.MAX_BYTES", 10)
+    monkeypatch.setattr("scheduler.backup.packing.MAX_BYTES", 10)
     with pytest.raises(BackupFailed, match="take data out of backup_include"):
-        pack(run_dir, INCLUDE, tmp_path / "x.tar.gz")
+        pack(run_dir, tmp_path / "x.tar.gz")
+
+
+def test_what_has_not_changed_is_packed_once_and_each_archive_is_whole(run_dir, tmp_path, monkeypatch):
+    packed = []
+    compress = gzip.compress
+    monkeypatch.setattr(
+        "gzip.compress", lambda data, *how, **more: packed.append(data) or compress(data, *how, **more)
+    )
+    result, trend = run_dir / "results" / "deep" / "noise of it.json", run_dir / "trend.json"
+    os.utime(result, (1_000_000_000, 1_000_000_000))
+    trend.write_text("[1]")
+    with Packer(run_dir, INCLUDE) as packer:
+        packer.pack(tmp_path / "1.tar.gz")
+        with Journal(run_dir) as journal:
+            journal.append("task_note", {"text": "meanwhile"}, 0)
+        trend.write_text("[2]")
+        packed.clear()
+        second = packer.pack(tmp_path / "2.tar.gz")
+        assert [data[:12].rstrip(b"\0") for data in packed] == [
+            b"journal.sqli",
+            b"trend.json",
+            b".manifest.js",
+        ]
+        result.write_text("[3]")
+        third = packer.pack(tmp_path / "3.tar.gz")
+    shutil.unpack_archive(tmp_path / "2.tar.gz", tmp_path / "two", "gztar", filter="data")
+    assert (tmp_path / "two" / "trend.json").read_text() == "[2]"
+    assert (tmp_path / "two" / "results" / "deep" / "noise of it.json").read_text() == "[1]"
+    assert read_journal(tmp_path / "two") == read_journal(run_dir)
+    contents = dict(members(tmp_path / "3.tar.gz"))
+    assert contents["results/deep/noise of it.json"] == b"[3]"
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()} == {
+        **third.digests,
+        MANIFEST: hashlib.sha256(json.dumps(third.digests).encode()).hexdigest(),
+    }
+    assert second.sha256 == file_sha256(tmp_path / "2.tar.gz")
 
 
 def test_a_host_that_is_not_reached_is_told_in_a_sentence(run_dir, far):
@@ -205,7 +248,7 @@ def test_a_destination_that_never_answers_is_left_behind(run_dir, tmp_path, monk
         raise OSError
 
     with monkeypatch.context() as patch:
-        patch.setattr("scheduler.backup.making.LIMIT_S", 0.1)
+        patch.setattr("scheduler.backup.destination.LIMIT_S", 0.1)
         patch.setattr("scheduler.backup.destination.Directory.put", never)
         with pytest.raises(BackupFailed, match="took longer than 0 s and was left behind"):
             back_up(run_dir, str(tmp_path / "there"))
@@ -273,7 +316,7 @@ def test_removing_tells_what_kept_the_others(run_dir, tmp_path):
     made = back_up(run_dir, str(tmp_path / "there"))
     (tmp_path / "there" / "00001" / "folder").mkdir()
     stuck = Archive(made.to, "00001/folder", "", 1, 0.0)
-    gone, why = remove([made, stuck], made.to)
+    gone, why = Removal([made, stuck], made.to).result()
     assert gone == [made.file]
     assert "folder" in why
 

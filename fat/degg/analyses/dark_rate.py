@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from fat.degg.analyses.units import TICK_S
 
 Discriminator = Literal["fir", "adc"]
-MOST_FIR_COUNT: Final = 10_000
-"""A median count of a filtered scaler above this is an error of the readout."""
+MOST_FIR_HZ: Final = 100_000.0
+"""A median rate of a filtered scaler above this is an error of the readout: 10 000 counts of 100 ms (fat.md section 7),
+whatever the period. A warm photomultiplier with four times its dark rate counts 40 000 a second."""
 LEAST_PEAK_V: Final = 1e-3
 MOST_PEAK_V: Final = 10e-3
 """Between these lies the height of a photoelectron, or its threshold means nothing."""

@@ -34,7 +34,7 @@ from scheduler.schedule.schedule import Schedule
 from scheduler.state import RunState, TaskStatus, resumed
 
 PLAN: Final = "FAT Master Script"
-CHECKS: Final = ("fat.degg.tasks.host:host_well", "fat.degg.tasks.status:modules_well")
+CHECKS: Final = ("fat.degg.tasks.host:host_well", "fat.degg.tasks.instruments:laboratory_well")
 """Before each task."""
 Say = Callable[[str], None]
 

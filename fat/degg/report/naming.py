@@ -9,6 +9,8 @@ FAULTS: Final = {
     "average-darknoise-at-freezing-temp": "high dark rate",
     "average-darknoise-at-freezing-temp-red": "very high dark rate",
     "average-darknoise-at-20-freezing-temp": "high dark rate",
+    "darknoise-alarm-cool": "high dark rate",
+    "darknoise-alarm-warm": "high dark rate",
     "allowed-high-dark-rate": "high dark rate",
     "average-laser-output-range": "unsteady light",
     "linearity-charge-ratio-at-200pe": "saturates early",
@@ -30,9 +32,29 @@ FAULTS: Final = {
     "camera-pattern-test": "camera does not see its light",
     "successive-warm-reboot-failures": "does not come back after a power cycle",
     "communication-test-cold-reboot": "does not start in the cold",
+    "number-of-failed-self-tests": "a self-test of the mainboard fails",
 }
+BY_LASER: Final = frozenset(
+    {
+        "average-laser-output-range",
+        "linearity-charge-ratio-at-200pe",
+        "linearity-current-ratio-at-10mA",
+        "spe-time-resolution",
+        "pmt-timing-resolution",
+        "pmt-timing-resolution-chi2",
+        "double-pulse-separation",
+        "double-pulse-peak-to-valley1",
+        "double-pulse-peak-to-valley2",
+    }
+)
+"""Measured by the laser's light: without a number there was none."""
 
 
-def fault_of(goalpost: str) -> str:
-    """The name of what is wrong; the goalpost's own where there is none."""
+def fault_of(goalpost: str, value: float | None) -> str:
+    """The name of what is wrong; the goalpost's own where there is none.
+
+    value  what was measured; None where no number came of it
+    """
+    if value is None and goalpost in BY_LASER:
+        return "does not see the laser: dead fibre?"
     return FAULTS.get(goalpost, goalpost)

@@ -20,9 +20,10 @@ MOST_POINTS: Final = 60
 def findings(results: RunResults, serials: Sequence[str]) -> Section:
     """What is wrong with modules, named, and what the run warned of."""
     points = [
-        f"{serial} {one.part or 'module'}: {fault_of(one.goalpost)}. {_capital(one.sentence)}{_often(results, one)}"
+        f"{serial} {one.part or 'module'}: {fault}. {_capital(one.sentence)}{_often(results, one)}"
         for serial in serials
         for one in results.failed(serial)
+        for fault in [fault_of(one.goalpost, one.value)]
     ]
     text = (
         Text(tuple(_some(points)), points=True, verdict="FAIL")

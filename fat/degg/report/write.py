@@ -139,7 +139,7 @@ def _modules(results: RunResults, *, links: bool) -> Section:
     for device in results.devices:
         missed = results.failed(device.serial)
         verdict = results.verdict_of(device.serial)
-        names = list(dict.fromkeys(fault_of(one.goalpost) for one in missed))
+        names = list(dict.fromkeys(fault_of(one.goalpost, one.value) for one in missed))
         state = "on the ignore list" if device.ignored else ", ".join(names)
         link = f"reports/{device.serial}.html" if links else ""
         times = len(results.of_device(device.serial))
@@ -221,7 +221,8 @@ def _summary(results: RunResults, device: DeviceFile) -> dict[str, Any]:
         "verdict": results.verdict_of(device.serial),
         "ignored": device.ignored,
         "faults": [
-            {"part": one.part, "fault": fault_of(one.goalpost), "goalpost": one.goalpost} for one in missed
+            {"part": one.part, "fault": fault_of(one.goalpost, one.value), "goalpost": one.goalpost}
+            for one in missed
         ],
     }
 

@@ -22,6 +22,8 @@ FEWER: Final[Mapping[str, Mapping[str, str | int | float | bool]]] = {
     },
     "measure_hv": {"n_jobs": 4, "step_volts": 10.0, "reads": 5},
     "measure_camera": {"n_jobs": 4, "frames": 10},
+    "measure_linearity": {"n_jobs": 4, "events": 2000},
+    "slowmon": {"n_jobs": 4, "verbose": False, "events": 500},
 }
 """By task: arguments after its comment, all up to the last that differs, since the ini form goes by position."""
 

@@ -20,7 +20,7 @@ from scheduler import Plan, Task
 from scheduler.schedule.reading import with_declarations
 from scheduler.schedule.schedule import Schedule
 
-CHECKS: Final = ("fat.tasks.checks:bench_alive",)
+CHECKS: Final = ("fat.degg.tasks.instruments:bench_well",)
 LEAVE_SAFE: Final = Task("leave_safe", "leave_safe", "fat.degg.tasks.safety:leave_safe", always=True)
 
 

@@ -81,6 +81,13 @@ class FreezerKeys:
         self._hold(SET, False, SETTLE_S)
         return goal
 
+    def pressed(self) -> bool:
+        """Whether the key `set` is held. Raises InstrumentRefused."""
+        said = self._line.ask(f"{SET}?")
+        if said not in (f"{SET} 0", f"{SET} 1"):
+            raise InstrumentRefused(self._line.name, f"{SET}?", said)
+        return said.endswith("1")
+
     def mains(self, on: bool) -> None:
         """The field hub's mains."""
         self._hold(MAINS, on, 0.0)
@@ -115,6 +122,10 @@ class FreezerChamber:
         if abs(is_now - goal) > STEP_C / 2:
             raise InstrumentRefused(self._line.name, f"SETP1,{goal:g}", f"the set-point is {is_now:g} C")
         return goal
+
+    def reach(self) -> None:
+        """Connect, and say nothing: between two messages bench time must pass. Raises InstrumentSilent."""
+        self._line.connect()
 
     def temperature(self) -> float:
         """Of the air, C."""

@@ -21,6 +21,10 @@ class TextLine:
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
 
+    def connect(self) -> None:
+        """Connect, unless it is connected."""
+        self._connected()
+
     def say(self, line: str) -> None:
         """Send a line that is not answered."""
         sock = self._connected()

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from fat.degg.station.errors import InstrumentSilent
 from fat.degg.station.freezer import goal_of
+from fat.degg.station.needed import SURROUNDINGS, Instrument, needs_instruments
 from fat.degg.station.station import Station
 from fat.degg.tasks.surroundings_log import log_surroundings
 from fat.files import write_json_atomically
@@ -22,6 +23,7 @@ SET_MODE_ENDS_S: Final = 65.0
 Stage = Literal["new", "pressing", "confirming", "done"]
 
 
+@needs_instruments(Instrument.KEYS, Instrument.CHAMBER, *SURROUNDINGS)
 def dummy_wrapper(context: TaskContext, fcurrent: float, fdelta: float) -> TaskResult:
     """Change the freezer's set-point, and send a photograph of its display.
 
@@ -31,10 +33,9 @@ def dummy_wrapper(context: TaskContext, fcurrent: float, fdelta: float) -> TaskR
     The plan's parameter `freezer` says how: `keys` (default), or `chamber`, which reads back what it set.
     """
     goal = goal_of(fcurrent, fdelta)
-    how = str(context.parameters.get("freezer", "keys"))
     with Station.of(context) as station:
         log_surroundings(context, station)
-        if how == "chamber":
+        if by_chamber(context):
             station.freezer_chamber.change(fcurrent, fdelta)
         else:
             _by_keys(context, station, fcurrent, fdelta)
@@ -50,6 +51,11 @@ def dummy_wrapper(context: TaskContext, fcurrent: float, fdelta: float) -> TaskR
                 text, severity=Severity.MONITORING, picture=picture, title="display of the freezer"
             )
     return TaskResult(outputs={"set_point_c": goal})
+
+
+def by_chamber(context: TaskContext) -> bool:
+    """Whether the plan wants the freezer's set-point changed by the chamber's protocol."""
+    return str(context.parameters.get("freezer", "keys")) == "chamber"
 
 
 def _by_keys(context: TaskContext, station: Station, current_c: float, delta_c: float) -> None:

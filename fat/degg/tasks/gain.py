@@ -17,7 +17,8 @@ from fat.degg.analyses.units import NOMINAL_GAIN
 from fat.degg.records.device_file import UNKNOWN_VOLTAGE, PmtEntry
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
-from fat.degg.station.data_files import file_name, read, write
+from fat.degg.station.data_files import read
+from fat.degg.tasks.gain_kept import KeptScans
 from fat.degg.tasks.gain_scan import Scan, Step, point_of, scan
 from fat.degg.tasks.hv_quality import hv_quantities
 from fat.degg.tasks.papers import Papers
@@ -35,20 +36,24 @@ def measure_gain(
     """Scan the high voltage of all photomultipliers; a file of waveforms for each point.
 
     n_jobs  so many wire pairs at a time
-    resume  leave out photomultipliers whose entry of this task has its folder; a second attempt always does
+    resume  leave out photomultipliers whose entry of this task has its folder; a second attempt always does, and it
+            goes on with the points that the one before had not taken
     events  waveforms of each point
     """
     with Photomultipliers.of(context, n_jobs) as lab:
         parameters = {"mode": "scan", "config": "waveform", "Events": events}
         papers = Papers(lab, [NAME], "gain", comment, parameters, resume=resume)
-        celsius = box_celsius(lab.temperatures())
-
-        def keep(pmt: Pmt, step: Step) -> None:
-            told = _told(context, pmt, step, celsius)
-            write(papers.folder / file_name(pmt.file_serial, step.volts), step.events, told)
-
+        kept = KeptScans(context, papers.folder, box_celsius(lab.temperatures()))
+        celsius = kept.celsius
+        pmts = [pmt for pmt in lab.all if pmt not in papers.done]
         scans = scan(
-            lab, [pmt for pmt in lab.all if pmt not in papers.done], events, by="waveforms", keep=keep
+            lab,
+            pmts,
+            events,
+            by="waveforms",
+            keep=lambda pmt, step: kept.write(pmt, step, _told(context, pmt, step, celsius)),
+            earlier=kept.taken_up(pmts),
+            after_each=kept.keep,
         )
         # What comes next expects the voltage to work with, not the last point of the scan.
         lab.set_volts({pmt: pmt.entry.hv for pmt, found in scans.items() if found.successful})

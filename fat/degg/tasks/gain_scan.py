@@ -73,6 +73,8 @@ class Scan:
     """Whether the high voltage was switched on a second time."""
     ended: bool = False
     """By its rules, and not because the high voltage failed."""
+    off: Readings | None = None
+    """The reads by which the high voltage has failed."""
 
     @property
     def curve(self) -> GainCurve | None:
@@ -89,6 +91,23 @@ class Scan:
         if self.worst is None or (not read.on, read.std) > (not self.worst.on, self.worst.std):
             self.worst = read
 
+    def fail(self, read: Readings) -> None:
+        """The high voltage was off, twice: the scan goes no further."""
+        self.off = read
+        self.see(read)
+        self.problems += read.faults(None)
+
+    def onward(self, first: float, most_points: int) -> float | None:
+        """Where it measures next, V; None when it has ended.
+
+        first  high voltage that the papers have, V
+        """
+        if self.off is not None:
+            return None
+        volts = next_volts(self.points, first) if len(self.points) < most_points else None
+        self.ended = volts is None and bool(self.points)
+        return volts
+
     def add(self, step: Step) -> None:
         """Take a point."""
         self.points.append(step.point)
@@ -102,6 +121,7 @@ class Scan:
 
 By = Literal["waveforms", "stamps"]
 Keep = Callable[[Pmt, Step], None]
+Round = Callable[[Mapping[Pmt, Scan]], None]
 
 
 def scan(
@@ -112,23 +132,31 @@ def scan(
     by: By,
     keep: Keep = lambda _pmt, _step: None,
     most_points: int = MOST_POINTS,
+    earlier: Mapping[Pmt, Scan] | None = None,
+    after_each: Round = lambda _scans: None,
 ) -> dict[Pmt, Scan]:
     """Scan by the rules of `next_volts`, each from the high voltage that its papers have.
 
     by    waveforms (charge over the baseline in the analysis's own gate), or charge stamps of the filtered trigger
     keep  called with the data of each point
+    earlier     scans that go on from the points that they have
+    after_each  called with all scans when a point of each is taken and its data are kept
     """
-    scans = {pmt: Scan() for pmt in pmts}
-    wanted: dict[Pmt, float] = {
-        pmt: volts for pmt in pmts if (volts := next_volts([], pmt.entry.hv)) is not None
+    begun = earlier or {}
+    scans = {pmt: begun[pmt] if pmt in begun else Scan() for pmt in pmts}
+    wanted = {
+        pmt: volts
+        for pmt, found in scans.items()
+        if (volts := found.onward(pmt.entry.hv, most_points)) is not None
     }
-    done = 0
+    done = max((len(scans[pmt].points) for pmt in wanted), default=0)
     while wanted:
         lab.context.progress(done, most_points, f"{len(wanted)} photomultipliers at point {done + 1}")
         lab.set_volts(wanted)
         steps = lab.each(list(wanted), partial(_measure, volts=wanted, events=events, by=by))
         lab.station.spend(max((step.events.span_s for step in steps.values()), default=0.0))
         wanted = _next(steps, scans, keep, most_points)
+        after_each(scans)
         done += 1
     for found in scans.values():
         if found.worst is not None and found.ended:
@@ -148,17 +176,14 @@ def _next(
                 found.again = True
                 wanted[pmt] = step.volts
             else:
-                found.see(step.read)
-                found.problems += step.read.faults(None)
+                found.fail(step.read)
             continue
         found.see(step.read)
         keep(pmt, step)
         found.add(step)
-        volts = next_volts(found.points, pmt.entry.hv)
-        if volts is not None and len(found.points) < most_points:
+        volts = found.onward(pmt.entry.hv, most_points)
+        if volts is not None:
             wanted[pmt] = volts
-        else:
-            found.ended = True
     return wanted
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from fat.degg.station.board import SLOW_ADC
 from fat.degg.station.errors import ModuleRefused
 from fat.degg.station.module import Module
+from fat.degg.station.needed import SURROUNDINGS, Instrument, needs_instruments
 from fat.degg.station.station import Station
 from fat.degg.tasks import firmware
 from fat.degg.tasks.boots import bootmon
@@ -37,6 +38,7 @@ LOG_PERIOD_S: Final = 600.0
 SENSORS: Final = ("pressure / hPa", "field x / T", "field y / T", "field z / T", "acceleration / m/s2")
 
 
+@needs_instruments(Instrument.GENERATOR)
 @declares(leaves={"laser": "off"}, lasts_s=10.0)
 def disable_laser(context: TaskContext) -> TaskResult:
     """Switch the laser's trigger off, and see that it is off."""
@@ -46,6 +48,7 @@ def disable_laser(context: TaskContext) -> TaskResult:
     return TaskResult()
 
 
+@needs_instruments(Instrument.GENERATOR)
 @declares(leaves={"laser": "off"}, lasts_s=30.0)
 def disable_all_lights(context: TaskContext) -> TaskResult:
     """Laser, LEDs and cameras' lights off. A module whose LID interlock is open has no light."""
@@ -69,6 +72,7 @@ def high_voltage_off(context: TaskContext) -> TaskResult:
     return TaskResult()
 
 
+@needs_instruments(*SURROUNDINGS)
 @declares(timeout_s=LONGEST_S)
 def wait_time(context: TaskContext, pause: float) -> TaskResult:
     """Wait *pause* seconds; temperatures and humidities are recorded every ten minutes meanwhile."""

@@ -27,6 +27,7 @@ from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station import Module, Waveforms
 from fat.degg.station.data_files import DataFile, file_name, write
+from fat.degg.station.needed import LASER, needs_instruments
 from fat.degg.tasks.laser import (
     LASER_HZ,
     bring_up,
@@ -63,6 +64,7 @@ FILTERS: Final = (
 """Of both wheels, for each of STRENGTHS."""
 
 
+@needs_instruments(*LASER)
 @declares(leaves={"laser": "off"}, lasts_s=900.0)
 def measure_linearity(
     context: TaskContext, comment: str, n_jobs: int = 4, events: int = EVENTS

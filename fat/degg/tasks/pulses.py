@@ -12,6 +12,7 @@ from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station.data_files import file_name, write
 from fat.degg.station.generator import BURST_HZ
+from fat.degg.station.needed import LASER, needs_instruments
 from fat.degg.tasks.laser import LASER_HZ, bring_up, counts_over, laser_on, longest_span, told
 from fat.degg.tasks.light_files import LightFile, light_files
 from fat.degg.tasks.papers import Papers
@@ -52,6 +53,7 @@ KINDS: Final = {
 }
 
 
+@needs_instruments(*LASER)
 @declares(leaves={"laser": "off"}, lasts_s=240.0)
 def measure_pulsed_waveform(
     context: TaskContext, comment: str, mode: str = "double", n_jobs: int = 4, events: int = EVENTS
@@ -62,6 +64,7 @@ def measure_pulsed_waveform(
     return _measure(context, comment, KINDS[mode], n_jobs, events)
 
 
+@needs_instruments(*LASER)
 @declares(leaves={"laser": "off"}, lasts_s=240.0)
 def measure_long_waveform(
     context: TaskContext, comment: str, n_jobs: int = 4, events: int = 1000

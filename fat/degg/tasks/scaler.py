@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fat.degg.analyses.dark_rate import MOST_FIR_COUNT, DarkRate, dark_rate, judged
+from fat.degg.analyses.dark_rate import MOST_FIR_HZ, DarkRate, dark_rate, judged
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station.data_files import file_name, read, write
@@ -31,9 +31,9 @@ DEAD_CYCLES: Final = 24
 class ScalerFloods(FatError):
     """A filtered scaler counts more than any photomultiplier makes."""
 
-    def __init__(self, pmt: str, count: float) -> None:
+    def __init__(self, pmt: str, rate_hz: float) -> None:
         super().__init__(
-            f"{pmt}: the median count of its filtered scaler is {count:.0f}, more than {MOST_FIR_COUNT}; "
+            f"{pmt}: its filtered scaler counts {rate_hz:.0f} Hz, more than {MOST_FIR_HZ:.0f}; "
             "is the baseline set, and the threshold above it?"
         )
 
@@ -61,8 +61,9 @@ def measure_scaler(
         celsius = box_celsius(lab.temperatures())
         counts = count(lab, on, periods, period_ms, use_fir=use_fir, pe=threshold_pe)
         for pmt, found in counts.items():
-            if use_fir and np.median(found) > MOST_FIR_COUNT:
-                raise ScalerFloods(pmt.name, float(np.median(found)))
+            median_hz = float(np.median(found)) * 1e3 / period_ms
+            if use_fir and median_hz > MOST_FIR_HZ:
+                raise ScalerFloods(pmt.name, median_hz)
             told = {
                 "device": pmt.device.serial,
                 "part": pmt.part,
@@ -146,6 +147,8 @@ def rate_quantity(one: Recorded, rate_hz: float, celsius: float | None, *, stand
         "average-darknoise-at-freezing-temp",
         "average-darknoise-at-freezing-temp-red",
         "average-darknoise-at-20-freezing-temp",
+        "darknoise-alarm-cool",
+        "darknoise-alarm-warm",
     )
     return Quantity(
         one.device.serial,

@@ -61,10 +61,12 @@ def status_check(context: TaskContext, verbose: bool = False, reboot: bool = Fal
         lines = status_lines(devices, readings)
         context.note("\n".join(lines))
         for module, tries in found.attempts.items():
+            if module in found.wrong:
+                continue
             told = (
                 f"{devices[module].serial}: its FPGA had another version than recorded and was reconfigured"
             )
-            context.note(f"{told} ({tries} {'try' if tries == 1 else 'tries'})")
+            context.notify(f"{told} ({tries} {'try' if tries == 1 else 'tries'})", severity=Severity.WARNING)
         if verbose:
             context.notify("\n".join(lines))
         tell_trends(context, readings, devices)

@@ -16,6 +16,7 @@ from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station import ChargeStamps, Module
 from fat.degg.station.data_files import DataFile, file_name, write
+from fat.degg.station.needed import LASER, needs_instruments
 from fat.degg.station.rapcal import DOM_PER_ICM, ICM_HZ, Exchange, exchange
 from fat.degg.tasks.laser import (
     bring_up,
@@ -91,6 +92,7 @@ class _Track:
         return DOM_PER_ICM * self.exchanges[0].module
 
 
+@needs_instruments(*LASER)
 @declares(leaves={"laser": "off"}, lasts_s=600.0)
 def run_timing(
     context: TaskContext, comment: str, n_jobs: int = 4, mpe_blocks: int = 6, spe_blocks: int = 48

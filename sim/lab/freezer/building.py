@@ -15,10 +15,10 @@ from sim.lab.freezer.lake_shore import LakeShore
 from sim.lab.freezer.pace import HASTY_FAULT
 from sim.lab.freezer.panel import PANEL_FAULTS, Panel
 from sim.lab.freezer.pins import FreezerPins, PinLog
-from sim.lab.freezer.table import FreezerTable
 from sim.lab.freezer.thermotron import Thermotron
 from sim.lab.lines import LINK_FAULTS, READING_FAULTS, Instrument, PtyLine, TcpLine
 from sim.lab.site import Site
+from sim.lab.tables.freezer import FreezerTable
 
 FAULTS: Final[Mapping[str, Sequence[FaultSpec]]] = {
     "chamber": (*LINK_FAULTS, *READING_FAULTS, HASTY_FAULT),

@@ -14,6 +14,7 @@ from typing import Final
 from sim.kernel import FaultBoard, FaultSpec, SimTime
 from sim.lab.figures import WheelFigures
 from sim.lab.lines import LINK_FAULTS, Answer, Talker
+from sim.lab.tables.serial import COUNTS
 
 IDENTITY: Final = b"THORLABS FW102C/FW212C Filter Wheel version 1.07"
 NOT_DEFINED: Final = b"Command error CMD_NOT_DEFINED"
@@ -21,7 +22,6 @@ INVALID: Final = b"Command error CMD_ARG_INVALID"
 PROMPT: Final = b"> "
 BAUD: Final = (9600, 115200)
 """By the value of `baud`."""
-COUNTS: Final = (6, 12)
 MAX_LINE: Final = 64
 """Further bytes of a line are lost; what is kept of it is echoed and is no command."""
 SETTINGS: Final = {"speed": (0, 1), "trig": (0, 1), "sensors": (0, 1), "baud": (0, 1), "pcount": COUNTS}

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from sim.errors import SimError
 from sim.kernel import FaultBoard, FaultSpec, Problem, SimTime
 from sim.kernel.clock import SimClock
@@ -35,19 +33,6 @@ HUMIDITY_FAULTS: Final = (
     ),
 )
 """Faults of the humidity sensors."""
-
-
-class HumidityTable(BaseModel):
-    """Options of the humidity sensors."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    root: str = Field(
-        "usbrh", min_length=1, description="folder of the sensors; below the laboratory's if relative"
-    )
-    period_s: float = Field(
-        1.0, ge=0.05, le=60, description="seconds of wall time from one refresh to the next"
-    )
 
 
 class HumidityTree:

@@ -6,7 +6,8 @@ from typing import Final
 
 from sim.kernel import FaultBoard, FaultSpec, SimTime
 from sim.lab.figures import ScpiFigures
-from sim.lab.instruments.supply_outputs import TABLE, Level, OutputName, limits
+from sim.lab.instruments.supply_outputs import TABLE
+from sim.lab.instruments.supply_ratings import Level, OutputName, limits
 from sim.lab.lines import Readings
 from sim.lab.scpi import Dialect, ScpiError, ScpiInstrument, Value
 from sim.lab.scpi.parameters import Asked

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final
-
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing import Final
 
 from sim.kernel import FaultSpec, Server
-from sim.lab.instruments.filter_wheel import BAUD, COUNTS, WHEEL_FAULTS, FilterWheel
-from sim.lab.instruments.humidity import HUMIDITY_FAULTS, HumidityTable, HumidityTree
+from sim.lab.instruments.filter_wheel import BAUD, WHEEL_FAULTS, FilterWheel
+from sim.lab.instruments.humidity import HUMIDITY_FAULTS, HumidityTree
 from sim.lab.instruments.thermometer import BAUD as THERMOMETER_BAUD
-from sim.lab.instruments.thermometer import THERMOMETER_FAULTS, Thermometer, ThermometerTable
+from sim.lab.instruments.thermometer import THERMOMETER_FAULTS, Thermometer
 from sim.lab.lines import PtyLine
 from sim.lab.site import Site
+from sim.lab.tables.serial import FilterWheelTable, SerialTable, ThermometerTable
 
 FAULTS: Final[Mapping[str, tuple[FaultSpec, ...]]] = {
     "filter_wheel_0": WHEEL_FAULTS,
@@ -22,36 +21,6 @@ FAULTS: Final[Mapping[str, tuple[FaultSpec, ...]]] = {
     "humidity": HUMIDITY_FAULTS,
 }
 """By part."""
-
-Strength = Annotated[float, Field(ge=0, le=1)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class FilterWheelTable(_Table):
-    """Options of a filter wheel."""
-
-    strengths: list[Strength] = Field(
-        description="what each position lets through: six, or twelve for a large wheel"
-    )
-
-    @field_validator("strengths")
-    @classmethod
-    def _six_or_twelve(cls, value: list[float]) -> list[float]:
-        if len(value) not in COUNTS:
-            raise ValueError(f"a wheel has 6 or 12 positions, not {len(value)}")
-        return value
-
-
-class SerialTable(_Table):
-    """Options of the small instruments. The FAT needs the strengths 1, 0.05, 0.25, 0.32 and 1, 0.5, 0.1, 0.01."""
-
-    filter_wheel_0: FilterWheelTable = FilterWheelTable(strengths=[1.0, 0.05, 0.25, 0.32, 1.0, 1.0])
-    filter_wheel_1: FilterWheelTable = FilterWheelTable(strengths=[1.0, 0.5, 0.1, 0.01, 1.0, 1.0])
-    thermometer: ThermometerTable = ThermometerTable()
-    humidity: HumidityTable = HumidityTable()
 
 
 def servers(site: Site, table: SerialTable) -> dict[str, Server]:

@@ -7,12 +7,11 @@ One word of 16 bytes for each channel: 0x02, `4`, the channel `1`..`4`, unit `01
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Final
 
 from sim.kernel import FaultBoard, FaultSpec, SimTime
 from sim.lab.lines import LINK_FAULTS, READING_FAULTS, Answer, Readings, Talker
+from sim.lab.tables.serial import ThermometerTable
 from sim.lab.world import ColdPath
 
 CHANNELS: Final = (1, 2, 3, 4)
@@ -33,19 +32,6 @@ THERMOMETER_FAULTS: Final = (
     ),
 )
 """Faults of the thermometer."""
-
-
-class ThermometerTable(BaseModel):
-    """Options of the thermometer."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    unit: Literal["C", "F"] = Field("C", description="what it shows: Celsius or Fahrenheit")
-    decimals: int = Field(1, ge=0, le=3, description="digits after the point")
-    probes: list[Literal[1, 2, 3, 4]] = Field([1, 2, 3, 4], description="channels with a probe")
-    period_s: float = Field(
-        0.5, ge=0.05, le=60, description="seconds of wall time between two words of a channel"
-    )
 
 
 class Thermometer:

@@ -9,6 +9,7 @@ from typing import Final
 
 from sim.kernel import FaultBoard, FaultSpec, SimTime, Transcript
 from sim.kernel.clock import SimClock
+from sim.kernel.faults import ActiveFault
 from sim.lab.lines.talk import Answer, Speaker, Talker
 
 LINK_FAULTS: Final = (
@@ -75,19 +76,33 @@ class Link:
         send: Callable[[bytes], Awaitable[None]],
         coming: asyncio.Future[bytes] | None = None,
     ) -> None:
-        """Send answers, as the faults of the line let them through."""
+        """Send answers, as the faults of the line let them through; what is due at once goes in one piece."""
+        due = bytearray()
+
+        async def flush() -> None:
+            if due:
+                data = bytes(due)
+                due.clear()
+                await send(data)
+
         for answer in answers:
-            works = answer.after_s > 0 and (self._clock.follows_wall or answer.by_wall)
-            if works and not await _worked(answer, coming):
-                continue
+            if answer.after_s > 0 and (self._clock.follows_wall or answer.by_wall):
+                await flush()
+                if not await _worked(answer, coming):
+                    continue
             if answer.then is not None:
+                await flush()
                 answer.then(await self._clock.read())
             if not answer.data:
                 continue
-            data = await self._let_through(answer.data)
+            if (late := self._faults.strike("answer_late")) is not None:
+                await flush()
+                await asyncio.sleep(_delay_s(late))
+            data = self._let_through(answer.data)
             if data:
                 self._transcript.sent(self._channel, data)
-                await send(data)
+                due += data
+        await flush()
 
     async def utter(self, speaker: Speaker, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send what an instrument says by itself. Raises LineCut, and what *send* raises.
@@ -97,7 +112,11 @@ class Link:
         if self._faults.strike("drop_connection") is not None:
             raise LineCut
         data = speaker.speak(await self._clock.read())
-        if data and (shown := await self._let_through(data)):
+        if not data:
+            return
+        if (late := self._faults.strike("answer_late")) is not None:
+            await asyncio.sleep(_delay_s(late))
+        if shown := self._let_through(data):
             await send(shown)
 
     def unasked(self, data: bytes) -> bytes:
@@ -107,9 +126,7 @@ class Link:
         self._transcript.sent(self._channel, data)
         return data
 
-    async def _let_through(self, data: bytes) -> bytes:
-        if (late := self._faults.strike("answer_late")) is not None:
-            await asyncio.sleep(max(0.0, min(LONGEST_DELAY_S, float(late.parameters["delay_s"]))))
+    def _let_through(self, data: bytes) -> bytes:
         if self._faults.strike("stay_silent") is not None:
             return b""
         if self._faults.strike("answer_garbage") is not None:
@@ -119,6 +136,10 @@ class Link:
         if self._faults.strike("answer_half") is not None:
             return data[: len(data) // 2]
         return data
+
+
+def _delay_s(late: ActiveFault) -> float:
+    return max(0.0, min(LONGEST_DELAY_S, float(late.parameters["delay_s"])))
 
 
 async def _worked(answer: Answer, coming: asyncio.Future[bytes] | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from scheduler import Engine, Plan, SchedulerTable, Task, WallClock, create_run, open_run, read_journal
+from scheduler.errors import JournalUnwritable
 from scheduler.notify.build import notifiers_of
 from scheduler.notify.config import WebhookTable
 from scheduler.requests import submit
@@ -112,6 +114,40 @@ def test_a_run_that_is_killed_again_and_again_tells_everything(tmp_path, hook):
     assert texts[-1] == "Run 00001: FAIL"
     assert "tells: rates" in texts
     assert any(body.get("picture", {}).get("title") == "Dark rates" for body in taken)
+
+
+def test_people_hear_of_a_journal_that_cannot_be_written_and_of_what_became_of_the_bench(tmp_path, hook):
+    tasks = (
+        Task("stops", "", "telling_tasks:tells_while_it_is_stopped"),
+        Task("safe", "", "telling_tasks:passes", always=True),
+    )
+    run_dir = create_run(tmp_path / "fat", Plan("plan", tasks))
+
+    class Filling:
+        """From the task's note on the kernel lets this process write no more of the journal; a person stops the run."""
+
+        def event(self, record, state):
+            if record.event == "task_note":
+                size = (run_dir / "journal.sqlite-wal").stat().st_size
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+                submit(run_dir, "abort", reason="enough")
+
+        def progress(self, progress):
+            pass
+
+    with hook() as found:
+        people = notifiers_of(run_dir, SchedulerTable(webhook=WebhookTable(url=found.url, drain_s=20.0)))
+        try:
+            with pytest.raises(JournalUnwritable):
+                carry_out(run_dir, *people.listeners, Filling())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert people.close() == []
+    stopped, lamp, safe = found.bodies[-3:]
+    assert "cannot be written" in stopped["text"]
+    assert (stopped["severity"], lamp["text"]) == ("critical", "the lamp cannot be switched off")
+    assert safe["text"] == "cleaned up: safe; resuming the run does it again at its end"
+    assert told(run_dir) == []
 
 
 def test_a_network_that_is_gone_costs_a_run_nothing(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +21,10 @@ import zmq.asyncio
 from pipeline.constants.remotes import client as client_module
 from sim.caldb.remotes.server import Limits
 
-CLIENTS = 300
+CLIENTS = 300 if os.environ.get("STELLWERK_THOROUGH") == "1" else 120
 
 
-async def test_three_hundred_threads_are_served_with_four_requests_in_flight(
+async def test_many_threads_are_served_with_four_requests_in_flight(
     open_remotes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, now, most = threading.Lock(), 0, 0

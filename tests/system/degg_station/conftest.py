@@ -139,7 +139,7 @@ class Desk:
     run: RunFile
     folder: Path
 
-    def context(self, told: Told, attempt: int = 1, **parameters: Any) -> TaskContext:
+    def context(self, told: Told, attempt: int = 1, *, call: str = "", **parameters: Any) -> TaskContext:
         self.room.station.close()  # a console takes one client
         return TaskContext(
             run_dir=self.folder,
@@ -152,6 +152,7 @@ class Desk:
             environment={"endpoints": self.room.endpoints},
             clock=self.room.clock,
             reporter=told,
+            call=call,
         )
 
     def device(self, port: int) -> dict[str, Any]:

@@ -25,7 +25,9 @@ def test_another_firmware_is_flashed_away(room: Any, desk: Any, told: Any) -> No
     room.control.switch_fault("degg.5001", "wrong_fpga", version=257)
     result = housekeeping.status_check(desk.context(told))
     assert result.outputs["reconfigured"] == {"DVT2020-004-0917-0804": 1}
-    assert told.notices == []
+    assert [notice.text for notice in told.notices] == [
+        "DVT2020-004-0917-0804: its FPGA had another version than recorded and was reconfigured (1 try)"
+    ]
 
 
 def test_firmware_that_stays_wrong_stops_the_run_and_wakes_people(room: Any, desk: Any, told: Any) -> None:
