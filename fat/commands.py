@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fat.degg.commands import run_commands, station_commands, visibility
+from fat.errors import UsageError
 from scheduler.plan_command import BeginOption, CheckOption, PictureOption
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -30,6 +31,11 @@ RunArgument = Annotated[
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="The bench's data folder; needed when RUN is a number of an older bench."),
+]
+
+
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="A master run: although the source has uncommitted changes.")
 ]
 
 
@@ -71,6 +77,10 @@ def run(
     bench: Annotated[Path, typer.Argument(metavar="BENCH.toml")],
     endpoints: EndpointsOption = None,
     schedule: ScheduleOption = None,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Go on with the bench's newest run, as `resume` does.")
+    ] = False,
+    force: ForceOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Carry out an acceptance run. Ctrl-C stops it (exit 75); `stellwerk fat resume` goes on.
@@ -82,10 +92,21 @@ def run(
       stellwerk fat run configs/demo.toml --endpoints runs/demo/endpoints.json
 
       stellwerk fat run configs/demo.toml --schedule night.toml
-    """
-    from fat.acceptance.launch import run_new
 
-    raise typer.Exit(run_new(bench, endpoints=endpoints, schedule=schedule, json_output=json_output))
+      stellwerk fat run configs/demo.toml --recover
+    """
+    from fat.acceptance import launch
+
+    if recover:
+        if schedule is not None:
+            raise UsageError("a run that is recovered has its schedule; leave --schedule out")
+        newest = launch.newest_run(bench)
+        code = launch.resume(newest, endpoints=endpoints, json_output=json_output, force=force)
+    elif force:
+        raise UsageError("--force belongs to --recover: a new run of a bench is not refused")
+    else:
+        code = launch.run_new(bench, endpoints=endpoints, schedule=schedule, json_output=json_output)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -93,6 +114,7 @@ def resume(
     run: RunArgument = None,
     data: DataOption = None,
     endpoints: EndpointsOption = None,
+    force: ForceOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Go on with a run that was stopped, killed, or ended in an error of the bench.
@@ -106,7 +128,8 @@ def resume(
     from fat.acceptance import launch
     from scheduler.runs import find_run
 
-    raise typer.Exit(launch.resume(find_run(run, data), endpoints=endpoints, json_output=json_output))
+    found = find_run(run, data)
+    raise typer.Exit(launch.resume(found, endpoints=endpoints, json_output=json_output, force=force))
 
 
 @app.command()

@@ -1,9 +1,22 @@
-"""Standard output at the end of a program: whoever read it may be gone."""
+"""What programs show: who keeps it, and standard output at the end, when whoever read it may be gone."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import Any, Final, TextIO
+
+from rich.console import Console
+
+LOGGED: Final = "STELLWERK_LOGGED"
+"""`1` where a terminal's output is kept in a log file, as in the sessions of `stellwerk fat screen`."""
+
+
+def console(stream: TextIO, *, width: int | None = None) -> Console:
+    """A console for people. In a log file nothing moves and nothing has colours: a bar would fill a disk in days."""
+    plain: dict[str, Any] = {"color_system": None, "force_interactive": False}
+    logged = os.environ.get(LOGGED) == "1"
+    return Console(file=stream, highlight=False, width=width, **(plain if logged else {}))
 
 
 def let_go_of_output() -> None:

@@ -6,19 +6,32 @@ import contextlib
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
 from rich.text import Text
 
-from fat.output import let_go_of_output
+from fat.output import console, let_go_of_output
 from scheduler import JournalRecord, Keyboard, RunState
 from scheduler import Progress as TaskProgress
 from scheduler.notify.notice import Notice
 
 PLAIN_PERIOD_S: Final = 5.0
+PLAIN_PART: Final = 0.1
+"""Of what a task has taken: so long is the time between plain lines at least."""
+WIDE: Final = 120
+"""Columns of a terminal on which all columns of a bar have room."""
 MARKS: Final = {
     "PASS": ("✔", "green"),
     "FAIL": ("✘", "bold red"),
@@ -35,15 +48,10 @@ class Display:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._console = Console(file=sys.stderr if quiet else sys.stdout, highlight=False)
-        self._live = self._console.is_terminal and not quiet
+        self._console = console(sys.stderr if quiet else sys.stdout)
+        self._live = self._console.is_interactive and not quiet
         self._bar = Progress(
-            TextColumn("   {task.description:<34}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[text]:<16}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            *_columns(self._console.width),
             console=self._console,
             transient=True,
             disable=not self._live,
@@ -53,7 +61,8 @@ class Display:
         """The bars of the tasks that run."""
         self._titles: dict[str, str] = {}
         self._began: dict[str, float] = {}
-        self._said = 0.0
+        self._said: dict[str, float] = {}
+        """When each was begun, or last told of."""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -70,11 +79,11 @@ class Display:
         """Print a line above the bar. A terminal that has hung up is no reason to stop a run."""
         if not self._quiet:
             with contextlib.suppress(OSError):
-                self._console.print(line)
+                self._console.print(line, soft_wrap=not self._live)
 
     def keyboard(self) -> Keyboard | None:
         """Where people answer questions; None where nobody types: then it is told how else to answer."""
-        if not self._live or not sys.stdin.isatty():
+        if self._quiet or not (self._console.is_terminal and sys.stdin.isatty()):
             return None
         self._asks_here = True
         return Keyboard(sys.stdin.fileno(), self._ask, self._go_on)
@@ -127,11 +136,17 @@ class Display:
             total = progress.total if progress.total > 0 else None
             bar = self._current[progress.task]
             self._bar.update(bar, completed=progress.done, total=total, text=progress.text)
-        now = time.monotonic()
-        if not self._live and progress.total > 0 and now - self._said > PLAIN_PERIOD_S:
-            self._said = now
-            title = self._titles.get(progress.task, progress.task)
-            self.say(f"   {title}: {progress.done:.0f} of {progress.total:.0f} {progress.text}")
+        if not self._live and progress.task in self._began:
+            self._say_progress(progress, time.monotonic())
+
+    def _say_progress(self, progress: TaskProgress, now: float) -> None:
+        """A plain line now and then; the longer a task takes, the fewer: hours fill no page."""
+        period_s = max(PLAIN_PERIOD_S, PLAIN_PART * (now - self._began[progress.task]))
+        counted = f"{progress.done:.0f} of {progress.total:.0f}" if progress.total > 0 else ""
+        text = f"{counted} {progress.text}".strip()
+        if text and now - self._said[progress.task] > period_s:
+            self._said[progress.task] = now
+            self.say(Text(f"   {self._titles[progress.task]}: {text}"))
 
     def _say_check(self, data: Mapping[str, Any]) -> None:
         if data.get("repaired"):
@@ -150,7 +165,7 @@ class Display:
     def _begin(self, task: str, state: RunState) -> None:
         names = list(state.tasks)
         title = self._titles[task] = state.tasks[task].task.title
-        self._began[task] = self._said = time.monotonic()
+        self._began[task] = self._said[task] = time.monotonic()
         if self._live:
             description = f"[{names.index(task) + 1}/{len(names)}] {title}"
             self._current[task] = self._bar.add_task(description, total=None, text="")
@@ -162,9 +177,27 @@ class Display:
         names = list(state.tasks)
         took_s = time.monotonic() - self._began.pop(task, time.monotonic())
         title = f"[{names.index(task) + 1:>2}/{len(names)}] {state.tasks[task].task.title}"
-        self.say(_line(verdict, title, f"{took_s:6.1f} s"))
+        # Who reads a log of days asks when something was; at a terminal it is now.
+        when = "" if self._live else f"  {datetime.now(UTC):%m-%d %H:%M}Z"
+        self.say(_line(verdict, title, f"{took_s:6.1f} s{when}"))
         if why and verdict != "PASS":
             self.say(Text(f"     {why}", style="dim"))
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """Columns of the bars; few on a terminal of 80 columns, where all would cut each other off."""
+    if width < WIDE:
+        title = TextColumn("   {task.description}", table_column=Column(max_width=36, no_wrap=True))
+        text = TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True))
+        return [title, BarColumn(bar_width=8), text, TimeElapsedColumn()]
+    return [
+        TextColumn("   {task.description:<34}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[text]:<16}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    ]
 
 
 def _line(verdict: str, title: str, took: str) -> Text:

@@ -18,7 +18,7 @@ from fat.acceptance.display import Display
 from fat.acceptance.finish import finish
 from fat.acceptance.notify import notifiers
 from fat.bench.client import ClockClient
-from scheduler import Engine, Listener, Outcome, SchedulerTable, WallClock
+from scheduler import Engine, Listener, Outcome, SchedulerTable, Verdict, WallClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +108,5 @@ def _tell_people(run_dir: Path, outcome: Outcome, report: Path | None, took_s: f
     typer.echo(f"Run {run_dir.name}: {outcome.verdict} after {took_s:.0f} s")
     if report is not None:
         typer.echo(f"   report  {report}")
-    if outcome.interrupted:
+    if outcome.interrupted or outcome.verdict in (Verdict.ERROR, Verdict.ABORTED):
         typer.echo("   `stellwerk fat resume` goes on from here")

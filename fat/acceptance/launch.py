@@ -32,6 +32,7 @@ from scheduler import (
     resumable,
     resume_time_ns,
 )
+from scheduler.runs import find_run
 from scheduler.schedule.forecast import forecast, lengths
 from scheduler.schedule.reading import check_end, check_functions, read_schedule
 from scheduler.schedule.schedule import Schedule
@@ -65,14 +66,24 @@ def planned(bench_path: Path, schedule: str | None = None) -> tuple[Schedule, Pa
     return _schedule(file, schedule), file.data_dir
 
 
-def resume(run_dir: Path, *, endpoints: Path | None = None, json_output: bool = False) -> int:
-    """Go on with an acceptance run where its journal ends. Returns the exit code; 0 when nothing is left."""
+def newest_run(bench_path: Path) -> Path:
+    """The newest run of a bench file. Raises RunNotFound when there is none."""
+    return find_run(None, load(bench_path).data_dir)
+
+
+def resume(
+    run_dir: Path, *, endpoints: Path | None = None, json_output: bool = False, force: bool = False
+) -> int:
+    """Go on with an acceptance run where its journal ends. Returns the exit code; 0 when nothing is left.
+
+    force  a master run, although the source has changes that are not committed
+    """
     log_beside_the_output()
     state = open_run(run_dir)
     if state.plan is not None and MASTER_KEY in state.plan.parameters:
         from fat.degg.master.resuming import resume_run
 
-        return resume_run(run_dir, state.plan, endpoints, json_output=json_output)
+        return resume_run(run_dir, state.plan, endpoints, json_output=json_output, force=force)
     if not resumable(run_dir):
         finish_if_missed(run_dir)
         _deliver_left(run_dir, state, json_output=json_output)

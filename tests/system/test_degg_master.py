@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
@@ -19,11 +19,13 @@ import pytest
 from fat.bench.client import ControlClient
 from fat.bench.owned import OwnedBench
 from fat.cli import main
-from fat.degg.commands.screen import sessions
+from fat.degg.new_run import Answers, new_run
 from fat.degg.records import RunFile
+from fat.degg.records.numbering import next_run_number, spelled
 from fat.testing.handles import Slack
 from fat.testing.small_bench import write_bench_file
 from scheduler import open_run
+from scheduler.journal.lock import take_lock
 
 HERE = Path(__file__).parent
 INI = """[constants]
@@ -140,6 +142,30 @@ def test_ports_that_failed_and_a_wrong_fpga_are_told(laboratory: Laboratory) -> 
     )
 
 
+def test_device_files_that_are_there_stay_unless_somebody_says_yes(laboratory: Laboratory) -> None:
+    data = laboratory.folder / "data"
+    number = next_run_number(data / "json")
+    left = data / "json" / f"run_{spelled(number)}" / "DEgg2021-3-100.json"  # of a command that was killed
+    left.parent.mkdir(parents=True)
+    left.write_text("{}")
+    run = laboratory.run_of(laboratory.new_run("--yes", "--json").splitlines()[-1])
+    first, second = run.devices()
+    assert re.fullmatch(r"DEgg2021-3-100_\d\d-\d\d\.json", first.path.name)
+    assert (first.path.parent, first.serial) == (left.parent, "DEgg2021-3-100")
+    assert second.path.name == "DEgg2021-3-101.json"
+    assert left.read_text() == "{}"
+
+    left.parent.with_name(f"run_{spelled(number + 1)}").mkdir()
+    left = left.parent.with_name(f"run_{spelled(number + 1)}") / left.name
+    left.write_text("{}")
+    yes = Answers(lambda question: "Overwrite it" in question, lambda _: "", lambda _: None)
+    addresses = json.loads(laboratory.endpoints.read_text())
+    made = new_run(laboratory.folder / "open_ports.json", addresses, laboratory.papers, data / "json", yes)
+    assert made is not None
+    assert made.devices()[0].path == left
+    assert made.devices()[0].serial == "DEgg2021-3-100"
+
+
 def test_the_schedule_of_a_run_is_a_file_that_the_scheduler_reads(laboratory: Laboratory) -> None:
     run = laboratory.run_of(laboratory.new_run("--json"))
     config = laboratory.folder / "full.ini"
@@ -156,7 +182,9 @@ def test_a_killed_run_is_recovered_where_it_stopped(laboratory: Laboratory) -> N
     config.write_text(INI.format(run_file=run.path, pipe=pipe))
     master = ("master", config, "--endpoints", laboratory.endpoints, "--force")
 
+    there = sorted(laboratory.folder.rglob("*"))
     told = laboratory.call(*master, "--test")
+    assert sorted(laboratory.folder.rglob("*")) == there
     assert "Ready D-Eggs: 2/2" in told
     assert "[1] lingers_0" in told
     assert "No data were taken" in told
@@ -179,7 +207,13 @@ def test_a_killed_run_is_recovered_where_it_stopped(laboratory: Laboratory) -> N
     assert "its journal is not here" in told
     assert "[0] lingers_0\n[1] status_check_0\n[2] measure_gain_1\n" in told
     away.rename(runs)
+    descriptor = take_lock(runs / "00001")  # as another master has it
+    told = laboratory.call(*master, "--recover", code=2)
+    os.close(descriptor)
+    assert "is being written by another engine" in told
+    assert list(run.launches()) == ["MasterFAT_00"]
     laboratory.call(*master, "--recover")
+    assert (laboratory.folder / "latest").resolve() == runs / "00001"
     launch = run.launches()["MasterFAT_01"]
     tasks = {key: launch[key] for key in launch if key.startswith("[")}
     left = ("[0] lingers_0", "[1] status_check_0", "[2] measure_gain_1", "[3] leave_safe")
@@ -217,25 +251,3 @@ def test_modules_that_are_not_ready_stop_a_run_before_it_begins(laboratory: Labo
     assert run.launches() == {}
     warned = [message["text"] for message in laboratory.messages()]
     assert any("does not begin: DEgg2021-3-101 (degg.5001) has FPGA version" in text for text in warned)
-
-
-@pytest.mark.skipif(shutil.which("screen") is None, reason="GNU screen is not installed (Debian: screen)")
-def test_the_master_session_has_a_log_file_for_each_run(
-    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    private = laboratory.folder / "screens"
-    private.mkdir(mode=0o700)
-    monkeypatch.setenv("SCREENDIR", str(private))
-    begun, go_on = laboratory.folder / "begun", laboratory.folder / "go_on"
-    os.mkfifo(begun)
-    os.mkfifo(go_on)
-    script = f"echo of run 12; echo begun > {begun}; cat {go_on}"
-    told = laboratory.call("screen", "master", "--run", "12", "sh", "-c", script)
-    assert "log fat_run_00012.log; attach: screen -r master" in told
-    assert begun.read_text() == "begun\n"
-    assert "a screen session 'master' is there" in laboratory.call("screen", "master", code=2)
-    go_on.write_text("the end\n")
-    screen = str(shutil.which("screen"))
-    while "master" in sessions(screen):
-        pass  # each look takes a process of its own
-    assert (laboratory.folder / "fat_run_00012.log").read_bytes() == b"of run 12\r\nthe end\r\n"

@@ -49,7 +49,8 @@ def test_ctrl_c_exits_75_and_resume_finishes(tmp_path: Path) -> None:
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert json.loads(resumed.stdout)["verdict"] == "PASS"
 
-    again = subprocess.run([*FAT, "resume"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    recover = [*FAT, "run", shipped_bench("mini"), "--recover"]
+    again = subprocess.run(recover, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert again.returncode == 0
     assert "nothing is left to do" in again.stdout
 

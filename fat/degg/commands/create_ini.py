@@ -14,13 +14,21 @@ from fat.files import write_bytes_atomically
 
 
 def create_ini(
-    run_file: Path, config: Path, *, no_hv: bool, short: bool, verbose: bool, overwrite: bool
+    run_file: Path,
+    config: Path,
+    *,
+    no_hv: bool,
+    short: bool,
+    fewer_events: bool,
+    verbose: bool,
+    overwrite: bool,
 ) -> int:
     """Write the schedule; returns the number of its tasks.
 
-    no_hv    without the scans of the high voltage
-    short    every kind of task once
-    verbose  whether people are told of the run and its modules at launch
+    no_hv         without the scans of the high voltage
+    short         every kind of task once
+    fewer_events  for simulated modules (`fat.degg.schedule.economy`)
+    verbose       whether people are told of the run and its modules at launch
 
     Raises UsageError for a file that is there, RecordUnreadable for a run file that is none.
     """
@@ -29,7 +37,10 @@ def create_ini(
     if config.exists() and not overwrite:
         raise UsageError(f"{config} is there; use another name, or --overwrite")
     run = RunFile.open(run_file)
-    chosen = short_sections() if short else sections(no_hv=no_hv)
+    if short:
+        chosen = short_sections(fewer_events=fewer_events)
+    else:
+        chosen = sections(no_hv=no_hv, fewer_events=fewer_events)
     write_bytes_atomically(config, "\n".join(_lines(run, chosen, verbose=verbose)).encode())
     return len(chosen)
 

@@ -77,6 +77,9 @@ def create_ini(
         bool, typer.Option("--no-hv", "--no_hv", help="Without scans of the high voltage.")
     ] = False,
     short: Annotated[bool, typer.Option("--short", help="Every kind of task once.")] = False,
+    fewer_events: Annotated[
+        bool, typer.Option("--fewer-events", help="Where simulated modules take long and tell little more.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell people of the launch.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite")] = False,
 ) -> None:
@@ -86,7 +89,15 @@ def create_ini(
     """
     from fat.degg.commands.create_ini import create_ini as write
 
-    count = write(run_json, config_ini, no_hv=no_hv, short=short, verbose=verbose, overwrite=overwrite)
+    count = write(
+        run_json,
+        config_ini,
+        no_hv=no_hv,
+        short=short,
+        fewer_events=fewer_events,
+        verbose=verbose,
+        overwrite=overwrite,
+    )
     typer.echo(f"{config_ini}: {count} tasks")
 
 
@@ -111,34 +122,30 @@ def master(
 
     Example: stellwerk fat master fat_12.ini --endpoints runs/lab/endpoints.json --screen
     """
-    if screen:
-        _in_screen(config_ini)
-        return
     from fat.bench.file import load
-    from fat.degg.master.flow import Wanted
-    from fat.degg.master.flow import master as carry_out
+    from fat.degg.master import flow
     from fat.degg.station.endpoints import read_endpoints
     from scheduler import SchedulerTable
 
     settings = SchedulerTable() if bench is None else load(bench).scheduler
-    wanted = Wanted(
+    wanted = flow.Wanted(
         config_ini, read_endpoints(endpoints), endpoints, recover, test, force, settings, json_output, bench
     )
-    raise typer.Exit(carry_out(wanted, lambda line: typer.echo(line, err=json_output)))
+    if screen:
+        _in_screen(flow.admitted(wanted)[1].number)
+        return
+    raise typer.Exit(flow.master(wanted, lambda line: typer.echo(line, err=json_output)))
 
 
-def _in_screen(config: Path) -> None:
+def _in_screen(run: int) -> None:
     """Start this very command again inside a session."""
     from fat.degg.commands import screen as sessions
-    from fat.degg.records.run_file import RunFile
-    from scheduler.schedule.reading import read_schedule
 
-    run = RunFile.open(read_schedule(str(config)).plan.parameters["run_file"])
-    log = Path(sessions.log_name("master", run.number))
+    log = Path(sessions.log_name("master", run))
     command = [sys.executable, "-m", "fat", *(word for word in sys.argv[1:] if word != "--screen")]
     sessions.start("master", log, command)
-    typer.echo(f"screen session master, log {log}; attach with `screen -r master`")
-    sessions.attach("master")
+    typer.echo(f"screen session master, log {log}; attach with `screen -r master`, leave it with Ctrl-A d")
+    sessions.attach("master", log)
 
 
 def screen(
@@ -164,7 +171,7 @@ def screen(
     typer.echo(
         f"screen session {name} with {sessions.shown(command or [])}, log {log}; attach: screen -r {name}"
     )
-    sessions.attach(name)
+    sessions.attach(name, log)
 
 
 def complete(run_json: RunFileArgument, json_output: JsonOption = False) -> None:

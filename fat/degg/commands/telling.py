@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from fat.errors import UsageError
+from fat.output import console
 
 GOOD: Final = ("✔", "green")
 BAD: Final = ("✘", "bold red")
@@ -39,9 +39,7 @@ class Teller:
     def __init__(self, *, quiet: bool = False, yes: bool = False) -> None:
         self.quiet, self._yes = quiet, yes
         stream = sys.stderr if quiet else sys.stdout
-        self.console = Console(
-            file=stream, highlight=False, width=None if stream.isatty() else WIDTH_OF_NO_TERMINAL
-        )
+        self.console = console(stream, width=None if stream.isatty() else WIDTH_OF_NO_TERMINAL)
 
     def say(self, text: str | Text = "", style: str = "") -> None:
         """A line."""
@@ -86,7 +84,7 @@ class Teller:
             TimeElapsedColumn(),
             console=self.console,
             transient=True,
-            disable=self.quiet or not self.console.is_terminal,
+            disable=self.quiet or not self.console.is_interactive,
         )
         with progress:
             task = progress.add_task(text, total=total)
@@ -95,7 +93,7 @@ class Teller:
     @contextmanager
     def doing(self, text: str) -> Iterator[Callable[[str], None]]:
         """A turning sign beside what is being done, on a terminal; gives what changes the words."""
-        if self.quiet or not self.console.is_terminal:
+        if self.quiet or not self.console.is_interactive:
             yield lambda _text: None
             return
         with self.console.status(f"  {text}") as status:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,8 +26,9 @@ from fat.degg.schedule.plan import safe_at_the_end
 from fat.degg.station.endpoints import data_folder
 from fat.errors import BenchError, BenchNotUp, UsageError
 from fat.provenance import demand_committed
-from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, resumable
+from scheduler import Plan, SchedulerTable, Task, create_run, list_runs, open_run, point_latest, resumable
 from scheduler.errors import SchedulerError
+from scheduler.journal.lock import take_lock
 from scheduler.schedule.reading import check_functions, read_schedule
 from scheduler.schedule.schedule import Schedule
 from scheduler.state import RunState, TaskStatus, resumed
@@ -58,6 +60,18 @@ def master(wanted: Wanted, say: Say) -> int:
 
     Raises UsageError for what cannot be, BenchError when modules of the run are not ready, ScheduleRejected.
     """
+    read, run = admitted(wanted)
+    if wanted.recover:
+        launches = run.launches()
+        return _recover(wanted, run, read, launches[list(launches)[-1]], say)
+    return _begin(wanted, run, read, 0, say)
+
+
+def admitted(wanted: Wanted) -> tuple[Schedule, RunFile]:
+    """The schedule and the run of a launch that may begin, as far as files tell.
+
+    Raises UsageError, ScheduleRejected, RecordUnreadable.
+    """
     demand_committed(wanted.force)
     read = read_schedule(str(wanted.config))
     read = replace(read, plan=safe_at_the_end(read.plan))
@@ -65,19 +79,18 @@ def master(wanted: Wanted, say: Say) -> int:
     launches = run.launches()
     if launches and not (wanted.recover or wanted.test):
         raise UsageError(
-            f"{run.path}: the run was launched before ({max(launches)}); go on with --recover, or make a new run "
+            f"{run.path}: the run was launched before ({list(launches)[-1]}); go on with --recover, or make a new run "
             "with `stellwerk fat configs`"
         )
-    if wanted.recover:
-        if not launches:
-            raise UsageError(f"{run.path}: the run was never launched, so there is nothing to recover")
-        return _recover(wanted, run, read, launches[list(launches)[-1]], say)
-    return _begin(wanted, run, read, 0, say)
+    if wanted.recover and not launches:
+        raise UsageError(f"{run.path}: the run was never launched, so there is nothing to recover")
+    if not wanted.recover:
+        check_functions(read)
+    return read, run
 
 
 def _begin(wanted: Wanted, run: RunFile, read: Schedule, first: int, say: Say) -> int:
-    """Launch the tasks of a schedule from the first that is wanted on. Raises ScheduleRejected."""
-    check_functions(read)
+    """Launch the tasks of a schedule from the first that is wanted on."""
     plan = _plan(wanted, run, read.plan, first)
     tasks = plan.tasks[first:]
     _greet(wanted, run, plan.tasks, first, say)
@@ -98,6 +111,7 @@ def _recover(wanted: Wanted, run: RunFile, read: Schedule, launch: Mapping[str, 
     run_dir = engine_run_of(run, data_folder(wanted.endpoints) / "fat")
     if run_dir is None:
         say("   its journal is not here: the run file says where it stopped")
+        check_functions(read)
         first = first_unfinished(launch, [task.title for task in read.plan.tasks])
         return _begin(wanted, run, read, first, say)
     state = open_run(run_dir)
@@ -112,7 +126,11 @@ def _recover(wanted: Wanted, run: RunFile, read: Schedule, launch: Mapping[str, 
 
 
 def go_on(wanted: Wanted, run: RunFile, run_dir: Path, state: RunState, say: Say) -> int:
-    """Take an engine's run up again, as a new launch of what is left."""
+    """Take an engine's run up again, as a new launch of what is left.
+
+    Raises JournalBusy while another carries it out: before modules in use are asked, and before anything is written.
+    """
+    os.close(take_lock(run_dir))
     left = [t.task for t in resumed(state).tasks.values() if t.status is TaskStatus.PENDING]
     for task in state.tasks.values():
         mark = "!" if task.task in left else "✔"
@@ -161,7 +179,11 @@ def _greeting(run: RunFile, *, recover: bool) -> list[str]:
 
 def _carry_out(wanted: Wanted, run_dir: Path, book: LaunchBook, say: Say) -> int:
     book.mirror()
-    place = Place(wanted.endpoints, _token(wanted.endpoints))
+    data = data_folder(wanted.endpoints)
+    point_latest(
+        data.parent / "latest", run_dir
+    )  # what `resume`, `report` and `sched watch` mean without a run
+    place = Place(wanted.endpoints, _token(data))
     code = go(
         run_dir, place, wanted.settings, listeners=[book], preload=PRELOAD, json_output=wanted.json_output
     )
@@ -201,9 +223,9 @@ def engine_run_of(run: RunFile, root: Path) -> Path | None:
     return None
 
 
-def _token(endpoints: Mapping[str, Any]) -> str:
+def _token(data: Path) -> str:
     """What changes at the bench need; empty where none is up: real instruments ask for none."""
     try:
-        return str(running_bench(data_folder(endpoints))["token"])
+        return str(running_bench(data)["token"])
     except BenchNotUp:
         return ""

@@ -12,13 +12,15 @@ from fat.bench.file import load
 from fat.degg.master.flow import Wanted, go_on
 from fat.degg.records.run_file import RunFile
 from fat.degg.station.endpoints import read_endpoints
+from fat.provenance import demand_committed
 from scheduler import Plan, SchedulerTable, open_run, resumable
 
 
-def resume_run(run_dir: Path, plan: Plan, endpoints: Path | None, *, json_output: bool) -> int:
+def resume_run(run_dir: Path, plan: Plan, endpoints: Path | None, *, json_output: bool, force: bool) -> int:
     """Go on with a master run. Returns the exit code; 0 when nothing is left.
 
     endpoints  by default the file that it was launched with
+    force      although the source has changes that are not committed
 
     Raises UsageError, BenchError when modules of the run are not ready.
     """
@@ -27,6 +29,7 @@ def resume_run(run_dir: Path, plan: Plan, endpoints: Path | None, *, json_output
         text = f"run {run_dir.name} has ended; nothing is left to do"
         typer.echo(json.dumps({"run": run_dir.name, "nothing_left": True}) if json_output else text)
         return 0
+    demand_committed(force)
     path = endpoints or Path(str(plan.parameters["endpoints_file"]))
     config = Path(str(plan.parameters["config"]))
     wanted = Wanted(
@@ -34,6 +37,7 @@ def resume_run(run_dir: Path, plan: Plan, endpoints: Path | None, *, json_output
         read_endpoints(path),
         path,
         recover=True,
+        force=force,
         settings=settings_of(plan),
         json_output=json_output,
     )
