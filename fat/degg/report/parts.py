@@ -19,11 +19,14 @@ MOST_POINTS: Final = 60
 
 def findings(results: RunResults, serials: Sequence[str]) -> Section:
     """What is wrong with modules, named, and what the run warned of."""
+    missed: dict[str, list[Judged]] = {}
+    for serial in serials:
+        for one in results.failed(serial):
+            of = f"{serial} {one.part or 'module'}: {fault_of(one.goalpost, one.value)}."
+            missed.setdefault(of, []).append(one)
     points = [
-        f"{serial} {one.part or 'module'}: {fault}. {_capital(one.sentence)}{_often(results, one)}"
-        for serial in serials
-        for one in results.failed(serial)
-        for fault in [fault_of(one.goalpost, one.value)]
+        f"{of} {_capital(ones[0].sentence)}{_often(results, ones[0])}{_further(ones[1:])}"
+        for of, ones in missed.items()
     ]
     text = (
         Text(tuple(_some(points)), points=True, verdict="FAIL")
@@ -31,6 +34,11 @@ def findings(results: RunResults, serials: Sequence[str]) -> Section:
         else Text(("No goalpost was missed.",))
     )
     return Section("findings", "Findings", (text,))
+
+
+def _further(ones: Sequence[Judged]) -> str:
+    """What else a fault of a part has missed; the module's own report has all of it."""
+    return f" Also missed: {', '.join(one.goalpost for one in ones)}." if ones else ""
 
 
 def troubles(results: RunResults) -> Section | None:
