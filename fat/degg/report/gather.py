@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,9 @@ class Judged:
         return f"{self.about}: {self.shown}{at}{limit} ({self.title})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunResults:
-    """All of it."""
+    """All of it. A run of days has thirty thousand verdicts, so that they are looked up and not searched."""
 
     record: Mapping[str, Any]
     run: RunFile
@@ -68,7 +69,7 @@ class RunResults:
 
     def of_device(self, serial: str) -> list[Judged]:
         """Verdicts about a module."""
-        return [judged for judged in self.judged if judged.device == serial]
+        return self._by_device.get(serial, [])
 
     def graphs_of(self, serial: str) -> list[tuple[str, Graph]]:
         """Graphs of a module."""
@@ -90,10 +91,22 @@ class RunResults:
 
     def times_failed(self, one: Judged) -> tuple[int, int]:
         """How often a part missed a goalpost, and how often it was judged by it."""
-        same = [
-            j for j in self.judged if (j.device, j.part, j.goalpost) == (one.device, one.part, one.goalpost)
-        ]
+        same = self._by_goalpost[one.device, one.part, one.goalpost]
         return sum(j.verdict == Verdict.FAIL for j in same), len(same)
+
+    @cached_property
+    def _by_device(self) -> dict[str, list[Judged]]:
+        found: dict[str, list[Judged]] = {}
+        for judged in self.judged:
+            found.setdefault(judged.device, []).append(judged)
+        return found
+
+    @cached_property
+    def _by_goalpost(self) -> dict[tuple[str, str, str], list[Judged]]:
+        found: dict[tuple[str, str, str], list[Judged]] = {}
+        for judged in self.judged:
+            found.setdefault((judged.device, judged.part, judged.goalpost), []).append(judged)
+        return found
 
 
 def gather(run_dir: Path, record: Mapping[str, Any], run_file: str) -> RunResults:
