@@ -55,6 +55,16 @@ def dark_rate(counts: NDArray[Any], period_s: float, dead_cycles: int) -> DarkRa
     return DarkRate(rate, error, int(total), live, spread)
 
 
+def flood_hz(counts: NDArray[np.int64], period_s: float) -> float | None:
+    """The median rate, Hz, of a filtered scaler that floods; None for one that does not.
+
+    counts    (n), one of each period
+    period_s  of a count
+    """
+    rate_hz = float(np.median(counts)) / period_s
+    return rate_hz if rate_hz > MOST_FIR_HZ else None
+
+
 def limits_at(celsius: float, by: Discriminator) -> tuple[float, float]:
     """Rates that are worth a notice, and an alarm, Hz, of a photomultiplier at this temperature."""
     for below, notice, alarm in WINDOWS[by]:

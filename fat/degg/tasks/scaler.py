@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fat.degg.analyses.dark_rate import MOST_FIR_HZ, DarkRate, dark_rate, judged
+from fat.degg.analyses.dark_rate import MOST_FIR_HZ, DarkRate, dark_rate, flood_hz, judged
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station.data_files import file_name, read, write
@@ -61,9 +61,8 @@ def measure_scaler(
         celsius = box_celsius(lab.temperatures())
         counts = count(lab, on, periods, period_ms, use_fir=use_fir, pe=threshold_pe)
         for pmt, found in counts.items():
-            median_hz = float(np.median(found)) * 1e3 / period_ms
-            if use_fir and median_hz > MOST_FIR_HZ:
-                raise ScalerFloods(pmt.name, median_hz)
+            if use_fir and (rate_hz := flood_hz(found, period_ms / 1e3)) is not None:
+                raise ScalerFloods(pmt.name, rate_hz)
             told = {
                 "device": pmt.device.serial,
                 "part": pmt.part,
