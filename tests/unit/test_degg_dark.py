@@ -137,10 +137,3 @@ def test_a_scaler_is_blind_for_its_dead_time(degg: Any) -> None:
     # Non-paralysable, for pulses that come by themselves; those that follow another die with it.
     independent = true_hz * (1 - degg.truth().channels[0].correlated_fraction)
     assert counted[1] == pytest.approx(10 * independent / (1 + independent * 1e-3), rel=0.05)
-
-
-def test_a_flood_is_a_rate_whatever_the_period() -> None:
-    warm_and_ill = np.full(100, 20_212)
-    assert flood_hz(warm_and_ill, 1.0) is None
-    assert flood_hz(warm_and_ill, 0.1) == 202_120.0
-    assert flood_hz(np.full(5000, 10_000), 0.1) is None

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fat.degg.analyses.dark_pulses import pulses_of
-from fat.degg.analyses.dark_rate import dark_rate, judged, limits_at
+from fat.degg.analyses.dark_rate import dark_rate, flood_hz, judged, limits_at
 from fat.degg.analyses.delta_t import by_chance, delta_t
 from fat.degg.analyses.gain_curve import GainPoint, gain_curve, next_volts
 from fat.degg.analyses.high_voltage import read_back, readings
@@ -229,3 +229,10 @@ def test_faults_of_a_board_are_named() -> None:
     assert "nan mA" in board_faults({0: math.nan})[0]
     assert peak_spread([1.0, 1.02, 0.98]) == pytest.approx(0.02)
     assert math.isnan(peak_spread([1.0]))
+
+
+def test_a_flood_is_a_rate_whatever_the_period() -> None:
+    warm_and_ill = np.full(100, 20_212)
+    assert flood_hz(warm_and_ill, 1.0) is None
+    assert flood_hz(warm_and_ill, 0.1) == pytest.approx(202_120.0)
+    assert flood_hz(np.full(5000, 10_000), 0.1) is None
