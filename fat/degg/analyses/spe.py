@@ -22,6 +22,11 @@ from fat.degg.analyses.units import ELECTRON_C, PC_PER_COUNT_OF_HEIGHT, VOLTS_PE
 FROM_PEAKS: Final = 0.72
 """The fit begins so many peaks up, where one pulse in thirty is an under-amplified one, or, if that is higher, where
 the trigger is sure."""
+STEADY_FROM_PEAKS: Final = 0.5
+"""Where the fit begins that compares spectra of one photomultiplier: under-amplified pulses move the peak alike in all
+of them, and the lower half of the peak takes a third off the error."""
+STEADY_WIDTH_ERROR: Final = 0.01
+"""How well a width that was measured before is known, of the peak."""
 TO_PEAKS: Final = 3.0
 BINS_PER_PEAK: Final = 25
 LEAST_EVENTS: Final = 60
@@ -87,10 +92,10 @@ def spe_peaks(
 ) -> list[SpePeak]:
     """Fit the peaks of spectra of one photomultiplier at several high voltages.
 
-    alone  what `spe_peak` has found in each of them, if that is known already
-
     Its width, relative to the peak, is the same in all: it is taken from all of them, and each is fitted again with
     it. Where the threshold hides half the peak, that halves the error.
+
+    alone  what `spe_peak` has found in each of them, if that is known already
     """
     if alone is None:
         alone = [spe_peak(charges, sure) for charges, sure in zip(charges_pc, sure_pc, strict=True)]
@@ -105,17 +110,29 @@ def spe_peaks(
     ]
 
 
+def steady_peak(charges_pc: NDArray[np.float64], sure_pc: float, width: float | None = None) -> SpePeak:
+    """Fit the peak of (n) charges to see whether it stays where it is: 0.9 % of error by 2000 charges, not 1.6 %.
+
+    sure_pc  below it the trigger may have missed pulses
+    width    what an earlier, larger spectrum has found, of the peak; None: there was none
+    """
+    known = WIDTH_KNOWN if width is None else (width, STEADY_WIDTH_ERROR)
+    return spe_peak(charges_pc, sure_pc, width_known=known, from_peaks=STEADY_FROM_PEAKS)
+
+
 def spe_peak(
     charges_pc: NDArray[np.float64],
     sure_pc: float,
     guess_pc: float | None = None,
     width_known: tuple[float, float] = WIDTH_KNOWN,
+    from_peaks: float = FROM_PEAKS,
 ) -> SpePeak:
     """Fit the peak of (n) charges.
 
     sure_pc      below it the trigger may have missed pulses
     guess_pc     where the peak is, roughly; None: look for it
     width_known  of the peak, of its mean, and what is uncertain of it
+    from_peaks   where the fit begins, of the peak
     """
     charges = np.asarray(charges_pc, float)
     charges = charges[np.isfinite(charges)]
@@ -126,7 +143,7 @@ def spe_peak(
     start = (peak, width_known[0], PAIRS_KNOWN[0])
     fit, centres, counts = None, np.zeros(0), np.zeros(0)
     for _ in range(4):
-        centres, counts, inside = _histogram(charges, peak, sure_pc)
+        centres, counts, inside = _histogram(charges, peak, max(sure_pc, from_peaks * peak))
         if counts[inside].sum() < LEAST_EVENTS:
             return _none(charges.size)
         # From where the last fit ended: what a new histogram moves is found in two steps.
@@ -175,13 +192,12 @@ def _guess(above: NDArray[np.float64], sure_pc: float) -> float:
 
 
 def _histogram(
-    charges: NDArray[np.float64], peak: float, sure_pc: float
+    charges: NDArray[np.float64], peak: float, low: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     bins, step = round(TO_PEAKS * BINS_PER_PEAK), peak / BINS_PER_PEAK
     inside = charges[(charges >= 0.0) & (charges < bins * step)]
     places = np.minimum((inside / step).astype(np.intp), bins - 1)
     edges = np.arange(bins) * np.float64(step)
-    low = max(sure_pc, FROM_PEAKS * peak)
     counts = np.bincount(places, minlength=bins).astype(np.float64)
     return edges + 0.5 * step, counts, edges >= low
 
