@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -47,7 +48,7 @@ class Forecast:
 def forecast(plan: Plan, earlier: Mapping[str, float] | None = None) -> Forecast:
     """Lay the tasks one after the other, and those that run beside others as soon as they can.
 
-    earlier  seconds by `module:function`, from `lengths`
+    earlier  seconds by name (`known_as`), from `lengths`
     """
     now_s, expected = 0.0, {}
     left, done = list(plan.tasks), set[str]()
@@ -65,19 +66,29 @@ def forecast(plan: Plan, earlier: Mapping[str, float] | None = None) -> Forecast
     return Forecast(tuple(expected[task.id] for task in plan.tasks))
 
 
+def known_as(task: Task) -> tuple[str, str]:
+    """Under which names lengths of a task are remembered: its function with these arguments, and any of its function.
+
+    What an argument says can be most of the length: eight hours without power, or a warm reboot.
+    """
+    given = json.dumps([list(task.positional), dict(task.arguments)], sort_keys=True)
+    return f"{task.call} {given}", task.call
+
+
 def spans(run: RunState) -> dict[str, list[float]]:
-    """How long each task that came to a verdict took by its run's clock, in seconds, by `module:function`."""
+    """How long each task that came to a verdict took by its run's clock, in seconds, under both names (`known_as`)."""
     found: dict[str, list[float]] = {}
     for task in run.tasks.values():
         judged = task.verdict not in (Verdict.ERROR, Verdict.ABORTED)
         if judged and task.started_sim_ns is not None and task.finished_sim_ns is not None:
             took_s = (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
-            found.setdefault(task.task.call, []).append(took_s)
+            for name in known_as(task.task):
+                found.setdefault(name, []).append(took_s)
     return found
 
 
 def medians(found: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, float]:
-    """The median for each function over several runs, each as `spans` tells it."""
+    """The median for each name over several runs, each as `spans` tells it."""
     together: dict[str, list[float]] = {}
     for run in found:
         for call, seconds in run.items():
@@ -86,7 +97,7 @@ def medians(found: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, float]:
 
 
 def lengths(runs: Iterable[RunState]) -> dict[str, float]:
-    """How long tasks took by their runs' clocks: the median for each function, in seconds."""
+    """How long tasks took by their runs' clocks: the median for each name (`known_as`), in seconds."""
     return medians(spans(run) for run in runs)
 
 
@@ -96,6 +107,7 @@ def length_of(
     """How long a task will probably take by the run's clock, in seconds, and where that comes from."""
     if task.lasts_s is not None:
         return task.lasts_s, "plan"
-    if task.call in earlier:
-        return earlier[task.call], "earlier runs"
+    for name in known_as(task):
+        if name in earlier:
+            return earlier[name], "earlier runs"
     return 0.0, "nothing"

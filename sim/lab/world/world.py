@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sim.degg.surroundings import Light
-from sim.kernel import NS_PER_S, SimTime
+from sim.kernel import SimTime
 from sim.lab.figures import LabFigures
 from sim.lab.world.cold import ColdPath
 from sim.lab.world.light import LightPath
 from sim.lab.world.power import PowerPath
+from sim.lab.world.warmth import Warmth
 
 
 class World:
@@ -22,6 +22,7 @@ class World:
         self.light = LightPath(figures.light)
         self.cold = ColdPath(figures.cold)
         self.power = PowerPath(ports)
+        self.warmth = Warmth(self.power, figures.cold.board_lag_h)
 
     def room(self, port: int, warmth_c: float) -> RoomAt:
         """The laboratory for the module at a nominal port, whose board runs so much warmer than its glass."""
@@ -58,13 +59,7 @@ class RoomAt:
 
     def board_temperature(self, at: SimTime) -> float:
         """Celsius."""
-        since = self.powered_since(at)
-        if since is None:
-            return self.glass_temperature(at)
-        hours = (at - since) / (3600 * NS_PER_S)
-        # Boards that had power from the beginning are warm already.
-        risen = 1.0 if since == 0 else 1.0 - math.exp(-hours / self.world.figures.cold.board_lag_h)
-        return self.glass_temperature(at) + self.warmth_c * risen
+        return self.glass_temperature(at) + self.warmth_c * self.world.warmth.share(self.port, at)
 
     def powered_since(self, at: SimTime) -> SimTime | None:  # noqa: ARG002  # power is known for the present only
         """Since when there has been power."""
