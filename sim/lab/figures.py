@@ -35,9 +35,7 @@ class ColdFigures(Figures):
         0.2, "Lag of the air in the box behind the laboratory while it is open.", unit="h", gt=0
     )
     glass_lag_h: float = figure(3.01, "Lag of the glass behind the air.", unit="h", gt=0)
-    board_lag_h: float = figure(
-        0.5, "Lag with which a mainboard warms up with power, and cools without.", unit="h", gt=0
-    )
+    board_lag_h: float = figure(0.5, "Lag with which a mainboard warms up.", unit="h", gt=0)
     humidity_open: float = figure(45.0, "Relative humidity of the laboratory.", unit="%", ge=0, le=100)
     humidity_closed: float = figure(
         30.0, "Relative humidity of the closed box at the laboratory's temperature.", unit="%"

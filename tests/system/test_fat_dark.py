@@ -149,7 +149,7 @@ def test_a_high_voltage_that_was_off_is_told_of_and_set_again(quiet: TaskLab) ->
     with Station(quiet.context("x").environment["endpoints"], lambda _seconds: None) as station:
         station.modules[5001].disable_hv(0)
         station.modules[5001].set_dac(1, 5000)  # as measurements with much light leave it
-    constant_monitor(quiet.context("constant_off"), "very_cold0", events=400)
+    constant_monitor(quiet.context("constant_off"), "very_cold0")
     serial, volts = quiet.truth(5001, 0)["serial"], quiet.papers(5001)["LowerPmt"]["HV1e7Gain"]
     assert (
         f"LowerPmt ({serial}): high voltage was off, and has been set to {volts:.0f} V"
@@ -186,7 +186,7 @@ def test_defects_are_named(quiet: TaskLab) -> None:
     assert failed(judged) == {(other, "LowerPmt", "dark-rate"), (other, "UpperPmt", "dark-rate")}
 
     for number in range(4):
-        constant_monitor(quiet.context(f"constant_1{number}"), "very_cold0", ignore_warn=True, events=400)
+        constant_monitor(quiet.context(f"constant_1{number}"), "very_cold0", ignore_warn=True)
     steady = failed(trigger_remote_wrapper(quiet.context("detailed_1"), "detailed_monitoring"))
     assert {
         (device, "UpperPmt", "monitoring-high-voltage-problems"),

@@ -10,6 +10,7 @@ import numpy as np
 from fat.degg.analyses.delta_t import DeltaT, by_chance, delta_t
 from fat.degg.analyses.spe import SpePeak, spe_peak, sure_charge_pc
 from fat.degg.analyses.units import NOMINAL_GAIN
+from fat.degg.records.numbering import keys_of
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station.data_files import DataFile, file_name, read, write
@@ -84,6 +85,12 @@ def take_stamps(lab: Photomultipliers, pmts: Sequence[Pmt], events: int) -> dict
 def peak_of(stamps: ChargeStamps, threshold_counts: float) -> SpePeak:
     """The peak of single photoelectrons in charge stamps."""
     return spe_peak(stamps.charge.astype(np.float64), sure_charge_pc(threshold_counts))
+
+
+def known_width(pmt: Pmt) -> float | None:
+    """Width of the peak, of its mean, that the latest analysed charge stamps have shown; None before the first."""
+    entries = [pmt.entry.entries[key] for key in keys_of(pmt.entry.entries, SPE)]
+    return next((float(entry["Width"]) for entry in reversed(entries) if "Width" in entry), None)
 
 
 def analyse_spe(context: TaskContext) -> TaskResult:

@@ -11,7 +11,6 @@ from sim.lab.figures import LabFigures
 from sim.lab.world.cold import ColdPath
 from sim.lab.world.light import LightPath
 from sim.lab.world.power import PowerPath
-from sim.lab.world.warmth import Warmth
 
 
 class World:
@@ -21,8 +20,7 @@ class World:
         self.figures = figures
         self.light = LightPath(figures.light)
         self.cold = ColdPath(figures.cold)
-        self.power = PowerPath(ports)
-        self.warmth = Warmth(self.power, figures.cold.board_lag_h)
+        self.power = PowerPath(ports, board_lag_h=figures.cold.board_lag_h)
 
     def room(self, port: int, warmth_c: float) -> RoomAt:
         """The laboratory for the module at a nominal port, whose board runs so much warmer than its glass."""
@@ -59,7 +57,7 @@ class RoomAt:
 
     def board_temperature(self, at: SimTime) -> float:
         """Celsius."""
-        return self.glass_temperature(at) + self.warmth_c * self.world.warmth.share(self.port, at)
+        return self.glass_temperature(at) + self.warmth_c * self.world.power.warmed(self.port, at)
 
     def powered_since(self, at: SimTime) -> SimTime | None:  # noqa: ARG002  # power is known for the present only
         """Since when there has been power."""
