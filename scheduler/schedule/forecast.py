@@ -66,11 +66,16 @@ def forecast(plan: Plan, earlier: Mapping[str, float] | None = None) -> Forecast
 
 
 def spans(run: RunState) -> dict[str, list[float]]:
-    """How long each task that came to a verdict took by its run's clock, in seconds, by `module:function`."""
+    """How long each task that came to a verdict took by its run's clock, in seconds, by `module:function`.
+
+    One that takes no part in that time took what a clock on the wall says.
+    """
     found: dict[str, list[float]] = {}
     for task in run.tasks.values():
         judged = task.verdict not in (Verdict.ERROR, Verdict.ABORTED)
-        if judged and task.started_sim_ns is not None and task.finished_sim_ns is not None:
+        if judged and not task.task.timed and task.wall_s is not None:
+            found.setdefault(task.task.call, []).append(task.wall_s)
+        elif judged and task.started_sim_ns is not None and task.finished_sim_ns is not None:
             took_s = (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
             found.setdefault(task.task.call, []).append(took_s)
     return found
