@@ -41,7 +41,7 @@ def remaining(
 ) -> Remaining:
     """What is still to come.
 
-    earlier  seconds by the run's clock for `module:function`, from `forecast.medians`
+    earlier  seconds by the run's clock for each name (`forecast.known_as`), from `forecast.medians`
     live     what the running task tells: better than any median
     now_s    Unix time
     """
