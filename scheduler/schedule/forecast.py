@@ -10,7 +10,7 @@ from typing import Literal
 
 from scheduler.order import ready
 from scheduler.plan import Plan, Task
-from scheduler.state import RunState
+from scheduler.state import RunState, TaskState
 from scheduler.verdict import Verdict
 
 NS_PER_S = 1_000_000_000
@@ -76,15 +76,26 @@ def known_as(task: Task) -> tuple[str, str]:
 
 
 def spans(run: RunState) -> dict[str, list[float]]:
-    """How long each task that came to a verdict took by its run's clock, in seconds, under both names (`known_as`)."""
+    """How long each task that came to a verdict took by its run's clock, in seconds, under both names (`known_as`).
+
+    One that takes no part in that time took what a clock on the wall says.
+    """
     found: dict[str, list[float]] = {}
     for task in run.tasks.values():
         judged = task.verdict not in (Verdict.ERROR, Verdict.ABORTED)
-        if judged and task.started_sim_ns is not None and task.finished_sim_ns is not None:
-            took_s = (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
+        took_s = _took_s(task) if judged else None
+        if took_s is not None:
             for name in known_as(task.task):
                 found.setdefault(name, []).append(took_s)
     return found
+
+
+def _took_s(task: TaskState) -> float | None:
+    if not task.task.timed:
+        return task.wall_s
+    if task.started_sim_ns is None or task.finished_sim_ns is None:
+        return None
+    return (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
 
 
 def medians(found: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from fat.degg.station.data_files import new_folder, write
 from fat.degg.station.module import CHANNELS, PMT_NAMES, Module
 from fat.degg.tasks.monitoring_rates import alarms, draw_trends, rates_now
 from fat.degg.tasks.pacing import LONGEST_MIN, let_pass
+from fat.degg.tasks.papers import TASK
 from fat.degg.tasks.photomultipliers import READS, Photomultipliers, Pmt, box_celsius, read_back
 from scheduler import TaskContext, TaskResult, declares
 from scheduler.notify.notice import Severity
@@ -145,4 +146,5 @@ def _into_papers(
             "DarkRate": by_port.get(device.port, {}),
         }
         with device.changes() as changes:
-            changes.complete(None, changes.begin(None, NAME, comment), folder, **values)
+            key = changes.begin(None, NAME, comment, **{TASK: lab.context.task_id})
+            changes.complete(None, key, folder, **values)
