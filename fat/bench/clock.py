@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from fat.bench.shown_time import ShownTime
 from fat.errors import UsageError
 
 Mode = Literal["wall", "scaled", "manual", "skip"]
@@ -56,6 +57,7 @@ class BenchClock:
     def __init__(self, mode: Mode, *, start_ns: int = 0, speed: float = 1.0) -> None:
         self.mode, self.speed = mode, speed
         self._now = start_ns
+        self._shown: ShownTime | None = None
         self._mark = time.monotonic_ns()
         self._participants: list[Participant] = []
         self._appointments: list[Appointment] = []
@@ -66,6 +68,9 @@ class BenchClock:
 
     def start(self) -> None:
         """Begin to move time."""
+        if self.mode in ("skip", "manual"):
+            self._shown = ShownTime()
+            self._shown.show(self._now)
         self._mark = time.monotonic_ns()
         self._task = asyncio.create_task(self._run(), name="bench clock")
 
@@ -75,6 +80,9 @@ class BenchClock:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        if self._shown is not None:
+            self._shown.close()
+            self._shown = None
 
     @property
     def now(self) -> int:
@@ -89,6 +97,11 @@ class BenchClock:
             return None
         self._follow_wall()
         return self._mark - self._now
+
+    @property
+    def shown_at(self) -> str | None:
+        """Where participants on this machine see the time in memory (`ShownTime`); None where it follows the wall."""
+        return None if self._shown is None else self._shown.path
 
     def participants(self) -> dict[str, str | int | None]:
         """Who takes part: `busy`, or the moment waited for."""
@@ -179,14 +192,19 @@ class BenchClock:
         while not self._busy():
             moment = self._next()
             if self.mode == "manual" and (moment is None or moment > self._goal):
-                self._now = max(self._now, self._goal)
+                self._move_to(self._goal)
                 self._tell_reached()
                 return None
             if moment is None:
                 return None
-            self._now = max(self._now, moment)
+            self._move_to(moment)
             await self._serve_due()
         return None
+
+    def _move_to(self, moment: int) -> None:
+        self._now = max(self._now, moment)
+        if self._shown is not None:
+            self._shown.show(self._now)
 
     async def _move_with_wall(self) -> float | None:
         self._follow_wall()

@@ -64,10 +64,15 @@ def clock_routes(clock: BenchClock, epoch_unix_ns: int, access: Access) -> list[
     ]
 
 
-def _anchor(clock: BenchClock, now: int) -> dict[str, int]:
-    """What the machine's monotonic clock showed at *now*, for participants that then keep wall time themselves."""
+def _anchor(clock: BenchClock, now: int) -> dict[str, int | str]:
+    """What spares participants further questions: in wall mode what the machine's monotonic clock showed at *now*.
+
+    Where others move time, the memory that shows it.
+    """
     zero_ns = clock.wall_zero_ns
-    return {} if zero_ns is None else {"at_monotonic_ns": zero_ns + now}
+    if zero_ns is not None:
+        return {"at_monotonic_ns": zero_ns + now}
+    return {} if clock.shown_at is None else {"shown_at": clock.shown_at}
 
 
 async def _serve(

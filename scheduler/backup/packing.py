@@ -2,14 +2,13 @@
 
 A file of gzip may consist of parts, and an archive of tar is its members one after another. So each member is a part
 of its own that can be used again; a run of a thousand tasks packs eight hundred times, and most of its files are those
-of tasks that ended long ago (decision 212).
+of tasks that ended long ago (decision 212). A large member is several parts: of a file that grows only its end is new.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import json
 import tarfile
 import tempfile
@@ -29,8 +28,10 @@ from scheduler.live import LIVE_NAME
 
 LEVEL: Final = 6
 """Of what is packed once."""
-LEVEL_OF_JOURNAL: Final = 1
-"""The journal is packed each time."""
+LEVEL_OF_CHANGING: Final = 1
+"""Of what is packed again and again: the journal, and files that have changed since the last time."""
+PIECE: Final = 256 << 10
+"""Bytes of a part of a large member."""
 SETTLED_NS: Final = 2 * 10**9
 """A file that was written this recently may be written again within one step of its file system's clock."""
 END: Final = b"\0" * 2 * tarfile.BLOCKSIZE
@@ -51,7 +52,7 @@ class _Part:
     """One member, packed."""
 
     data: bytes
-    """A file of gzip: header, content and padding of the member."""
+    """Files of gzip, one after another: header, content and padding of the member."""
     digest: str
     size: int
     """Of the content, bytes."""
@@ -69,6 +70,9 @@ class Packer:
         self._folder = tempfile.TemporaryDirectory(prefix="stellwerk-packing-", ignore_cleanup_errors=True)
         self._journal = JournalCopy(run_dir, Path(self._folder.name) / JOURNAL_NAME)
         self._parts: dict[str, tuple[tuple[int, int, int], _Part]] = {}
+        self._pieces: dict[tuple[str, int], tuple[bytes, bytes]] = {}
+        """Of large members, by name and place: SHA-256 of the content, and what it was packed to."""
+        self._seen: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -116,10 +120,14 @@ class Packer:
             digests[name] = part.digest
             file.write(part.data)
             sha256.update(part.data)
-        last = _compressed(_member(MANIFEST, json.dumps(digests).encode(), 0) + END, LEVEL)
+        listed = json.dumps(digests).encode()
+        header, padding = _frame(MANIFEST, len(listed), 0)
+        last = _compressed(header + listed + padding + END, LEVEL)
         file.write(last)
         sha256.update(last)
         self._parts = {name: kept for name, kept in self._parts.items() if name in digests}
+        self._pieces = {place: kept for place, kept in self._pieces.items() if place[0] in digests}
+        self._seen = set(digests)
         return digests, sha256.hexdigest()
 
     def _packed(self, name: str, path: Path) -> _Part:
@@ -129,7 +137,8 @@ class Packer:
         kept = self._parts.get(name)
         if kept is not None and kept[0] == identity:
             return kept[1]
-        part = _part(name, path.read_bytes(), int(status.st_mtime), LEVEL)
+        level = LEVEL_OF_CHANGING if name in self._seen else LEVEL
+        part = self._part(name, path.read_bytes(), int(status.st_mtime), level)
         self._parts.pop(name, None)
         if time.time_ns() - status.st_mtime_ns > SETTLED_NS:
             self._parts[name] = identity, part
@@ -137,7 +146,25 @@ class Packer:
 
     def _packed_journal(self) -> _Part:
         path = self._journal.path
-        return _part(JOURNAL_NAME, path.read_bytes(), int(path.stat().st_mtime), LEVEL_OF_JOURNAL)
+        return self._part(JOURNAL_NAME, path.read_bytes(), int(path.stat().st_mtime), LEVEL_OF_CHANGING)
+
+    def _part(self, name: str, content: bytes, mtime: int, level: int) -> _Part:
+        header, padding = _frame(name, len(content), mtime)
+        if len(content) <= PIECE:
+            data = _compressed(header + content + padding, level)
+        else:
+            pieces = (content[start : start + PIECE] for start in range(0, len(content), PIECE))
+            packed = [self._piece((name, number), piece, level) for number, piece in enumerate(pieces)]
+            data = b"".join((_compressed(header, level), *packed, _compressed(padding, level)))
+        return _Part(data, hashlib.sha256(content).hexdigest(), len(content))
+
+    def _piece(self, place: tuple[str, int], content: bytes, level: int) -> bytes:
+        """A piece of a large member; from the last time, if it is still the same."""
+        digest = hashlib.sha256(content).digest()
+        kept = self._pieces.get(place)
+        if kept is None or kept[0] != digest:
+            kept = self._pieces[place] = digest, _compressed(content, level)
+        return kept[1]
 
     def _chosen(self) -> Iterable[Path]:
         found = {path for pattern in self._include for path in self._run_dir.glob(pattern)}
@@ -149,11 +176,6 @@ class Packer:
         )
 
 
-def _part(name: str, content: bytes, mtime: int, level: int) -> _Part:
-    data = _compressed(_member(name, content, mtime), level)
-    return _Part(data, hashlib.sha256(content).hexdigest(), len(content))
-
-
 def _compressed(plain: bytes, level: int) -> bytes:
     """A file of gzip that unpacks to *plain*; it was tried. Raises OSError."""
     data = gzip.compress(plain, level, mtime=0)
@@ -162,12 +184,9 @@ def _compressed(plain: bytes, level: int) -> bytes:
     return data
 
 
-def _member(name: str, content: bytes, mtime: int) -> bytes:
-    """A member as an archive of tar has it, without the archive's end."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        member = tarfile.TarInfo(name)
-        member.size, member.mtime, member.mode = len(content), mtime, 0o644
-        archive.addfile(member, io.BytesIO(content))
-        length = archive.offset
-    return buffer.getvalue()[:length]
+def _frame(name: str, size: int, mtime: int) -> tuple[bytes, bytes]:
+    """What an archive of tar has before and after a member's content."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime, member.mode = size, mtime, 0o644
+    header = member.tobuf(tarfile.DEFAULT_FORMAT)
+    return header, b"\0" * (-size % tarfile.BLOCKSIZE)

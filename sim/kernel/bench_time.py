@@ -2,11 +2,15 @@
 
 A clock that follows wall time says so in its answers. Then time is kept here, from the machine's monotonic clock, and
 waits cost no message: a control unit that wakes 250 times a second would spend more on asking than on its images.
+
+A clock that others move shows its time in memory. Looking there is asking, as long as the moment that is waited for
+here has not come: from then on the answer to that wait is under way, and a question that follows it is answered after.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from itertools import count
@@ -17,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from sim.errors import SimError
+from sim.kernel.shown_time import ShownTime
 from sim.kernel.time import SimTime
 
 
@@ -34,6 +39,9 @@ class BenchTime:
         self._answers: dict[int, asyncio.Future[SimTime]] = {}
         self._ids = count(1)
         self._waiting: int | None = None
+        self._until: SimTime | None = None
+        """The end of the wait in progress."""
+        self._shown: ShownTime | None = None
         self._interrupted = False
         self._zero_ns: int | None = None
         """The monotonic clock's reading at simulated time zero; None where time does not follow the wall."""
@@ -58,11 +66,11 @@ class BenchTime:
             self._interrupted = False
             return await self.read()
         number = next(self._ids)
-        self._waiting = number
+        self._waiting, self._until = number, until
         try:
             return await self._ask(number, {"wait": until})
         finally:
-            self._waiting, self._interrupted = None, False
+            self._waiting, self._until, self._interrupted = None, None, False
 
     def interrupt(self) -> None:
         """Cancel the wait in progress; its answer then tells the time."""
@@ -82,7 +90,8 @@ class BenchTime:
         """Ask the time without becoming idle."""
         if self._zero_ns is not None:
             return self._wall_now(self._zero_ns)
-        return await self._ask(next(self._ids), {"now": True})
+        seen = self._seen()
+        return await self._ask(next(self._ids), {"now": True}) if seen is None else seen
 
     async def close(self) -> None:
         """Leave the clock."""
@@ -91,11 +100,23 @@ class BenchTime:
             await asyncio.gather(self._reader, return_exceptions=True)
         if self._socket is not None:
             await self._socket.close()
+        if self._shown is not None:
+            self._shown.close()
+            self._shown = None
 
     @property
     def follows_wall(self) -> bool:
         """Whether the bench's clock is in wall mode; known once it was joined."""
         return self._zero_ns is not None
+
+    def _seen(self) -> SimTime | None:
+        """The time that the clock shows; None when it has to be asked."""
+        if self._shown is None or self._lost:
+            return None
+        now = self._shown.look()
+        if now is None or (self._until is not None and now >= self._until):
+            return None
+        return SimTime(now)
 
     def _wall_now(self, zero_ns: int) -> SimTime:
         if self._lost:
@@ -149,6 +170,9 @@ class BenchTime:
                 body = json.loads(message)
                 if "at_monotonic_ns" in body:
                     self._zero_ns = int(body["at_monotonic_ns"]) - int(body["now"])
+                if "shown_at" in body and self._shown is None:
+                    with contextlib.suppress(OSError, ValueError):  # then it is asked
+                        self._shown = ShownTime(body["shown_at"])
                 answer = self._answers.get(body["id"])
                 if answer is not None and not answer.done():
                     answer.set_result(SimTime(int(body["now"])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -388,6 +389,10 @@ NAMES = (
 )
 
 
+STRIDE = 1 if os.environ.get("STELLWERK_THOROUGH") == "1" else 4
+"""Of the values of a parameter every so many-th; which, changes from parameter to parameter and from path to path."""
+
+
 @pytest.mark.parametrize("path", QUERIES)
 async def test_no_parameter_makes_it_fail(rest: Rest, path: str) -> None:
     bodies = (
@@ -397,8 +402,8 @@ async def test_no_parameter_makes_it_fail(rest: Rest, path: str) -> None:
     )
     full = {"detector_identifier": "SPB_DET_AGIPD1M-1", "detector_id": "1", "detector_type_id": "2"}
     full |= {"physical_detector_unit_id": "1", "condition_id": "1", "calibration_id": "[1]"}
-    for name in NAMES:
-        for value in VALUES:
+    for number, name in enumerate(NAMES, QUERIES.index(path)):
+        for value in VALUES[number % STRIDE :: STRIDE]:
             answer = await rest.http.request("GET", path, params={**full, name: value}, json=bodies[1])
             assert answer.status_code in (200, 404, 422), (name, value, answer.text)
     for body in bodies:

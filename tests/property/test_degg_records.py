@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from fat.degg.records.locked_json import (
     RecordUnreadable,
     edited,
     read_json,
+    shared_json,
     update_json,
     write_json,
 )
@@ -104,12 +106,57 @@ def test_processes_that_write_at_once_lose_nothing_of_each_other(tmp_path: Path)
 def test_what_is_no_json_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"kept": 1})
-    for wrong in ({"x": {1, 2}}, {"x": float("nan")}, {"x": {1: 2}}, {"x": [{"y": {None: 1}}]}):
+    deep: list[object] = []
+    for _ in range(300):
+        deep = [deep]
+    bad = (
+        {"x": {1, 2}},
+        {"x": float("nan")},
+        {"x": {1: 2}},
+        {"x": [{"y": {None: 1}}]},
+        {"x": b"y"},
+        {"x": deep},
+    )
+    for wrong in bad:
         with pytest.raises(NotSerialisable, match=r"a\.json"):
             update_json(path, wrong)
     with pytest.raises(KeyError), edited(path) as body:
         body["half"] = body["not there"]
     assert path.read_text() == '{\n    "kept": 1\n}\n'
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), JSON, max_size=4))
+def test_what_is_written_is_read_again_here_and_by_the_json_of_everybody(body: dict[str, object]) -> None:
+    with tempfile.TemporaryDirectory() as made:
+        path = Path(made) / "a.json"
+        write_json(path, body)
+        text = path.read_bytes()
+        assert read_json(path) == body == json.loads(text)
+        assert text.isascii()
+
+
+def test_a_file_is_parsed_once_for_each_content_and_is_always_the_present_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"n": 0})
+    os.utime(path, (1, 1))
+    first = shared_json(path)
+    assert shared_json(path) is first
+    for number in range(1, 30):  # replaced as fast as it goes, with the same size or another
+        write_json(path, {"n": number})
+        assert shared_json(path) == {"n": number}
+    path.write_text('{"n": "written to, not replaced"}')
+    assert shared_json(path) == {"n": "written to, not replaced"}
+    assert first == {"n": 0}
+    path.unlink()
+    with pytest.raises(RecordUnreadable, match="no such file"):
+        shared_json(path)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b"\xff{}", b"[" * 100_000])

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from fat.bench.clock import BenchClock, Mode, Participant, Wait
+from fat.bench.shown_time import ShownTime as Written
 from fat.errors import UsageError
+from sim.kernel.shown_time import ShownTime
 
 S = 1_000_000_000
 
@@ -184,3 +186,43 @@ async def test_only_wall_time_has_a_zero_on_the_monotonic_clock(make_clock: Make
     assert clock.wall_zero_ns == zero
     for mode in ("skip", "manual", "scaled"):
         assert make_clock(mode).wall_zero_ns is None
+
+
+async def test_time_is_shown_before_anybody_is_told(make_clock: MakeClock) -> None:
+    clock = make_clock("skip", start_ns=S)
+    assert clock.shown_at is not None
+    memory = ShownTime(clock.shown_at)
+    assert memory.look() == S
+    participant, seen = clock.join("a"), asyncio.get_running_loop().create_future()
+
+    async def answer(now: int) -> None:
+        seen.set_result((now, memory.look()))
+
+    clock.wait(participant, Wait(1, 5 * S, answer))
+    assert await seen == (5 * S, 5 * S)
+    clock.leave(participant)
+    await clock.stop()
+    assert clock.shown_at is None
+    memory.close()
+
+
+async def test_what_is_half_written_is_not_read() -> None:
+    written = Written()
+    memory = ShownTime(written.path)
+    written.show(S)
+    written._cells[0] = 2 * S
+    assert memory.look() is None
+    written._cells[1] = 2 * S
+    assert memory.look() == 2 * S
+    memory.close()
+    written.close()
+
+
+async def test_a_manual_clock_shows_its_goal(make_clock: MakeClock) -> None:
+    clock = make_clock("manual")
+    memory = ShownTime(str(clock.shown_at))
+    await clock.advance(7 * S)
+    assert memory.look() == 7 * S
+    memory.close()
+    for mode in ("wall", "scaled"):
+        assert make_clock(mode).shown_at is None

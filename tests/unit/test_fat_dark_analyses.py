@@ -14,8 +14,8 @@ from fat.degg.analyses.dark_rate import dark_rate, flood_hz, judged, limits_at
 from fat.degg.analyses.delta_t import by_chance, delta_t
 from fat.degg.analyses.gain_curve import GainPoint, gain_curve, next_volts
 from fat.degg.analyses.high_voltage import read_back, readings
-from fat.degg.analyses.monitoring import board_faults, peak_spread
-from fat.degg.analyses.spe import height_volts, spe_peak, spe_peaks, sure_charge_pc
+from fat.degg.analyses.monitoring import board_faults, peak_spread_pc
+from fat.degg.analyses.spe import height_volts, spe_peak, spe_peaks, steady_peak, sure_charge_pc
 
 PEAK_PC = 1.602
 COUNTS = 3.5 / 0.075
@@ -74,6 +74,20 @@ def test_how_under_amplified_pulses_are_spread_does_not_matter(tail: float) -> N
     rng = np.random.default_rng(5)
     found = spe_peak(PEAK_PC * spectrum(rng, 400_000, 0.35, tail), 0.4)
     assert found.charge_pc == pytest.approx(PEAK_PC, rel=0.006)
+
+
+@pytest.mark.parametrize(("known", "error"), [(None, 0.0135), (0.32, 0.0105)])
+def test_2000_charges_tell_whether_a_peak_stays_where_it_is(known: float | None, error: float) -> None:
+    rng = np.random.default_rng(4)
+    found = [steady_peak(PEAK_PC * spectrum(rng, 2000, 0.33), 0.5, known) for _ in range(60)]
+    assert all(peak.good for peak in found)
+    peaks = np.array([peak.charge_pc for peak in found])
+    assert peaks.std() / peaks.mean() < error
+    assert np.mean([peak.relative_error for peak in found]) == pytest.approx(
+        peaks.std() / peaks.mean(), rel=0.3
+    )
+    moved = steady_peak(1.1 * PEAK_PC * spectrum(rng, 2000, 0.33), 0.5, known)
+    assert moved.charge_pc / peaks.mean() == pytest.approx(1.1, abs=0.04)
 
 
 def test_few_events_and_no_peak_are_no_gain() -> None:
@@ -227,8 +241,13 @@ def test_faults_of_a_board_are_named() -> None:
     assert "3.3 V rail is 310 mA" in board_faults(healthy | {4: 310.0})[0]
     assert "1.8 V rail is at 1.20 V" in board_faults(healthy | {5: 1.2})[0]
     assert "nan mA" in board_faults({0: math.nan})[0]
-    assert peak_spread([1.0, 1.02, 0.98]) == pytest.approx(0.02)
-    assert math.isnan(peak_spread([1.0]))
+
+
+def test_a_spread_of_peaks_is_that_of_a_gain_of_1e7() -> None:
+    assert peak_spread_pc([1.602, 1.612, 1.592]) == pytest.approx(0.01)
+    assert peak_spread_pc([3.204, 3.224, 3.184]) == pytest.approx(0.01)
+    assert math.isnan(peak_spread_pc([1.6]))
+    assert math.isnan(peak_spread_pc([1.6, math.nan]))
 
 
 def test_a_flood_is_a_rate_whatever_the_period() -> None:

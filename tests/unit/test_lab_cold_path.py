@@ -111,21 +111,32 @@ def test_twenty_hours_are_enough_for_minus_forty_and_the_air_dries() -> None:
     assert cold.glass(SimTime(21 * HOUR)) > -40.0 + 10
 
 
-def test_a_board_warms_up_after_it_is_given_power_and_is_as_cold_as_its_glass_without() -> None:
+def test_a_board_warms_up_with_power_and_cools_down_to_its_glass_without() -> None:
     # fat.md, section 10: boards run 10..15 C warmer than the box.
     world = World(LabFigures(), [5000, 5001])
     room = world.room(5000, 12.0)
     assert room.board_temperature(SimTime(HOUR)) == pytest.approx(
         room.glass_temperature(SimTime(HOUR)) + 12.0
     )
+
+    def warmth(hours: float) -> float:
+        at = SimTime(round(hours * HOUR))
+        return room.board_temperature(at) - room.glass_temperature(at)
+
+    # After one lag, half an hour, 1 - 1/e of the way.
     world.power.set_mainboard(SimTime(HOUR), 5000, False)
-    assert room.board_temperature(SimTime(2 * HOUR)) == room.glass_temperature(SimTime(2 * HOUR))
-    world.power.set_mainboard(SimTime(3 * HOUR), 5000, True)
-    assert room.board_temperature(SimTime(3 * HOUR)) == pytest.approx(
-        room.glass_temperature(SimTime(3 * HOUR))
-    )
-    # After one lag, 1 - 1/e of the way.
-    later = SimTime(3 * HOUR + HOUR // 2)
-    assert room.board_temperature(later) - room.glass_temperature(later) == pytest.approx(
-        12.0 * 0.632, abs=0.01
-    )
+    assert warmth(1.5) == pytest.approx(12.0 * 0.368, abs=0.01)
+    assert warmth(9.0) == pytest.approx(0.0, abs=1e-5)
+    world.power.set_mainboard(SimTime(9 * HOUR), 5000, True)
+    assert warmth(9.5) == pytest.approx(12.0 * 0.632, abs=0.01)
+    assert warmth(15.0) == pytest.approx(12.0, abs=1e-3)
+
+
+def test_a_moment_without_power_leaves_a_board_as_warm_as_it_was() -> None:
+    # A warm reboot takes seconds; where a box is -20 C its boards must not say -32 C for the next hour.
+    world = World(LabFigures(), [5000])
+    room = world.room(5000, 12.0)
+    for moment, on in ((0, False), (5, True), (9, False), (14, True)):
+        world.power.set_mainboard(SimTime(HOUR + moment * 10**9), 5000, on)
+    at = SimTime(HOUR + 14 * 10**9)
+    assert room.board_temperature(at) - room.glass_temperature(at) == pytest.approx(12.0, abs=0.1)

@@ -22,7 +22,7 @@ from scheduler import Plan, SchedulerTable, Task, create_run, read_journal
 from scheduler.backup.archive import MANIFEST, archive_name, file_sha256, members, newest_first, unpack
 from scheduler.backup.destination import Destination, open_destination
 from scheduler.backup.making import Removal, addresses, make_backup
-from scheduler.backup.packing import Packed, Packer
+from scheduler.backup.packing import PIECE, Packed, Packer
 from scheduler.backup.restoring import Restored, restore
 from scheduler.backup.seen import Archive, superfluous
 from scheduler.backup.verifying import Finding, verify
@@ -201,6 +201,28 @@ def test_what_has_not_changed_is_packed_once_and_each_archive_is_whole(run_dir, 
         MANIFEST: hashlib.sha256(json.dumps(third.digests).encode()).hexdigest(),
     }
     assert second.sha256 == file_sha256(tmp_path / "2.tar.gz")
+
+
+def test_of_a_large_file_that_grows_only_its_end_is_packed_again(run_dir, tmp_path, monkeypatch):
+    plain = []
+    compress = gzip.compress
+    monkeypatch.setattr(
+        "gzip.compress", lambda data, *how, **more: plain.append(len(data)) or compress(data, *how, **more)
+    )
+    trend, numbers = run_dir / "trend.json", bytes(range(256))
+    with Packer(run_dir, INCLUDE) as packer:
+        for number, size in enumerate(
+            (3 * PIECE + 100, 3 * PIECE + 700, 3 * PIECE, PIECE - 1, 4 * PIECE + 1)
+        ):
+            content = (numbers * (1 + size // 256))[:size]
+            trend.write_bytes(content)
+            plain.clear()
+            packer.pack(tmp_path / f"{number}.tar.gz")
+            assert sum(length >= PIECE for length in plain) == (3, 0, 0, 1, 1)[number]
+            assert dict(members(tmp_path / f"{number}.tar.gz"))["trend.json"] == content
+        trend.write_bytes(b"x" + content[1:])
+        packer.pack(tmp_path / "changed.tar.gz")
+    assert dict(members(tmp_path / "changed.tar.gz"))["trend.json"] == b"x" + content[1:]
 
 
 def test_a_host_that_is_not_reached_is_told_in_a_sentence(run_dir, far):

@@ -53,8 +53,8 @@ def fit_counts(
     damping, converged = 1e-4, False
     for _ in range(MOST_STEPS):
         information, force = _information(counts, expected, slopes, at, priors)
-        damped = information + damping * np.diag(np.diag(information) + 1e-30)
-        trial = np.clip(at + _solved(damped, force), low, high)
+        information.flat[:: at.size + 1] *= 1.0 + damping
+        trial = np.minimum(np.maximum(at + _solved(information, force), low), high)
         expected_there, slopes_there = _of(model, trial)
         worth_there = _worth(counts, expected_there, trial, priors)
         if worth_there >= worth:
@@ -87,8 +87,8 @@ def _worth(
     at: NDArray[np.float64],
     priors: Sequence[Prior],
 ) -> float:
-    known = sum(0.5 * ((at[p.parameter] - p.mean) / p.sigma) ** 2 for p in priors)
-    return float((counts * np.log(expected) - expected).sum() - known)
+    known = sum(0.5 * ((at.item(p.parameter) - p.mean) / p.sigma) ** 2 for p in priors)
+    return float(counts @ np.log(expected)) - float(expected.sum()) - known
 
 
 def _information(

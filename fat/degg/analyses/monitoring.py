@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from fat.degg.analyses.units import SPE_PC
+
 CURRENTS: Final[Mapping[int, tuple[str, float]]] = {
     0: ("1.1 V", 1000.0),
     1: ("1.35 V", 400.0),
@@ -21,8 +23,9 @@ RAILS: Final[Mapping[int, float]] = {5: 1.8, 12: 1.1, 13: 1.35, 14: 2.5, 15: 3.3
 RAIL_SPREAD: Final = 0.10
 """A rail that is farther from its nominal than this is named; a choice, nobody published one."""
 TEMPERATURE: Final = 7
-MOST_PEAK_SPREAD: Final = 0.055
-RED_PEAK_SPREAD: Final = 0.1
+LEAST_PEAKS: Final = 5
+"""A spread is judged from so many peaks on. Two of a healthy photomultiplier spread by more than the limit, 0.055 pC,
+once in 4500 pairs, as each has an error of 0.015 pC; five, or more, never do (decision 224)."""
 
 
 def board_faults(slow_adc: Mapping[int, float]) -> list[str]:
@@ -39,7 +42,10 @@ def board_faults(slow_adc: Mapping[int, float]) -> list[str]:
     return found
 
 
-def peak_spread(peaks: Sequence[float]) -> float:
-    """Standard deviation of the peaks of repeated spectra, of their mean; NaN with fewer than two."""
+def peak_spread_pc(peaks: Sequence[float]) -> float:
+    """Standard deviation of the peaks of repeated spectra, picocoulomb at a gain of 1e7; NaN with fewer than two.
+
+    The peaks may be those of another gain, all of the same, in any unit.
+    """
     values = np.array([peak for peak in peaks if math.isfinite(peak)])
-    return float(values.std(ddof=1) / values.mean()) if values.size > 1 else float("nan")
+    return SPE_PC * float(values.std(ddof=1) / values.mean()) if values.size > 1 else float("nan")

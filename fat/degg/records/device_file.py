@@ -6,12 +6,12 @@ A measurement's object is made when it begins, with `Folder: "None"`; its folder
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
-from fat.degg.records.locked_json import RecordUnreadable, edited, read_json
+from fat.degg.records.locked_json import RecordUnreadable, edited, shared_json
 from fat.degg.records.numbering import create_key, keys_of
 
 PARTS: Final = ("LowerPmt", "UpperPmt")
@@ -46,7 +46,7 @@ class PmtEntry:
 
 
 class DeviceFile:
-    """A device file. It is read anew whenever something is asked: other processes write it too.
+    """A device file. Whenever something is asked it is as it is now: other processes write it too.
 
     path     the file
     ignored  the module is on the run's ignore list: its measurements say so and are not taken
@@ -56,7 +56,7 @@ class DeviceFile:
 
     def __init__(self, path: Path, *, ignored: bool = False) -> None:
         self.path, self.ignored = path, ignored
-        body = read_json(path)
+        body = shared_json(path)
         self.serial = str(_demand(path, body, "DEggSerialNumber"))
         try:
             self.port = int(_demand(path, body, "Port"))
@@ -69,9 +69,9 @@ class DeviceFile:
         """Open a device file. Raises RecordUnreadable."""
         return cls(path, ignored=ignored)
 
-    def body(self) -> dict[str, Any]:
-        """Everything in the file, now."""
-        return read_json(self.path)
+    def body(self) -> Mapping[str, Any]:
+        """Everything in the file, now; to be read, not to be changed."""
+        return shared_json(self.path)
 
     @property
     def fpga_version(self) -> int:
@@ -90,8 +90,16 @@ class DeviceFile:
 
     def pmt(self, channel: int) -> PmtEntry:
         """A photomultiplier. Raises RecordUnreadable."""
+        return self._pmt(self.body(), channel)
+
+    def pmts(self) -> list[PmtEntry]:
+        """All photomultipliers, as they were at one moment. Raises RecordUnreadable."""
+        body = self.body()
+        return [self._pmt(body, channel) for channel in range(len(PARTS))]
+
+    def _pmt(self, body: Mapping[str, Any], channel: int) -> PmtEntry:
         part = PARTS[channel]
-        entries = dict(_demand(self.path, self.body(), part))
+        entries = dict(_demand(self.path, body, part))
         volts = float(entries.get("HV1e7Gain", UNKNOWN_VOLTAGE))
         peak = entries.get("SPEPeakHeight")
         return PmtEntry(
@@ -106,7 +114,7 @@ class DeviceFile:
 
     @contextlib.contextmanager
     def changes(self) -> Iterator[DeviceChanges]:
-        """Several changes that are written together, once: a file of a long run takes a tenth of a second.
+        """Several changes that are written together, once.
 
         Nothing is written when the block raises.
         """
@@ -151,7 +159,7 @@ class DeviceChanges:
         entry = {"Folder": NO_FOLDER, "Comment": comment, **parameters}
         if self._ignored:
             entry["Ignored"] = "True"
-        here = _place(self._path, self._body, channel)
+        here = self._place(channel)
         key = create_key(here, name)
         here[key] = entry
         return key
@@ -162,17 +170,20 @@ class DeviceChanges:
 
     def note(self, channel: int | None, key: str, **values: Any) -> None:
         """Add to a measurement's object."""
-        here = _place(self._path, self._body, channel)
+        here = self._place(channel)
         if not isinstance(here.get(key), dict):
             raise RecordUnreadable(self._path, f"measurement {key} was never begun")
         here[key].update(values)
 
     def set(self, channel: int | None, **values: Any) -> None:
         """Set values beside the measurements."""
-        _place(self._path, self._body, channel).update(values)
+        self._place(channel).update(values)
+
+    def _place(self, channel: int | None) -> MutableMapping[str, Any]:
+        return cast("MutableMapping[str, Any]", _place(self._path, self._body, channel))
 
 
-def _place(path: Path, body: dict[str, Any], channel: int | None) -> dict[str, Any]:
+def _place(path: Path, body: Mapping[str, Any], channel: int | None) -> Mapping[str, Any]:
     if channel is None:
         return body
     here = _demand(path, body, PARTS[channel])

@@ -11,14 +11,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fat.degg.analyses.monitoring import peak_spread
+from fat.degg.analyses.monitoring import LEAST_PEAKS, peak_spread_pc
+from fat.degg.records.numbering import keys_of
 from fat.degg.records.run_file import RunFile
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.tasks import monitoring_constant, monitoring_quick, monitoring_scan
 from fat.degg.tasks.hv_quality import SPREAD
 from fat.degg.tasks.photomultipliers import WARMTH_C
-from fat.degg.tasks.recorded import Recorded, recorded
+from fat.degg.tasks.recorded import Recorded, recorded, settled
 from scheduler import TaskContext, TaskResult
 
 PICTURE_EVERY: Final = 10
@@ -32,10 +33,11 @@ def analyse_quick(context: TaskContext) -> TaskResult:
     """What the latest quick monitoring found, as quantities."""
     quantities: list[Quantity] = []
     for device in RunFile.open(context.parameters["run_file"]).devices():
-        latest = device.latest(None, monitoring_quick.NAME)
-        if latest is None or device.ignored:
+        entries = settled(context, device.body())
+        keys = keys_of(entries, monitoring_quick.NAME)
+        if not keys or device.ignored:
             continue
-        entry = latest[1]
+        entry = entries[keys[-1]]
         celsius = float(entry["Temperature"]) - WARMTH_C
         quantities += _quick(device.serial, entry, celsius)
     return conclude(context, quantities)
@@ -68,12 +70,7 @@ def analyse_detailed(context: TaskContext) -> TaskResult:
         peaks = [float(entry["SPEPeak"]) for entry in alike if entry["SPEPeak"] is not None]
         celsius = one.number("Temperature")
         if len(peaks) > 1:
-            goalposts = ("monitoring-spe-peak-pos-std", "monitoring-spe-peak-pos-std-red")
-            about = "spread of the peak of single photoelectrons, of its mean"
-            spread = peak_spread(peaks)
-            quantities.append(
-                _quantity(one, "monitoring-spe-peak-pos-std", spread, "1", about, celsius, goalposts)
-            )
+            quantities.append(_spread(one, peaks, celsius))
             graphs.append(_peaks_graph(one, peaks, celsius))
     return conclude(context, quantities, graphs=graphs)
 
@@ -104,6 +101,21 @@ def _counted(one: Recorded, entries: Sequence[Mapping[str, Any]], failed: int) -
             one.number("Temperature"),
             (name,),
         )
+
+
+def _spread(one: Recorded, peaks: Sequence[float], celsius: float | None) -> Quantity:
+    """Of few peaks it is kept and not judged."""
+    goalposts = ("monitoring-spe-peak-pos-std", "monitoring-spe-peak-pos-std-red")
+    about = f"spread of the peak of single photoelectrons in {len(peaks)} monitorings, at a gain of 1e7"
+    return _quantity(
+        one,
+        "monitoring-spe-peak-pos-std",
+        peak_spread_pc(peaks),
+        "pC",
+        about,
+        celsius,
+        goalposts if len(peaks) >= LEAST_PEAKS else (),
+    )
 
 
 def _quantity(
@@ -144,7 +156,7 @@ def _peaks_graph(one: Recorded, peaks: Sequence[float], celsius: float | None) -
         "peak / pC",
         np.arange(1, len(peaks) + 1),
         np.array(peaks),
-        text=f"spread {peak_spread(peaks):.1%}",
+        text=f"spread {peak_spread_pc(peaks):.4f} pC at a gain of 1e7",
         temperature_c=celsius,
     )
 

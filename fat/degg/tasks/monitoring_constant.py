@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from fat.degg.analyses.dark_rate import DarkRate, judged
 from fat.degg.analyses.delta_t import delta_t
 from fat.degg.analyses.high_voltage import Readings
-from fat.degg.analyses.spe import SpePeak
+from fat.degg.analyses.spe import SpePeak, steady_peak, sure_charge_pc
 from fat.degg.station.data_files import write
 from fat.degg.station.records import ChargeStamps
 from fat.degg.tasks.hv_quality import hv_sentences
 from fat.degg.tasks.monitoring_rates import alarms, draw_trends, rates_now
 from fat.degg.tasks.papers import Papers
 from fat.degg.tasks.photomultipliers import READS, Photomultipliers, Pmt, box_celsius
-from fat.degg.tasks.spe import peak_of, take_stamps
+from fat.degg.tasks.spe import known_width, take_stamps
 from fat.degg.tasks.thresholds import counts_over_baseline
 from scheduler import TaskContext, TaskResult
 
@@ -86,7 +86,7 @@ def _once(lab: Photomultipliers, papers: Papers, events: int, *, use_fir: bool) 
             reads[pmt],
             baselines[pmt],
             stamps[pmt],
-            peak_of(stamps[pmt], counts_over_baseline(pmt)),
+            _peak(pmt, stamps[pmt]),
             rates[pmt],
         )
         for pmt in on
@@ -101,6 +101,11 @@ def _once(lab: Photomultipliers, papers: Papers, events: int, *, use_fir: bool) 
     return told + [
         f"{pmt.name}: no peak of single photoelectrons" for pmt, f in found.items() if not f.peak.good
     ]
+
+
+def _peak(pmt: Pmt, stamps: ChargeStamps) -> SpePeak:
+    sure = sure_charge_pc(counts_over_baseline(pmt))
+    return steady_peak(stamps.charge.astype(np.float64), sure, known_width(pmt))
 
 
 def _values(pmt: Pmt, look: Look, celsius: float, *, use_fir: bool) -> dict[str, Any]:

@@ -76,7 +76,8 @@ def _law(found: Scan, steps: Sequence[Step]) -> GainCurve | None:
     charges = [
         np.asarray(step.events.charge, float) for step in steps if isinstance(step.events, ChargeStamps)
     ]
-    peaks = spe_peaks(charges, [sure_charge_pc(step.threshold) for step in steps])
+    sure = [sure_charge_pc(step.threshold) for step in steps]
+    peaks = spe_peaks(charges, sure, [step.peak for step in steps])
     points = [point_of(peak, step.volts, step.rate_hz) for peak, step in zip(peaks, steps, strict=True)]
     curve = gain_curve(points)
     return curve if found.ended and curve is not None and math.isfinite(curve.hv_1e7) else None

@@ -10,6 +10,7 @@ import numpy as np
 from fat.degg.analyses.delta_t import DeltaT, by_chance, delta_t
 from fat.degg.analyses.spe import SpePeak, spe_peak, sure_charge_pc
 from fat.degg.analyses.units import NOMINAL_GAIN
+from fat.degg.records.numbering import keys_of
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station.data_files import DataFile, file_name, read, write
@@ -17,8 +18,9 @@ from fat.degg.station.module import Module
 from fat.degg.station.records import ChargeStamps
 from fat.degg.tasks.gain import spectrum_graph
 from fat.degg.tasks.hv_quality import hv_quantities, hv_sentences
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from fat.degg.tasks.recorded import Recorded, recorded
 from fat.degg.tasks.thresholds import CHARGE_GATE, counts_over_baseline, filtered
 from scheduler import TaskContext, TaskResult
@@ -38,7 +40,7 @@ def measure_spe(context: TaskContext, comment: str, n_jobs: int = 4, events: int
         papers = Papers(lab, [DELTA_T, SPE], "spe", comment, {"Events": events})
         reads = lab.ensure_on([pmt for pmt in lab.all if pmt not in papers.done])
         on = [pmt for pmt, found in reads.items() if found.on]
-        celsius = box_celsius(lab.temperatures())
+        celsius = celsius_as_it_begins(context, lab.temperatures(), comment)
         stamps = take_stamps(lab, on, events)
         for pmt, taken in stamps.items():
             told = {
@@ -83,6 +85,12 @@ def take_stamps(lab: Photomultipliers, pmts: Sequence[Pmt], events: int) -> dict
 def peak_of(stamps: ChargeStamps, threshold_counts: float) -> SpePeak:
     """The peak of single photoelectrons in charge stamps."""
     return spe_peak(stamps.charge.astype(np.float64), sure_charge_pc(threshold_counts))
+
+
+def known_width(pmt: Pmt) -> float | None:
+    """Width of the peak, of its mean, that the latest analysed charge stamps have shown; None before the first."""
+    entries = [pmt.entry.entries[key] for key in keys_of(pmt.entry.entries, SPE)]
+    return next((float(entry["Width"]) for entry in reversed(entries) if "Width" in entry), None)
 
 
 def analyse_spe(context: TaskContext) -> TaskResult:

@@ -10,15 +10,24 @@ from sim.kernel import NS_PER_S, SimTime
 MODULES_OF_A_GROUP = 4
 
 
-class PowerPath:
-    """Who has power. Ports are the nominal ones: 5000..5015; the group of a port is its multiple of four."""
+BOARD_LAG_H = 0.5
 
-    def __init__(self, ports: Sequence[int], *, on: bool = True) -> None:
+
+class PowerPath:
+    """Who has power. Ports are the nominal ones: 5000..5015; the group of a port is its multiple of four.
+
+    on           all have power from the beginning, and are warm by it
+    board_lag_h  with which a mainboard warms up, and cools down
+    """
+
+    def __init__(self, ports: Sequence[int], *, on: bool = True, board_lag_h: float = BOARD_LAG_H) -> None:
         self.mains = on
         self.wire_pairs = {group_of(port): on for port in ports}
         self.mainboards = dict.fromkeys(ports, on)
         self._since: dict[int, SimTime | None] = {port: SimTime(0) if on else None for port in ports}
         self._lost: dict[int, SimTime] = {}
+        self._lag_h = board_lag_h
+        self._warmed: dict[int, tuple[SimTime, float]] = dict.fromkeys(ports, (SimTime(0), float(on)))
         self._watchers: list[Callable[[int, bool, SimTime], None]] = []
 
     def watch(self, switched: Callable[[int, bool, SimTime], None]) -> None:
@@ -56,11 +65,18 @@ class PowerPath:
             return 0.0
         return (at - self._lost[port]) / (3600 * NS_PER_S) if port in self._lost else math.inf
 
+    def warmed(self, port: int, at: SimTime) -> float:
+        """How much of its warmth a mainboard has, 0 to 1: most of it after a moment without power."""
+        since, then = self._warmed[port]
+        goal = 0.0 if self._since[port] is None else 1.0
+        return goal + (then - goal) * math.exp(-(at - since) / (3600 * NS_PER_S * self._lag_h))
+
     def _settle(self, now: SimTime) -> None:
         for port, switched_on in self.mainboards.items():
             powered = switched_on and self.reaches(port)
             if powered == (self._since[port] is not None):
                 continue
+            self._warmed[port] = (now, self.warmed(port, now))
             self._since[port] = now if powered else None
             if not powered:
                 self._lost[port] = now

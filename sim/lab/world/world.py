@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sim.degg.surroundings import Light
-from sim.kernel import NS_PER_S, SimTime
+from sim.kernel import SimTime
 from sim.lab.figures import LabFigures
 from sim.lab.world.cold import ColdPath
 from sim.lab.world.light import LightPath
@@ -21,7 +20,7 @@ class World:
         self.figures = figures
         self.light = LightPath(figures.light)
         self.cold = ColdPath(figures.cold)
-        self.power = PowerPath(ports)
+        self.power = PowerPath(ports, board_lag_h=figures.cold.board_lag_h)
 
     def room(self, port: int, warmth_c: float) -> RoomAt:
         """The laboratory for the module at a nominal port, whose board runs so much warmer than its glass."""
@@ -58,13 +57,7 @@ class RoomAt:
 
     def board_temperature(self, at: SimTime) -> float:
         """Celsius."""
-        since = self.powered_since(at)
-        if since is None:
-            return self.glass_temperature(at)
-        hours = (at - since) / (3600 * NS_PER_S)
-        # Boards that had power from the beginning are warm already.
-        risen = 1.0 if since == 0 else 1.0 - math.exp(-hours / self.world.figures.cold.board_lag_h)
-        return self.glass_temperature(at) + self.warmth_c * risen
+        return self.glass_temperature(at) + self.warmth_c * self.world.power.warmed(self.port, at)
 
     def powered_since(self, at: SimTime) -> SimTime | None:  # noqa: ARG002  # power is known for the present only
         """Since when there has been power."""
