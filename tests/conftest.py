@@ -38,11 +38,12 @@ settings.register_profile("thorough", max_examples=2000, **PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 LONG = (
-    "test_fat_kill.py",
     "test_demo.py",
+    "test_offline_kill.py",
+    "test_fat_kill.py",
+    "test_plugin_fixtures.py",
     "test_dectris_foreign.py",
     "test_caldb_foreign.py",
-    "test_plugin_fixtures.py",
     "test_scheduler_kill.py",
     "test_soak_quick.py",
     "test_fat_resume.py",
