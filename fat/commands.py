@@ -134,14 +134,14 @@ def resume(
 
 @app.command()
 def report(run: RunArgument = None, data: DataOption = None, json_output: JsonOption = False) -> None:
-    """Write the report of a run anew from its records.
+    """Write the report of a run anew from its records, also of one that was ended while it wrote its report.
 
     Example: stellwerk fat report 12 --data runs/demo
     """
     from fat.acceptance.finish import finish
     from scheduler.runs import find_run
 
-    path = finish(find_run(run, data))
+    path = finish(find_run(run, data), quiet=json_output)
     typer.echo(json.dumps({"report": str(path)}) if json_output else str(path))
 
 

@@ -60,6 +60,8 @@ class Job:
     """How often it gives a sign of life; 0 for never."""
     of: str = ""
     """What the task calls; for a check, that which it precedes."""
+    unsure: Sequence[str] = ()
+    """Tasks that it does not certainly come after, itself left out."""
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -34,6 +34,7 @@ def job_of(
     environment: Mapping[str, Any],
 ) -> Job:
     """To carry out a task's next attempt, or a check before it."""
+    before = earlier([other.task for other in state.tasks.values()], task.task.id)
     return Job(
         kind=kind,
         call=call,
@@ -43,19 +44,18 @@ def job_of(
         attempt=task.attempt + 1,
         arguments=task.task.arguments,
         parameters=state.plan.parameters if state.plan else {},
-        results=_results(state, task),
+        results=_results(state, before),
         environment=environment,
         of=task.task.call,
-        **(_of_task(task) if kind == "task" else {"failures": task.unwell}),
+        **(_of_task(state, task, before) if kind == "task" else {"failures": task.unwell}),
     )
 
 
-def _results(state: RunState, task: TaskState) -> dict[str, Mapping[str, Any]]:
+def _results(state: RunState, before: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """Outputs of what it certainly comes after: the same ones, however the tasks beside it ran.
 
     Without what was measured: that is for people, and after a thousand tasks it would be megabytes for each task.
     """
-    before = earlier([other.task for other in state.tasks.values()], task.task.id)
     return {
         name: {key: value for key, value in other.outputs.items() if key != MEASUREMENTS}
         for name, other in state.tasks.items()
@@ -63,9 +63,10 @@ def _results(state: RunState, task: TaskState) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _of_task(task: TaskState) -> dict[str, Any]:
+def _of_task(state: RunState, task: TaskState, before: Collection[str]) -> dict[str, Any]:
     """What only the task itself is told, not the checks before it."""
     return {
+        "unsure": [name for name in state.tasks if name not in before and name != task.task.id],
         "positional": list(task.task.positional),
         "failures": len(task.failures),
         "kept": task.progress.value if task.continues else None,

@@ -16,6 +16,7 @@ When the engine is gone in any way, the packet stream ends: the launcher kills w
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -135,6 +136,9 @@ def main() -> int:
             except ImportError as error:
                 control.send(json.dumps({"refused": f"{module} cannot be imported ({error})"}).encode())
                 return 1
+        # What is loaded stays: a collector that looked at it in each task would copy its pages into each.
+        gc.collect()
+        gc.freeze()
         control.send(b'{"ready": true}')
         launcher = Launcher(control)
         try:

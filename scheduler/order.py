@@ -47,17 +47,15 @@ def ready(
 
 def earlier(tasks: Sequence[Task], name: str) -> set[str]:
     """The tasks that have certainly ended when this one begins, whatever runs beside what."""
-    places = {task.id: place for place, task in enumerate(tasks)}
+    place = next(number for number, task in enumerate(tasks) if task.id == name)
+    everything, wanted = _waits_for_all(tasks[place]), set(tasks[place].after)
     found: set[str] = set()
-    asked = [name]
-    while asked:
-        task = tasks[places[asked.pop()]]
-        before = tasks[: places[task.id]]
-        known = [other.id for other in before if _waits_for_all(task) or not other.beside]
-        known += [other for other in task.after if other in places]
-        more = (other for other in known if other not in found)
-        asked += [other for other in more if tasks[places[other]].after or tasks[places[other]].always]
-        found.update(known)
+    # Backwards, so that what a task waits for is known before it is met: once through, however many wait for others.
+    for task in reversed(tasks[:place]):
+        if everything or not task.beside or task.id in wanted:
+            found.add(task.id)
+            everything = everything or _waits_for_all(task)
+            wanted.update(task.after)
     return found
 
 

@@ -107,6 +107,10 @@ class TaskContext:
     """The attempt that began at the start; its folder of artefacts is the one in use."""
     call: str = ""
     """`module:function` of the task; for a check: of the task that it precedes."""
+    unsure: frozenset[str] = frozenset()
+    """Tasks of the plan that have not certainly ended when this one begins: those after it, and those beside it. What
+    they leave in files may be there or not; who leaves it out finds the same on every machine and in every attempt.
+    Empty for a check."""
 
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Show how far the task is, in any unit. Not journalled; more than ten times a second is thinned."""

@@ -227,6 +227,7 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
             kept=job.kept,
             since=job.since,
             call=job.of,
+            unsure=frozenset(job.unsure),
             reporter=ChannelReporter(channel, Path(job.run_dir), may_ask=job.kind == "task"),
         )
         returned = call_with(context, job.call, job.positional)

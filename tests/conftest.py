@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import pwd
@@ -21,6 +22,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fat.configs import shipped_bench
 from pipeline.config import CorrectionTable
 from pipeline.constants import AgipdConditions
 from pipeline.correct import ModuleCorrection, recipe_of
@@ -36,11 +38,12 @@ settings.register_profile("thorough", max_examples=2000, **PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 LONG = (
-    "test_fat_kill.py",
     "test_demo.py",
+    "test_offline_kill.py",
+    "test_fat_kill.py",
+    "test_plugin_fixtures.py",
     "test_dectris_foreign.py",
     "test_caldb_foreign.py",
-    "test_plugin_fixtures.py",
     "test_scheduler_kill.py",
     "test_soak_quick.py",
     "test_fat_resume.py",
@@ -153,6 +156,27 @@ def caldb_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'database' / 'catalogue.sqlite'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="session")
+def accepted_mini(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Where an acceptance run of the shipped miniature was carried out: `runs/latest`, `runs/mini`. To look at only.
+
+    One for all workers: whoever asks while another carries it out waits for its end.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "accepted_mini"
+    folder.mkdir(exist_ok=True)
+    passed = folder / "passed"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not passed.exists():
+            shutil.rmtree(folder / "runs", ignore_errors=True)
+            command = [sys.executable, "-m", "fat", "fat", "run", shipped_bench("mini")]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+            passed.touch()
+    return folder
 
 
 FRAMES = 2

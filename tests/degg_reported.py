@@ -34,10 +34,15 @@ PROVENANCE = {
 }
 
 
-def ended_run(root: Path, modules: int, *, noisy: int | None = None, tasks: int = 5) -> Path:
+def ended_run(
+    root: Path, modules: int, *, noisy: int | None = None, tasks: int = 5, monitorings: int = 0
+) -> Path:
     """The engine's run folder. The upper photomultiplier of module number *noisy* has a high dark rate.
 
-    tasks  so many of them have run"""
+    tasks        so many of them have run
+    monitorings  so many more have run after them; one of the noisy module misses its goalpost"""
+    more = tuple(f"detailed_monitoring_{number}" for number in range(monitorings))
+    names = (*TASKS, *more)
     devices = {}
     for number in range(modules):
         serial = f"DEgg2021-3-{100 + number}"
@@ -62,7 +67,7 @@ def ended_run(root: Path, modules: int, *, noisy: int | None = None, tasks: int 
         "verbose": True,
     }
     plan = Plan(
-        "FAT Master Script", tuple(Task(name, name, "builtins:print") for name in TASKS), parameters=told
+        "FAT Master Script", tuple(Task(name, name, "builtins:print") for name in names), parameters=told
     )
     run_dir = create_run(root / "fat", plan)
     with Journal(run_dir) as journal:
@@ -74,7 +79,7 @@ def ended_run(root: Path, modules: int, *, noisy: int | None = None, tasks: int 
             "resumed": False,
         }
         journal.append("run_started", {**started, "backup_to": []}, 0)
-        for number, name in enumerate(TASKS[:tasks]):
+        for number, name in enumerate((*TASKS[:tasks], *more)):
             outputs = _found(run_dir, run, name, noisy)
             verdict = "FAIL" if any(m["verdict"] == "FAIL" for m in outputs["measurements"]) else "PASS"
             journal.append("task_started", {"task": name, "attempt": 1}, number * 3600 * 10**9)
@@ -111,6 +116,12 @@ def _found(run_dir: Path, run: RunFile, task: str, noisy: int | None) -> dict[st
             if task == "trigger_remote_wrapper_darkrate_0":
                 rate = 9000.0 if number == noisy and channel == 1 else 1700.0 + 20 * number
                 quantities.append(_rate(device, part, rate))
+            if task.startswith("detailed_monitoring"):
+                times = int(task.rsplit("_", 1)[1])
+                missed = times == 1 and number == noisy and channel == 1
+                spread = 0.07 if missed else 0.01 + 0.001 * (times % 7)
+                quantities.append(_peak_spread(device, part, spread))
+                graphs.append(_peaks(device, part, times))
             if task in ("measure_gain_0", "measure_scaler_0"):
                 name = {"measure_gain_0": "GainMeasurement", "measure_scaler_0": "DarkrateScalerMeasurement"}[
                     task
@@ -129,6 +140,21 @@ def _voltage(device: DeviceFile, part: str, number: int) -> Quantity:
 def _rate(device: DeviceFile, part: str, rate: float) -> Quantity:
     names = ("average-darknoise-at-freezing-temp", "average-darknoise-at-freezing-temp-red")
     return Quantity(device.serial, part, "darknoise", "dark-rate", rate, "Hz", "dark rate", -40.0, names)
+
+
+def _peak_spread(device: DeviceFile, part: str, spread: float) -> Quantity:
+    names = ("monitoring-spe-peak-pos-std", "monitoring-spe-peak-pos-std-red")
+    return Quantity(
+        device.serial, part, "monitoring", "peak-spread", spread, "1", "spread of the peak", -40.0, names
+    )
+
+
+def _peaks(device: DeviceFile, part: str, times: int) -> Graph:
+    taken = np.arange(times + 2.0)
+    return Graph(
+        device.serial, part, "monitoring", "monitoring-spe-peaks", "Peak in monitoring", "monitoring", "peak / pC",
+        taken, 1.6 + 0.01 * taken % 3, temperature_c=-40.0,
+    )  # fmt: skip
 
 
 def _gain_graphs(device: DeviceFile, part: str, number: int, channel: int) -> list[Graph]:

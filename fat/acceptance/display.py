@@ -167,7 +167,8 @@ class Display:
         title = self._titles[task] = state.tasks[task].task.title
         self._began[task] = self._said[task] = time.monotonic()
         if self._live:
-            description = f"[{names.index(task) + 1}/{len(names)}] {title}"
+            beside = " (beside)" if state.tasks[task].task.beside else ""
+            description = f"[{names.index(task) + 1}/{len(names)}] {title}{beside}"
             self._current[task] = self._bar.add_task(description, total=None, text="")
 
     def _end(self, task: str, verdict: str, state: RunState, why: str) -> None:

@@ -43,7 +43,7 @@ def go(
     began = time.monotonic()
     with Display(quiet=json_output) as display:
         outcome = run_engine(run_dir, place, settings, display, listeners=listeners, preload=preload)
-        report = finish(run_dir, draw_anew=False)
+    report = finish(run_dir, draw_anew=False, quiet=json_output)
     tell(run_dir, outcome, report, time.monotonic() - began, json_output=json_output)
     return outcome.exit_code
 

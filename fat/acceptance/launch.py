@@ -85,7 +85,7 @@ def resume(
 
         return resume_run(run_dir, state.plan, endpoints, json_output=json_output, force=force)
     if not resumable(run_dir):
-        finish_if_missed(run_dir)
+        finish_if_missed(run_dir, quiet=json_output)
         _deliver_left(run_dir, state, json_output=json_output)
         text = f"run {run_dir.name} has ended with {state.verdict}; nothing is left to do"
         typer.echo(json.dumps({"run": run_dir.name, "nothing_left": True}) if json_output else text)
@@ -163,8 +163,8 @@ def _carry_out(
             with owned_bench as owned:
                 place = Place(owned.endpoints, owned.token)
                 outcome = engine(place, file.scheduler, display)
-        # The report task has just drawn the same figures, which takes some seconds.
-        report = finish(run_dir, draw_anew=False)
+    # The report task has just drawn the same figures, which takes some seconds.
+    report = finish(run_dir, draw_anew=False, quiet=json_output)
     tell(run_dir, outcome, report, time.monotonic() - began, json_output=json_output)
     return outcome.exit_code
 

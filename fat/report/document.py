@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from fat.report.chart import Chart
+
 MARKS: Final = {"PASS": "✔", "FAIL": "✘", "ERROR": "!", "ABORTED": "■", "SKIPPED": "–", "UNSET": "·"}
 """A shape for each verdict: nobody needs its colour."""
 
@@ -40,6 +42,8 @@ class Table:
     """Relative widths of the columns; equal ones by default."""
     empty: str = "Nothing yet."
     """What stands there without rows."""
+    fold: str = ""
+    """What it is, for a long table that only some want to read: a page shows it on request, a PDF leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +56,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure."""
-
-    title: str
-    caption: str
-    png: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """A heading and what belongs to it."""
 
     anchor: str
     """Letters, digits and `-`; unique in the document."""
     title: str
-    parts: tuple[Table | Text | Picture, ...]
+    parts: tuple[Table | Text | Chart, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -9,7 +10,7 @@ from typing import Literal
 
 from scheduler.order import ready
 from scheduler.plan import Plan, Task
-from scheduler.state import RunState
+from scheduler.state import RunState, TaskState
 from scheduler.verdict import Verdict
 
 NS_PER_S = 1_000_000_000
@@ -47,7 +48,7 @@ class Forecast:
 def forecast(plan: Plan, earlier: Mapping[str, float] | None = None) -> Forecast:
     """Lay the tasks one after the other, and those that run beside others as soon as they can.
 
-    earlier  seconds by `module:function`, from `lengths`
+    earlier  seconds by name (`known_as`), from `lengths`
     """
     now_s, expected = 0.0, {}
     left, done = list(plan.tasks), set[str]()
@@ -65,19 +66,40 @@ def forecast(plan: Plan, earlier: Mapping[str, float] | None = None) -> Forecast
     return Forecast(tuple(expected[task.id] for task in plan.tasks))
 
 
+def known_as(task: Task) -> tuple[str, str]:
+    """Under which names lengths of a task are remembered: its function with these arguments, and any of its function.
+
+    What an argument says can be most of the length: eight hours without power, or a warm reboot.
+    """
+    given = json.dumps([list(task.positional), dict(task.arguments)], sort_keys=True)
+    return f"{task.call} {given}", task.call
+
+
 def spans(run: RunState) -> dict[str, list[float]]:
-    """How long each task that came to a verdict took by its run's clock, in seconds, by `module:function`."""
+    """How long each task that came to a verdict took by its run's clock, in seconds, under both names (`known_as`).
+
+    One that takes no part in that time took what a clock on the wall says.
+    """
     found: dict[str, list[float]] = {}
     for task in run.tasks.values():
         judged = task.verdict not in (Verdict.ERROR, Verdict.ABORTED)
-        if judged and task.started_sim_ns is not None and task.finished_sim_ns is not None:
-            took_s = (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
-            found.setdefault(task.task.call, []).append(took_s)
+        took_s = _took_s(task) if judged else None
+        if took_s is not None:
+            for name in known_as(task.task):
+                found.setdefault(name, []).append(took_s)
     return found
 
 
+def _took_s(task: TaskState) -> float | None:
+    if not task.task.timed:
+        return task.wall_s
+    if task.started_sim_ns is None or task.finished_sim_ns is None:
+        return None
+    return (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
+
+
 def medians(found: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, float]:
-    """The median for each function over several runs, each as `spans` tells it."""
+    """The median for each name over several runs, each as `spans` tells it."""
     together: dict[str, list[float]] = {}
     for run in found:
         for call, seconds in run.items():
@@ -86,7 +108,7 @@ def medians(found: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, float]:
 
 
 def lengths(runs: Iterable[RunState]) -> dict[str, float]:
-    """How long tasks took by their runs' clocks: the median for each function, in seconds."""
+    """How long tasks took by their runs' clocks: the median for each name (`known_as`), in seconds."""
     return medians(spans(run) for run in runs)
 
 
@@ -96,6 +118,7 @@ def length_of(
     """How long a task will probably take by the run's clock, in seconds, and where that comes from."""
     if task.lasts_s is not None:
         return task.lasts_s, "plan"
-    if task.call in earlier:
-        return earlier[task.call], "earlier runs"
+    for name in known_as(task):
+        if name in earlier:
+            return earlier[name], "earlier runs"
     return 0.0, "nothing"

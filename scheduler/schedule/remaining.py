@@ -26,10 +26,14 @@ class Remaining:
     pace: float = 1.0
     """Seconds of the run's clock in one of wall time, as it was so far."""
 
+    beside: frozenset[str] = frozenset()
+    """Those of them that run beside others and take no part in time: analyses."""
+
     @property
     def run_s(self) -> float:
-        """Seconds until the end of the run, the tasks one after another."""
-        return sum(self.tasks_s.values())
+        """Seconds until the end of the run, the tasks one after another, and meanwhile the analyses beside them."""
+        beside_s = sum(self.tasks_s[name] for name in self.beside)
+        return max(beside_s, sum(self.tasks_s.values()) - beside_s)
 
 
 def remaining(
@@ -37,7 +41,7 @@ def remaining(
 ) -> Remaining:
     """What is still to come.
 
-    earlier  seconds by the run's clock for `module:function`, from `forecast.medians`
+    earlier  seconds by the run's clock for each name (`forecast.known_as`), from `forecast.medians`
     live     what the running task tells: better than any median
     now_s    Unix time
     """
@@ -54,8 +58,10 @@ def remaining(
         elif known == "nothing":
             unknown += 1
         else:
-            tasks_s[name] = max(0.0, length_s / pace - _elapsed(task, now_s))
-    return Remaining(tasks_s, unknown, pace)
+            wall_s = length_s / pace if task.task.timed else length_s
+            tasks_s[name] = max(0.0, wall_s - _elapsed(task, now_s))
+    beside = (name for name in tasks_s if _beside(state.tasks[name]))
+    return Remaining(tasks_s, unknown, pace, frozenset(beside))
 
 
 def pace_of(state: RunState) -> float:
@@ -64,12 +70,18 @@ def pace_of(state: RunState) -> float:
     for task in state.tasks.values():
         if task.verdict in (Verdict.ERROR, Verdict.ABORTED):
             continue  # whatever stopped it, such as a clock that was lost, tells nothing of the others
+        if not task.task.timed:
+            continue  # what its clock did meanwhile was for others
         if task.wall_s is not None and task.started_sim_ns is not None and task.finished_sim_ns is not None:
             clock_s += (task.finished_sim_ns - task.started_sim_ns) / NS_PER_S
             wall_s += task.wall_s
     if clock_s <= 0 or wall_s <= 0 or abs(clock_s / wall_s - 1) < SAME_PACE:
         return 1.0
     return clock_s / wall_s
+
+
+def _beside(task: TaskState) -> bool:
+    return task.task.beside and not task.task.timed
 
 
 def _elapsed(task: TaskState, now_s: float) -> float:

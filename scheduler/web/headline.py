@@ -59,6 +59,8 @@ class Running:
     text: str
     elapsed: str
     left: str
+    beside: bool
+    """Others do not wait for it."""
 
 
 def headline(
@@ -159,13 +161,18 @@ def _running(state: RunState) -> list[TaskState]:
     return [task for task in state.tasks.values() if task.status is TaskStatus.RUNNING]
 
 
+def in_turn_first(state: RunState) -> list[TaskState]:
+    """The tasks that run, those that others wait for before those beside them."""
+    return sorted(_running(state), key=lambda task: task.task.beside)
+
+
 def running(
     state: RunState, left: Remaining, lives: Sequence[Progress], now_s: float, *, alive: bool
 ) -> list[Running]:
-    """The tasks that run now."""
+    """The tasks that run now, those first that others wait for."""
     told = {live.task: live for live in lives}
     found = []
-    for task in _running(state) if alive else []:
+    for task in in_turn_first(state) if alive else []:
         live = told.get(task.task.id)
         elapsed_s = None if task.started_at is None else max(0.0, now_s - task.started_at)
         left_s = left.tasks_s.get(task.task.id)
@@ -181,6 +188,7 @@ def running(
                 text=_told(live),
                 elapsed=duration(elapsed_s),
                 left="" if left_s is None else f"≈ {about(left_s)} left",
+                beside=task.task.beside,
             )
         )
     return found

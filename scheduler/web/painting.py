@@ -248,9 +248,9 @@ def _trends(room: Room, query: Mapping[str, str], now_s: float) -> dict[str, Any
 def _log_name(room: Room, query: Mapping[str, str]) -> str:
     if query.get("of"):
         return f"{query['of'][:80]}.log"
-    running = [t.task.id for t in room.state.tasks.values() if t.status is TaskStatus.RUNNING]
+    running = heads.in_turn_first(room.state)
     if running and room.alive:
-        return f"{running[0]}.log"
+        return f"{running[0].task.id}.log"
     return next(iter(log_tail.names(room.run_dir)), "")
 
 

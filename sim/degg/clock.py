@@ -40,4 +40,5 @@ class DomClock:
 
     def at(self, ticks: int) -> SimTime:
         """The nanosecond in which the clock begins to show *ticks*."""
-        return SimTime(-int(-(Fraction(ticks) / self.rate - self.offset_ns) // 1))
+        above, below = self.rate.numerator, self.rate.denominator
+        return SimTime(-((self.offset_ns * above - ticks * below) // above))

@@ -12,7 +12,7 @@ from sim.degg.digitiser.block import Block
 from sim.degg.flash import FlashDirectory
 from sim.degg.fpga import Fpga
 from sim.degg.interlocks import Interlocks
-from sim.degg.keys import generator, key_of
+from sim.degg.keys import key_of, normals
 from sim.degg.lights import Lights
 from sim.degg.log import BootLog
 from sim.degg.parts import Camera, ReadoutChannel, Sensors
@@ -83,6 +83,7 @@ class Module:
         self._started = self._ready_at = self._events_until = SimTime(0)
         self._abandoned = False
         self._counts: dict[str, int] = {}
+        self._traits: dict[str, float] = {}
         self.interlocks.watch(self._interlocks_changed)
 
     # power and start
@@ -258,8 +259,10 @@ class Module:
 
     def trait(self, name: str) -> float:
         """A property of this board, once and for all: normal with width one, cut at two."""
-        value = float(generator(self.seed, self.serial, "trait", name).standard_normal())
-        return max(-2.0, min(2.0, value))
+        if name not in self._traits:
+            (value,) = normals(1, self.seed, self.serial, "trait", name)
+            self._traits[name] = max(-2.0, min(2.0, value))
+        return self._traits[name]
 
     def count(self, name: str) -> int:
         """How often this was asked, counted on."""
@@ -267,7 +270,7 @@ class Module:
         return self._counts[name]
 
     def _noise(self, name: str) -> float:
-        return float(generator(self.seed, self.serial, name, self.count(name)).standard_normal())
+        return normals(1, self.seed, self.serial, name, self.count(name))[0]
 
     def identity(self, name: str) -> str:
         """A number of the board as its console prints it: icm, mainboard, flash, stm, fpga or software."""

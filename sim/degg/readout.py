@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sim.degg.clock import DomClock
 from sim.degg.digitiser.block import Block
-from sim.degg.digitiser.records import STAMP, STAMP_BYTES
+from sim.degg.digitiser.queues import Queue, in_order
+from sim.degg.digitiser.records import STAMP_BYTES
 from sim.degg.digitiser.trigger import DEFAULT_COEFFICIENTS, Trigger, TriggerKind, pre_samples_of
 from sim.degg.parts import ReadoutChannel
 from sim.degg.refusal import Refused
@@ -174,33 +172,36 @@ class Readout:
     def _merged(
         self, armed: Sequence[int], count: int, stamps: Stamps, now: SimTime, until: SimTime
     ) -> Block:
-        taken, last, too_late = bytearray(), 0, self._clock.ticks(until)
+        too_late, ended, gone = self._clock.ticks(until), set[int](), 0
+        queues = {ch: Queue(self._settings[ch].left) for ch in armed}
+        taken: dict[int, list[Queue]] = {ch: [] for ch in armed}
         taken_of = dict.fromkeys(armed, 0)
-        ended: set[int] = set()
-        while len(taken) < count * STAMP_BYTES:
+        while gone < count:
             for ch in armed:
-                if not self._settings[ch].left and ch not in ended:
+                if not queues[ch].ticks.size and ch not in ended:
                     block = stamps(self._channels[ch], max(BATCH, taken_of[ch]))
-                    self._settings[ch].left += block.data
+                    queues[ch] = Queue(block.data)
                     if not block.complete:
                         ended.add(ch)
-            waiting = [ch for ch in armed if self._settings[ch].left]
-            order, ticks, whose = _in_order([self._settings[ch].left for ch in waiting])
             # What one channel sends next is not known when its last stamp is gone: up to there the order is sure.
-            sure = min((int(np.flatnonzero(whose == n)[-1]) + 1 for n in range(len(waiting))), default=0)
-            sure = min(
-                sure, count - len(taken) // STAMP_BYTES, int(np.searchsorted(ticks, too_late, "right"))
-            )
-            if sure == 0:
+            lasts = [(int(queue.ticks[-1]), ch) for ch, queue in queues.items() if queue.ticks.size]
+            last, whose = min(lasts, default=(-1, -1))
+            before = gone
+            for ch, queue in queues.items():
+                # Of two stamps of one tick that of the first channel comes first.
+                size = queue.until(last if ch <= whose else last - 1, too_late)
+                if size:
+                    taken[ch].append(queue.cut(0, size))
+                    queues[ch] = queue.cut(size, queue.ticks.size)
+                    taken_of[ch] += size
+                    gone += size
+            if gone == before:
                 break
-            last = int(ticks[sure - 1])
-            taken += order[:sure].tobytes()
-            for n, ch in enumerate(waiting):
-                gone = int((whose[:sure] == n).sum())
-                taken_of[ch] += gone
-                del self._settings[ch].left[: gone * STAMP_BYTES]
-        ready_at = max(now, self._clock.at(last)) if taken else now
-        return Block(bytes(taken), ready_at, len(taken) == count * STAMP_BYTES)
+        rows, ticks, left = in_order(taken, queues, count)
+        for ch, stays in left.items():
+            self._settings[ch].left = bytearray(stays.tobytes())
+        ready_at = max(now, self._clock.at(int(ticks[-1]))) if ticks.size else now
+        return Block(rows.tobytes(), ready_at, len(rows) == count)
 
     def waveforms(self, n_bytes: int, now: SimTime) -> Block:
         """Exactly *n_bytes* of records; two channels get half of them each."""
@@ -258,19 +259,3 @@ def _length(n_bytes: int) -> int:
     if not 0 <= n_bytes <= MAX_BLOCK:
         raise Refused(f"bad length {n_bytes}")
     return n_bytes
-
-
-def _in_order(
-    parts: Sequence[bytearray],
-) -> tuple[NDArray[np.void], NDArray[np.int64], NDArray[np.int64]]:
-    """Stamps of several channels by their times (48 bits, and two more in the first byte), the first channel first.
-
-    Returns the stamps, their ticks, and the place of their channel.
-    """
-    stamps = [np.frombuffer(bytes(part), STAMP) for part in parts]
-    whose = np.repeat(np.arange(len(parts)), [part.size for part in stamps])
-    merged = np.concatenate([*stamps, np.empty(0, STAMP)])
-    ticks = merged["time_low"].astype(np.int64) | merged["time_high"].astype(np.int64) << 32
-    ticks |= (merged["version"] >> 6).astype(np.int64) << 48
-    order = np.argsort(ticks, kind="stable")
-    return merged[order], ticks[order], whose[order]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sim.degg.keys import generator
+from sim.degg.keys import normals
 
 if TYPE_CHECKING:
     from sim.degg.module import Module
@@ -98,7 +98,7 @@ def reading(module: Module, number: int, now: SimTime) -> str:
     channel = SLOW_ADC[number]
     value = channel.value(module, now)
     if channel.noise:
-        value += channel.noise * float(
-            generator(module.seed, module.serial, "slow adc", module.count("slow adc")).standard_normal()
+        value += (
+            channel.noise * normals(1, module.seed, module.serial, "slow adc", module.count("slow adc"))[0]
         )
     return f"Channel {number} : {value:.3f} {channel.unit}"

@@ -63,6 +63,12 @@ def environment(**more: str) -> dict[str, str]:
     ],
     ids=["by detector", "calls", "the rest"],
 )
+@pytest.mark.parametrize(
+    "caldb_database",
+    # What differs between the two is tested with both beside this, by tests/contract/test_caldb_rest.py and others.
+    [pytest.param("sqlite", marks=pytest.mark.thorough), "postgresql"],
+    indirect=True,
+)
 def test_the_clients_own_test_suite_passes(
     tmp_path: Path, caldb_database: str, part: tuple[str, ...], passed: int
 ) -> None:
@@ -106,7 +112,13 @@ def drive(address: str, client_id: str, secret: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("oauth", [False, True], ids=["without OAuth", "tokens run out on the way"])
+@pytest.mark.parametrize(
+    "oauth",
+    [
+        pytest.param(False, marks=pytest.mark.thorough, id="without OAuth"),
+        pytest.param(True, id="tokens run out on the way"),
+    ],
+)
 def test_every_call_is_answered(tmp_path: Path, oauth: bool) -> None:
     store, options, who = tmp_path / "caldb", ["--token-lifetime", "20"], ("", "")
     if oauth:

@@ -25,7 +25,8 @@ from sim.caldb.openapi import describe
 from sim.caldb.operations import OPERATIONS
 
 pytestmark = pytest.mark.timeout(300)
-EXAMPLES = 15 if os.environ.get("STELLWERK_THOROUGH") == "1" else 6
+THOROUGH = os.environ.get("STELLWERK_THOROUGH") == "1"
+EXAMPLES = 15 if THOROUGH else 6
 """Of each operation, the same in every run."""
 CHECKS = [
     not_a_server_error,
@@ -56,6 +57,8 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 schema = schemathesis.openapi.from_dict(describe(OPERATIONS, require_token=False))
+# Values at every bound, hundreds of requests for each operation: each worker makes them while it collects.
+schema.config.phases.coverage.enabled = THOROUGH
 
 
 @schema.parametrize()

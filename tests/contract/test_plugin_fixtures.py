@@ -60,31 +60,6 @@ def test_a_control_unit_arms_and_answers(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=2)
 
 
-def test_slack_hears_and_refuses_on_demand(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester,
-        """
-        import httpx
-
-        def post(slack, text):
-            return httpx.post(
-                f"{slack.base_url}chat.postMessage",
-                json={"channel": "#tests", "text": text},
-                headers={"Authorization": "Bearer xoxb-any"},
-            )
-
-        def test_a_message_arrives_and_another_is_held_up(slack, faults):
-            assert post(slack, "beam is back").json()["ok"]
-            assert [message["text"] for message in slack.messages()] == ["beam is back"]
-            faults.on("slack", "rate_limit", times=1, retry_after_s=2)
-            held = post(slack, "again")
-            assert (held.status_code, held.headers["Retry-After"]) == (429, "2")
-            assert faults.struck("slack") == {"rate_limit": 1}
-        """,
-    )
-    result.assert_outcomes(passed=1)
-
-
 def test_a_laboratory_answers_and_can_be_broken(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
@@ -123,7 +98,7 @@ def test_a_laboratory_answers_and_can_be_broken(pytester: pytest.Pytester) -> No
     result.assert_outcomes(passed=2)
 
 
-def test_simulators_of_one_test_share_the_manual_clock_and_the_catalogue_knows_its_detector(
+def test_simulators_of_one_test_share_the_manual_clock_and_are_broken_on_demand(
     pytester: pytest.Pytester,
 ) -> None:
     result = run(
@@ -131,7 +106,14 @@ def test_simulators_of_one_test_share_the_manual_clock_and_the_catalogue_knows_i
         """
         import httpx
 
-        def test_nothing_is_sent_before_its_time(agipd_module, slack, caldb, dcu, manual_clock):
+        def post(slack, text):
+            return httpx.post(
+                f"{slack.base_url}chat.postMessage",
+                json={"channel": "#tests", "text": text},
+                headers={"Authorization": "Bearer xoxb-any"},
+            )
+
+        def test_nothing_is_sent_before_its_time(agipd_module, slack, caldb, dcu, faults, manual_clock):
             found = httpx.get(f"{caldb.rest}/api/detectors", params={"identifier": "SPB_DET_AGIPD1M-1"})
             assert [detector["identifier"] for detector in found.json()] == ["SPB_DET_AGIPD1M-1"]
             assert caldb.store.is_dir()
@@ -145,12 +127,21 @@ def test_simulators_of_one_test_share_the_manual_clock_and_the_catalogue_knows_i
             assert agipd_module.control.state()["trains_sent"] == 2
             assert len(agipd_module.datagrams(2 * 129)) == 258
             assert agipd_module.truth.exists()
+
+            assert post(slack, "beam is back").json()["ok"]
+            assert [message["text"] for message in slack.messages()] == ["beam is back"]
+            faults.on("slack", "rate_limit", times=1, retry_after_s=2)
+            held = post(slack, "again")
+            assert (held.status_code, held.headers["Retry-After"]) == (429, "2")
+            assert faults.struck("slack") == {"rate_limit": 1}
         """,
     )
     result.assert_outcomes(passed=1)
 
 
-def test_a_whole_bench_comes_up_from_a_file_of_the_users(pytester: pytest.Pytester) -> None:
+def test_a_whole_bench_comes_up_from_a_users_file_and_a_failure_shows_what_went_over_the_wire(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makefile(
         ".toml",
         mine="""
@@ -169,15 +160,21 @@ def test_a_whole_bench_comes_up_from_a_file_of_the_users(pytester: pytest.Pytest
     result = run(
         pytester,
         """
+        import httpx
         import pytest
 
         @pytest.mark.bench_file("mine.toml")
         def test_mine(bench, faults):
             assert bench.endpoints["slack"].startswith("http://127.0.0.1:")
+            httpx.post(bench.endpoints["slack"] + "chat.postMessage", json={"text": "a rare word: quokka"})
             faults.on("slack", "server_error")
+            assert False
         """,
     )
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([">*assert False"])
+    result.stdout.re_match_lines([r"-+ transcripts: slack -+", ".*chat.postMessage.*"])
+    assert "quokka" in result.stdout.str().split("transcripts: slack")[1]
 
 
 def test_without_a_file_the_miniature_comes_up(pytester: pytest.Pytester) -> None:
@@ -241,22 +238,6 @@ def test_what_a_test_leaves_behind_fails_it_and_a_careful_test_is_not_blamed(
         )
         assert blamed is not None
         assert re.search(named, blamed[1]), blamed[1]
-
-
-def test_a_failure_shows_what_went_over_the_wire(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester,
-        """
-        import httpx
-
-        def test_fails(slack):
-            httpx.post(f"{slack.base_url}chat.postMessage", json={"text": "a rare word: quokka"})
-            assert False
-        """,
-    )
-    result.assert_outcomes(failed=1)
-    result.stdout.re_match_lines([r"-+ transcripts: slack -+", ".*chat.postMessage.*"])
-    assert "quokka" in result.stdout.str().split("transcripts: slack")[1]
 
 
 def test_a_bench_that_cannot_come_up_says_why(pytester: pytest.Pytester) -> None:

@@ -249,3 +249,28 @@ def test_a_plan_that_could_never_run_is_refused(tasks, told):
     with pytest.raises(PlanRejected) as refused:
         Plan("p", tasks, begins={"laser": "off"}, resources={"x": 2})
     assert told in str(refused.value)
+
+
+def names_begun_without(tasks: list[Task], held: str) -> set[str]:
+    """What begins although one task never ends."""
+    left, done, begun = list(tasks), set[str](), set[str]()
+    while may := [t.id for t in ready(left, done, {held} & begun, {}) if t.id not in begun]:
+        begun.update(may)
+        done.update(name for name in may if name != held)
+        left = [task for task in left if task.id not in done]
+    return begun
+
+
+@given(st.data())
+def test_a_task_certainly_comes_after_those_without_whose_end_it_does_not_begin(data):
+    tasks: list[Task] = []
+    for number in range(data.draw(st.integers(2, 7))):
+        always = data.draw(st.booleans()) and number > 3
+        after = data.draw(st.lists(st.sampled_from([t.id for t in tasks] or ["*"]), max_size=2, unique=True))
+        beside = not always and data.draw(st.booleans())
+        tasks.append(task(f"t{number}", beside=beside, always=always, after=tuple(after)))
+    for held in tasks:
+        begun = names_begun_without(tasks, held.id)
+        for place, other in enumerate(tasks):
+            certain = place > tasks.index(held) and other.id not in begun
+            assert (held.id in earlier(tasks, other.id)) == certain

@@ -17,7 +17,6 @@ import h5py
 import numpy as np
 import pytest
 
-from fat.configs import shipped_bench
 from pipeline.config import CorrectionTable
 from pipeline.correct.agipd import AgipdRecipe, AgipdSettings
 from pipeline.offline.correct import correct_run
@@ -36,13 +35,9 @@ foreign = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(accepted_mini: Path) -> Path:
     """Data folder of an acceptance run."""
-    folder = tmp_path_factory.mktemp("chain")
-    command = [sys.executable, "-m", "fat", "fat", "run", shipped_bench("mini")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "runs/mini"
+    return accepted_mini / "runs/mini"
 
 
 def stored(run: Path) -> dict[str, Any]:
@@ -145,7 +140,13 @@ ANALYSIS = next((FOREIGN.parent / "lib").glob("python*/site-packages/extra"), No
 @pytest.mark.skipif(
     ANALYSIS is None, reason="the environment .venvs/euxfel lacks EXtra: compile its lock anew"
 )
-@pytest.mark.parametrize("oauth", [False, True], ids=["without OAuth", "with OAuth"])
+@pytest.mark.parametrize(
+    "oauth",
+    [
+        pytest.param(False, marks=pytest.mark.thorough, id="without OAuth"),
+        pytest.param(True, id="with OAuth"),
+    ],
+)
 def test_the_public_analysis_library_finds_and_loads_the_constants(
     run: Path, tmp_path: Path, oauth: bool
 ) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fat.acceptance import writing
 from fat.acceptance.finish import finish, finish_if_missed
-from fat.degg.report.figures import bucket
+from fat.degg.report import gather as gathering
+from fat.degg.report.gather import RunResults, bucket, gather
+from fat.degg.report.write import of_module, of_run, write_reports
 from fat.record import is_recorded, write_record
+from fat.report.chart import Chart
 from fat.report.document import Cell, Document, Section, Table, Text
 from fat.report.html import as_html
 from fat.report.pdf import as_pdf
@@ -41,7 +46,7 @@ def test_the_runs_report_names_who_is_wrong_and_how(run_dir: Path, degg_reported
     for fact in ("cold batch 7", "ada", degg_reported.PROVENANCE["source"], "c" * 64, "e" * 64):
         assert str(fact) in said
     page = (run_dir / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("<svg") == 2
     assert "http" not in re.sub(r'(?s)<style.*?</style>|src="[^"]*"', "", page)
 
 
@@ -68,7 +73,7 @@ def test_each_module_has_a_report_and_a_record(run_dir: Path) -> None:
 
 
 def test_result_records_are_written_when_the_run_has_ended(run_dir: Path) -> None:
-    (folder,) = (run_dir / "records").iterdir()
+    (folder,) = (run_dir / "records").glob("run_*")
     assert folder.name == "run_0000000000000001"
     names = {path.name for path in folder.iterdir()}
     assert "degg-pmt_R5912-100-70_SQ0603_darknoise_dark-rate_00.json" in names
@@ -115,6 +120,94 @@ def test_a_run_that_was_only_begun_has_a_report(tmp_path: Path, degg_reported: A
     assert "· UNSET: run 00001" in said
     assert "0 of 5 tasks done. None of 1 modules missed a goalpost." in said
     assert not (made / "reports").exists()
+
+
+@pytest.fixture(scope="module")
+def monitored(tmp_path_factory: pytest.TempPathFactory, degg_reported: Any) -> Callable[[int], RunResults]:
+    """What the report of a run with so many monitorings is made from."""
+
+    def made(times: int) -> RunResults:
+        root = tmp_path_factory.mktemp("monitored")
+        run = degg_reported.ended_run(root, 2, noisy=1, monitorings=times)
+        record = write_record(run)
+        return gather(run, record, record["provenance"]["run_file"])
+
+    return made
+
+
+def test_what_is_drawn_and_told_does_not_grow_with_the_number_of_monitorings(
+    monitored: Callable[[int], RunResults], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    graph_of = gathering.graph_of
+    monkeypatch.setattr(
+        gathering, "graph_of", lambda body, *about: made.append(body["meas_name"]) or graph_of(body, *about)
+    )
+    told = []
+    for times in (7, 21):
+        made.clear()
+        results = monitored(times)
+        documents = [of_run(results), *(of_module(results, device) for device in results.devices)]
+        parts = [part for document in documents for section in document.sections for part in section.parts]
+        panels = sum(len(part.panels) for part in parts if isinstance(part, Chart))
+        rows = sum(len(part.rows) for part in parts if isinstance(part, Table))
+        told.append((len(made), panels, rows))
+    assert told[0] == told[1]
+    assert made.count("monitoring-spe-peaks") == 4
+
+
+def test_what_was_missed_once_of_many_times_is_shown_in_its_course(
+    monitored: Callable[[int], RunResults],
+) -> None:
+    results = monitored(8)
+    good, bad = results.devices
+    page = as_html(of_module(results, bad)).decode()
+    findings = page[page.index('id="findings"') : page.index('id="verdicts"')]
+    assert "DEgg2021-3-101: spread of the peak" in findings
+    assert "UpperPmt: worst 0.07, last 0.01" in findings
+    assert ">missed</text>" in findings
+    assert "<svg" not in as_html(of_module(results, good)).decode().split('id="verdicts"')[0]
+    assert "within 7 of 8 times" in page
+    assert "within 8 of 8 times, worst 0.016" in page
+    overview = as_html(of_run(results)).decode()
+    row = re.search(r"monitoring-spe-peak-pos-std<.*?</tr>", overview, re.DOTALL)
+    assert row is not None
+    assert re.findall(r'class="hidden">(PASS|FAIL)|</span> (\d)</td>', row[0]) == [("PASS", ""), ("", "1")]
+
+
+def test_a_report_that_was_ended_while_it_was_written_is_written_again(
+    tmp_path: Path, degg_reported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = degg_reported.ended_run(tmp_path, 2)
+
+    def killed(done: int, _total: int, _text: str) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    write_record(made)
+    with pytest.raises(KeyboardInterrupt):
+        write_reports(made, progress=killed)
+    assert {path.suffix for path in (made / "reports").iterdir()} == {".html", ".pdf", ".json"}
+    assert len(list((made / "reports").iterdir())) == 3
+    finish_if_missed(made)
+    assert len(list((made / "reports").iterdir())) == 6
+    assert (made / "report.html").exists()
+    assert len(list((made / "records").glob("run_*"))) == 1
+
+
+def test_people_are_told_how_far_a_report_is(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(writing, "PLAIN_PERIOD_S", 0.0)
+        finish(run_dir, quiet=False)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.strip() for line in err.splitlines()] == [
+        "report: 0 of 4 written, next results of all tasks",
+        "report: 0 of 4 written, next DEgg2021-3-100",
+        "report: 1 of 4 written, next DEgg2021-3-101",
+        "report: 2 of 4 written, next result records",
+        "report: 3 of 4 written, next the run",
+    ]
 
 
 def test_temperatures_that_are_shown_as_one() -> None:

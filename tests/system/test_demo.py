@@ -34,7 +34,7 @@ def watched_memory(pid: int) -> Iterator[list[int]]:
     peak, ended = [0], threading.Event()
 
     def watch() -> None:
-        while not ended.wait(0.5):
+        while not ended.wait(1):  # asking so many processes for theirs is work for the kernel
             try:
                 processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
                 peak[0] = max(peak[0], sum(p.memory_full_info().pss for p in processes))

@@ -97,7 +97,8 @@ def test_dark_rates_are_found_and_judged(quiet: TaskLab) -> None:
 
 
 def test_charges_and_gaps_of_pulses(quiet: TaskLab) -> None:
-    measure_spe(quiet.context("measure_spe_0"), "cold", events=6000)
+    measure_spe(quiet.context("measure_spe_0"), "at -40 C", events=6000)
+    assert quiet.told.warnings() == ""
     assert trigger_remote_wrapper(quiet.context("spe_0"), "spe").verdict == "PASS"
     assert trigger_remote_wrapper(quiet.context("dt_0"), "dt").verdict == "PASS"
     for port, channel in PMTS:
@@ -120,7 +121,9 @@ def test_the_read_back_of_the_high_voltage(quiet: TaskLab) -> None:
 
 def test_monitoring_of_healthy_modules_has_nothing_to_say(quiet: TaskLab) -> None:
     assert slowmon(quiet.context("slowmon_0"), "very_cold0", events=600).outputs["faults"] == []
-    assert online_mon(quiet.context("online_mon_0"), "very_cold0").outputs["faults"] == []
+    before_ns = quiet.clock.now_ns()
+    assert online_mon(quiet.context("online_mon_0"), "very_cold0", minutes=60.0).outputs["faults"] == []
+    assert quiet.clock.now_ns() - before_ns > 3600e9
     for number in range(2):
         assert constant_monitor(quiet.context(f"constant_{number}"), "very_cold0").outputs["faults"] == []
     for analysis in ("quick_monitoring", "detailed_monitoring", "gainscan_monitoring"):
@@ -134,6 +137,12 @@ def test_monitoring_of_healthy_modules_has_nothing_to_say(quiet: TaskLab) -> Non
         assert entry(quiet, port, channel, "DarkrateTemperature_0000")["HV1e7Gain"] == pytest.approx(
             volts, abs=10
         )
+
+
+def test_a_measurement_named_after_another_temperature_is_told_of(quiet: TaskLab) -> None:
+    measured = measure_spe(quiet.context("measure_spe_1"), "at 20 C", events=100)
+    assert measured.outputs["measured"] == 4, "it is measured all the same"
+    assert "measure_spe_1 (at 20 C) began while the box was at -4" in quiet.told.warnings()
 
 
 def test_a_high_voltage_that_was_off_is_told_of_and_set_again(quiet: TaskLab) -> None:

@@ -40,11 +40,13 @@ fault = "module_missing"
 """
 
 
-@pytest.fixture
-def up(tmp_path: Path) -> Iterator[tuple[Path, ControlClient]]:
-    file = tmp_path / "bench.toml"
-    file.write_text(BENCH.format(folder=tmp_path))
-    with OwnedBench(file, log=tmp_path / "bench.log") as bench:
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, ControlClient]]:
+    """One bench for the file: each test leaves it without faults."""
+    folder = tmp_path_factory.mktemp("tools")
+    file = folder / "bench.toml"
+    file.write_text(BENCH.format(folder=folder))
+    with OwnedBench(file, log=folder / "bench.log") as bench:
         control = ControlClient(bench.endpoints["control"], bench.token)
         yield file, control
         control.close()

@@ -153,6 +153,24 @@ def test_result_records_are_files_with_the_keys_that_the_database_asks_for(conte
     assert fit["data_format"] == "graph"
 
 
+def test_records_are_made_anew_only_when_results_have_changed_or_one_is_missing(context: Any) -> None:
+    def made() -> int:
+        return export(context.run_dir, ["gain_0", "gain_1"], 12).stat().st_ino
+
+    conclude(context, [hv(1400.0)])
+    first = made()
+    assert made() == first
+    context.task_id = "gain_1"
+    conclude(context, [hv(1401.0)])
+    second = made()
+    assert second != first
+    lost, _ = sorted((context.run_dir / "records" / "run_0000000000000012").iterdir())
+    lost.unlink()
+    assert made() != second
+    assert lost.exists()
+    assert made() == made()
+
+
 def test_records_that_the_database_would_refuse_are_never_written(context: Any) -> None:
     conclude(context, [hv(1400.0)])
     (good,) = documents_of(context)

@@ -12,8 +12,13 @@ from collections import Counter
 
 import pytest
 
+from fat.degg.schedule.beside import ANALYSIS, MOST_OPEN, analyses_beside
 from fat.degg.schedule.build import sections
+from fat.degg.schedule.plan import safe_at_the_end, task_of
+from fat.degg.schedule.section import Section
 from fat.degg.schedule.short import short_sections
+from scheduler import Plan, Task
+from scheduler.order import earlier, ready
 
 COUNTS = {
     "trigger_remote_wrapper": 324,
@@ -109,3 +114,54 @@ def test_fewer_events_change_no_order_and_every_argument_fits_its_function(secti
         assert list(section.step.arguments) == parameters[: len(section.step.arguments)], (
             "they go by position"
         )
+
+
+def arranged(made: tuple[Section, ...]) -> Plan:
+    return safe_at_the_end(analyses_beside(Plan("degg", tuple(map(task_of, made)))))
+
+
+@pytest.mark.parametrize("sections_of", [sections, short_sections])
+def test_analyses_run_beside_what_follows_one_at_a_time_and_never_pile_up(sections_of):
+    """As slow as analyses can be: one ends only when nothing else is left that could begin."""
+    plan = arranged(sections_of())
+    left, done, running, most = list(plan.tasks), set(), set(), 0
+    while left:
+        begin = list(ready(left, done, running, plan.resources))
+        for task in begin:
+            if not task.beside:
+                waiting = [t.id for t in left[: left.index(task)] if t.beside]
+                most = max(most, len(waiting))
+                assert not (waiting and task.call == "scheduler.manual:manual_input")
+                assert not (waiting and task.always)
+                done.add(task.id)
+            else:
+                running.add(task.id)
+        assert len(running) <= 1
+        if all(task.beside for task in begin):
+            done |= running
+            running = set()
+        left = [task for task in left if task.id not in done]
+    assert most == MOST_OPEN
+
+
+def test_gain_is_waited_for_and_so_is_all_else_before_a_task_of_ones_own():
+    plan = arranged(sections())
+    assert all(task.beside == (task.call == ANALYSIS) and task.timed != task.beside for task in plan.tasks)
+    own = (
+        Task("spe", "", ANALYSIS, positional=("spe",)),
+        Task("gain", "", ANALYSIS, positional=("gain",)),
+        Task("next", "", "fat.degg.tasks.gain:measure_gain"),
+        Task("own", "", "my_tasks:draws"),
+    )
+    spe, gain, following, mine = analyses_beside(Plan("mine", own)).tasks
+    assert (spe.beside, gain.beside, following.after, mine.after) == (True, False, (), ("*",))
+    said = Plan("mine", (*own[:3], Task("own", "", "my_tasks:draws", after=("spe",))))
+    assert analyses_beside(said) is said
+
+
+def test_each_analysis_comes_after_its_measurement_and_not_after_the_next_one():
+    plan = arranged(sections())
+    names = [task.id for task in plan.tasks]
+    before = earlier(plan.tasks, "trigger_remote_wrapper_quick_monitoring_7")
+    assert {"online_mon_7", "online_mon_6"} <= before
+    assert not before & set(names[names.index("online_mon_7") + 2 :])

@@ -17,12 +17,12 @@ from scheduler.live import Progress
 from scheduler.plan import Plan, Task
 from scheduler.schedule.forecast import medians, spans
 from scheduler.schedule.remaining import pace_of, remaining
-from scheduler.state import RunState
+from scheduler.state import RunState, TaskStatus
 from scheduler.trends import Point, TrendReader, append_point
 from scheduler.verdict import Verdict
 from scheduler.web import log_tail
 from scheduler.web.chart import Curve, chart, time_steps
-from scheduler.web.headline import headline
+from scheduler.web.headline import headline, running
 from scheduler.web.history import compare
 from scheduler.web.room import Part, Room
 from scheduler.web.schedule import Asked, Fold, Row, listing
@@ -70,6 +70,25 @@ def test_what_remains_is_told_by_medians_by_the_plan_and_best_by_the_task_itself
     assert (
         dict(headline(state, nothing, None, now_s, alive=True).facts)["Remaining"] == "unknown, for 4 tasks"
     )
+
+
+def test_analyses_beside_count_only_when_they_last_longer_and_others_are_shown_first() -> None:
+    state = a_run(6, 2)
+    known, now_s = medians([spans(state)]), 1000.0 + 180.0
+
+    def with_beside(*names: str) -> RunState:
+        beside = {
+            name: replace(state.tasks[name], task=replace(state.tasks[name].task, beside=True, timed=False))
+            for name in names
+        }
+        return replace(state, tasks={**state.tasks, **beside})
+
+    assert remaining(with_beside("t3"), known, None, now_s).run_s == 60.0 + 60.0 + 120.0
+    assert remaining(with_beside("t3", "t5"), known, None, now_s).run_s == 120.0 + 120.0
+    both = with_beside("t2")
+    both = replace(both, tasks={**both.tasks, "t3": replace(both.tasks["t3"], status=TaskStatus.RUNNING)})
+    shown = running(both, remaining(both, known, None, now_s), [], now_s, alive=True)
+    assert [(task.id, task.beside) for task in shown] == [("t3", False), ("t2", True)]
 
 
 def test_a_clock_that_runs_ahead_does_not_make_the_end_late() -> None:

@@ -14,9 +14,11 @@ from scheduler import Plan, Task
 from scheduler.commands import app
 from scheduler.errors import PlanRejected, ScheduleRejected
 from scheduler.schedule.durations import seconds, spoken
-from scheduler.schedule.forecast import forecast
+from scheduler.schedule.forecast import forecast, lengths
 from scheduler.schedule.gantt import draw_gantt
 from scheduler.schedule.reading import check_end, check_functions, read_schedule
+from scheduler.state import RunState, TaskState
+from scheduler.verdict import Verdict
 
 FUNCTIONS = """
 from scheduler import Plan, Task, TaskContext
@@ -341,6 +343,25 @@ def test_what_the_plan_does_not_tell_comes_from_earlier_runs():
         (12.0, 0.0, "nothing"),
     ]
     assert told.unknown == 1
+
+
+def test_the_same_arguments_tell_more_than_the_same_function():
+    """One cold boot is no measure for eighty warm ones, nor they for it; the ini form gives arguments by position."""
+    warm = [Task(f"w{n}", "W", "m:boot", positional=("reboot",)) for n in range(3)]
+    cold = Task("c", "C", "m:boot", positional=("coldboot",))
+    other = Task("o", "O", "m:boot", arguments={"mode": "other"})
+    plan = Plan("p", (*warm, cold, other))
+    took = {**dict.fromkeys(("w0", "w1", "w2"), 20.0), "c": 28_800.0, "o": 20.0}
+    tasks = {
+        task.id: TaskState(
+            task, verdict=Verdict.PASS, started_sim_ns=0, finished_sim_ns=round(took[task.id] * 1e9)
+        )
+        for task in plan.tasks
+    }
+    known = lengths([RunState(plan=plan, tasks=tasks)])
+    assert [e.lasts_s for e in forecast(plan, known).tasks] == [20.0, 20.0, 20.0, 28_800.0, 20.0]
+    unseen = Plan("q", (Task("u", "U", "m:boot", positional=("another",)),))
+    assert forecast(unseen, known).tasks[0].lasts_s == 20.0
 
 
 def test_a_thousand_tasks_are_one_page(tmp_path):

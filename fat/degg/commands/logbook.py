@@ -104,16 +104,17 @@ def list_entries(
     if json_output:
         typer.echo(json.dumps([_as_json(entry) for entry in entries]))
         return
+    from fat.degg.logbook.shown import gist
+
     for entry in entries:
-        told = next((str(v) for k, v in entry.values.items() if k in ("text", "reason", "comment") and v), "")
-        first = told.partition("\n")[0][:60]
-        typer.echo(f"{entry.number:>5}  {entry.at}  {entry.user:<12}{entry.form:<16}{first}")
+        typer.echo(f"{entry.number:>5}  {entry.at}  {entry.user:<12}{entry.form:<16}{gist(entry)}")
 
 
 @app.command()
 def show(number: int, book: BookOption = DEFAULT_BOOK, json_output: JsonOption = False) -> None:
     """Show one entry."""
     from fat.degg.logbook.forms import FORMS
+    from fat.degg.logbook.shown import shown
     from fat.errors import UsageError
 
     entries = _entries(book)
@@ -126,7 +127,7 @@ def show(number: int, book: BookOption = DEFAULT_BOOK, json_output: JsonOption =
     typer.echo(f"Entry {entry.number}: {entry.form}, {entry.at}, {entry.user}")
     labels = {field.name: field.label for field in FORMS.get(entry.form, ())}
     for name, value in entry.values.items():
-        typer.echo(f"   {labels.get(name, name)}: {_shown(value)}")
+        typer.echo(f"   {labels.get(name, name)}: {shown(value)}")
 
 
 @app.command()
@@ -150,6 +151,29 @@ def export(
         raise UsageError(f"{target}: the logbook is exported as .json or .csv")
     write_bytes_atomically(target, text.encode())
     typer.echo(f"{target}: {len(entries)} entries")
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 0,
+    host: Annotated[
+        str, typer.Option(help="An address of this machine; beyond loopback others reach it.")
+    ] = "127.0.0.1",
+    book: BookOption = DEFAULT_BOOK,
+) -> None:
+    """Show the logbook in browsers, forms and entries, until Ctrl-C. Whoever writes gives their password.
+
+    Example: stellwerk fat logbook serve --port 8090
+    """
+    import asyncio
+
+    from fat.degg.logbook.page.serving import serve_until_told
+
+    asyncio.run(
+        serve_until_told(
+            book, host, port, lambda address: typer.echo(f"logbook {book} at {address}  (Ctrl-C ends)")
+        )
+    )
 
 
 def _entries(book: Path) -> list[Entry]:
@@ -203,20 +227,16 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 
 
 def _as_csv(entries: list[Entry]) -> str:
+    from fat.degg.logbook.shown import shown
+
     names = list(dict.fromkeys(name for entry in entries for name in entry.values))
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["number", "at", "user", "form", *names])
     for entry in entries:
-        row = [_shown(entry.values.get(name, "")) for name in names]
+        row = [shown(entry.values.get(name, "")) for name in names]
         writer.writerow([entry.number, entry.at, entry.user, entry.form, *map(_harmless, row)])
     return text.getvalue()
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _harmless(text: str) -> str:

@@ -153,20 +153,28 @@ def form(name: str) -> tuple[Field, ...]:
 
 def read_form(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a form. Raises UsageError with a sentence for each field that is wrong or missing."""
-    fields = {field.name: field for field in form(name)}
-    mistakes = list(_unknown(name, given, fields))
-    values: dict[str, Any] = {}
-    for key, field in fields.items():
-        try:
-            values[key] = field.read(given.get(key, ""))
-        except ValueError as error:
-            mistakes.append(f"{key} ({field.label}) {error}")
+    values, wrong = filled_in(name, given)
+    labels = {field.name: field.label for field in form(name)}
+    mistakes = [*_unknown(name, given), *(f"{key} ({labels[key]}) {why}" for key, why in wrong.items())]
     if mistakes:
         raise UsageError("\n".join(mistakes))
     return values
 
 
-def _unknown(name: str, given: Mapping[str, Any], fields: Mapping[str, Field]) -> Iterator[str]:
+def filled_in(name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values of a form's fields, and what is wrong with those that have none, both by name. Raises UsageError."""
+    values: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for field in form(name):
+        try:
+            values[field.name] = field.read(given.get(field.name, ""))
+        except ValueError as error:
+            wrong[field.name] = str(error)
+    return values, wrong
+
+
+def _unknown(name: str, given: Mapping[str, Any]) -> Iterator[str]:
+    fields = [field.name for field in form(name)]
     for key in given:
         if key not in fields:
             close = difflib.get_close_matches(key, fields, n=1)

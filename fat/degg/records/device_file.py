@@ -90,8 +90,16 @@ class DeviceFile:
 
     def pmt(self, channel: int) -> PmtEntry:
         """A photomultiplier. Raises RecordUnreadable."""
+        return self._pmt(self.body(), channel)
+
+    def pmts(self) -> list[PmtEntry]:
+        """All photomultipliers, as they were at one moment. Raises RecordUnreadable."""
+        body = self.body()
+        return [self._pmt(body, channel) for channel in range(len(PARTS))]
+
+    def _pmt(self, body: Mapping[str, Any], channel: int) -> PmtEntry:
         part = PARTS[channel]
-        entries = dict(_demand(self.path, self.body(), part))
+        entries = dict(_demand(self.path, body, part))
         volts = float(entries.get("HV1e7Gain", UNKNOWN_VOLTAGE))
         peak = entries.get("SPEPeakHeight")
         return PmtEntry(

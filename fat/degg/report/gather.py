@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fat.degg.records.completeness import Completeness, completeness
 from fat.degg.records.device_file import PARTS, DeviceFile
@@ -16,6 +17,9 @@ from fat.degg.results.exporting import found_by
 from fat.degg.results.quantity import Graph
 from fat.limits import Limit
 from scheduler import Verdict, read_journal
+
+BUCKET_C: Final = 10.0
+NS_PER_HOUR: Final = 3.6e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,8 @@ class RunResults:
     devices: tuple[DeviceFile, ...]
     judged: tuple[Judged, ...]
     """In the order of the plan."""
-    graphs: tuple[tuple[str, Graph], ...]
-    """The task's title, and the graph."""
+    graphs: tuple[Graph, ...]
+    """Of each module, part, name and temperature the last one."""
     complete: Completeness
     warnings: tuple[str, ...]
     """What tasks and checks warned of."""
@@ -71,9 +75,13 @@ class RunResults:
         """Verdicts about a module."""
         return self._by_device.get(serial, [])
 
-    def graphs_of(self, serial: str) -> list[tuple[str, Graph]]:
-        """Graphs of a module."""
-        return [(title, graph) for title, graph in self.graphs if graph.device == serial]
+    def graphs_of(self, serial: str) -> dict[str, list[Graph]]:
+        """Graphs of a module by their name."""
+        return self._graphs_by_device.get(serial, {})
+
+    def verdicts(self, serial: str, part: str, goalpost: str) -> list[Judged]:
+        """Of one part by one goalpost, in the order of the plan."""
+        return self._by_goalpost.get((serial, part, goalpost), [])
 
     def verdict_of(self, serial: str) -> str:
         """FAIL when a goalpost was missed in the run, PASS when all that judged were met, UNSET when none judged."""
@@ -83,16 +91,52 @@ class RunResults:
 
     def failed(self, serial: str) -> list[Judged]:
         """What a module has missed: the latest of each part and goalpost."""
-        missed: dict[tuple[str, str], Judged] = {}
-        for judged in self.of_device(serial):
-            if judged.verdict == Verdict.FAIL:
-                missed[judged.part, judged.goalpost] = judged
-        return list(missed.values())
+        return self._failed.get(serial, [])
 
     def times_failed(self, one: Judged) -> tuple[int, int]:
         """How often a part missed a goalpost, and how often it was judged by it."""
-        same = self._by_goalpost[one.device, one.part, one.goalpost]
+        same = self.verdicts(one.device, one.part, one.goalpost)
         return sum(j.verdict == Verdict.FAIL for j in same), len(same)
+
+    @cached_property
+    def limits(self) -> dict[str, Limit]:
+        """By goalpost."""
+        return {one.goalpost: one.limit for one in reversed(self.judged) if one.limit is not None}
+
+    @cached_property
+    def hours(self) -> dict[str, float]:
+        """When tasks had ended, by the bench's clock, hours since the first began."""
+        tasks = self.record["tasks"]
+        begins = [task["started_sim_ns"] for task in tasks if task["started_sim_ns"] is not None]
+        first = min(begins, default=0)
+        return {
+            task["id"]: (task["finished_sim_ns"] - first) / NS_PER_HOUR
+            for task in tasks
+            if task["finished_sim_ns"] is not None
+        }
+
+    @cached_property
+    def graphs_by_name(self) -> dict[str, list[Graph]]:
+        """Graphs of all modules by their name."""
+        found: dict[str, list[Graph]] = {}
+        for graph in self.graphs:
+            found.setdefault(graph.name, []).append(graph)
+        return found
+
+    @cached_property
+    def _graphs_by_device(self) -> dict[str, dict[str, list[Graph]]]:
+        found: dict[str, dict[str, list[Graph]]] = {}
+        for graph in self.graphs:
+            found.setdefault(graph.device, {}).setdefault(graph.name, []).append(graph)
+        return found
+
+    @cached_property
+    def _failed(self) -> dict[str, list[Judged]]:
+        missed: dict[str, dict[tuple[str, str], Judged]] = {}
+        for judged in self.judged:
+            if judged.verdict == Verdict.FAIL:
+                missed.setdefault(judged.device, {})[judged.part, judged.goalpost] = judged
+        return {device: list(ones.values()) for device, ones in missed.items()}
 
     @cached_property
     def _by_device(self) -> dict[str, list[Judged]]:
@@ -119,7 +163,7 @@ def gather(run_dir: Path, record: Mapping[str, Any], run_file: str) -> RunResult
         run=run,
         devices=tuple(run.devices()),
         judged=judged,
-        graphs=tuple(_graphs(run_dir, list(titles), titles)),
+        graphs=tuple(_graphs(run_dir, list(titles))),
         complete=completeness(run),
         warnings=tuple(_warnings(run_dir)),
     )
@@ -149,11 +193,21 @@ def _judged(task: str, title: str, body: Mapping[str, Any]) -> Judged:
     )
 
 
-def _graphs(run_dir: Path, tasks: Sequence[str], titles: Mapping[str, str]) -> Iterator[tuple[str, Graph]]:
-    for task, found in found_by(run_dir, tasks):
+def bucket(celsius: float | None) -> float | None:
+    """Temperatures that are shown as one."""
+    return None if celsius is None or not math.isfinite(celsius) else BUCKET_C * round(celsius / BUCKET_C)
+
+
+def _graphs(run_dir: Path, tasks: Sequence[str]) -> list[Graph]:
+    """Only the last ones are made graphs of: a run has eighty monitorings of each part."""
+    last: dict[tuple[str, str, str, float | None], dict[str, Any]] = {}
+    for _, found in found_by(run_dir, tasks):
         for one in found:
-            if one["document"]["meas_class"] == "raw":
-                yield titles[task], graph_of(one["document"], one["device"], one["part"])
+            document = one["document"]
+            if document["meas_class"] == "raw":
+                celsius = bucket(document["meas_data"][0].get("temperature"))
+                last[one["device"], one["part"], document["meas_name"], celsius] = document
+    return [graph_of(document, device, part) for (device, part, *_), document in last.items()]
 
 
 def _warnings(run_dir: Path) -> Iterator[str]:

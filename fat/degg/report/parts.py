@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from fat.degg.records.completeness import Completeness, Found
+from fat.degg.report import charts
 from fat.degg.report.gather import Judged, RunResults, parts_of
 from fat.degg.report.naming import fault_of
 from fat.report.document import Cell, Section, Table, Text
 
-COLUMNS: Final = 5
-"""Goalposts beside each other in a table of all parts."""
+MODULES: Final = 16
+"""Beside each other in a table of all goalposts."""
 MOST_POINTS: Final = 60
 """Of one list; of a longer one is told how many more there are."""
 
@@ -33,7 +34,8 @@ def findings(results: RunResults, serials: Sequence[str]) -> Section:
         if points
         else Text(("No goalpost was missed.",))
     )
-    return Section("findings", "Findings", (text,))
+    shown = charts.missed(results, serials)
+    return Section("findings", "Findings", (text,) if shown is None else (text, shown))
 
 
 def _further(ones: Sequence[Judged]) -> str:
@@ -60,42 +62,95 @@ def troubles(results: RunResults) -> Section | None:
     return Section("troubles", "Errors and warnings", (Text(tuple(_some(points)), points=True),))
 
 
-def matrix(results: RunResults) -> Iterator[Table]:
-    """Photomultipliers and other parts against goalposts, some goalposts at a time."""
+def overview(results: RunResults) -> Iterator[Table]:
+    """Goalposts against modules, as marks, with the number of times that a goalpost was missed."""
     names = list(dict.fromkeys(one.goalpost for one in results.judged if one.device))
-    rows = _rows(results)
-    for start in range(0, len(names), COLUMNS):
-        some = names[start : start + COLUMNS]
-        head = ("module", *(f"{name}{_limit(results, name)}" for name in some))
-        lines = [_line(results, *row, some) for row in rows]
-        kept = tuple(line for line in lines if any(cell.text for cell in line[1:]))
-        yield Table(head, kept, widths=(2.3, *[1.6] * len(some)))
+    serials = [device.serial for device in results.devices]
+    short = [serial.rsplit("-", 1)[-1] for serial in serials]
+    called = dict(zip(serials, short if len(set(short)) == len(short) else serials, strict=True))
+    by_module: dict[tuple[str, str], list[Judged]] = {}
+    for one in results.judged:
+        by_module.setdefault((one.device, one.goalpost), []).append(one)
+    for start in range(0, len(serials), MODULES):
+        some = serials[start : start + MODULES]
+        rows = tuple(
+            (Cell(name, note=_about(results, name)), *(_mark(by_module.get((s, name), ())) for s in some))
+            for name in names
+        )
+        head = ("goalpost", *(called[serial] for serial in some))
+        yield Table(head, rows, (4.6, *[0.85] * len(some)), "Nothing was judged yet.")
 
 
-def of_device(results: RunResults, serial: str) -> Table:
-    """All verdicts of one module: part and goalpost, the last value, how often."""
-    judged = results.of_device(serial)
-    last = {(one.part, one.goalpost): one for one in judged}
-    rows = []
-    for one in last.values():
-        failed, times = results.times_failed(one)
-        shown = next(
-            (j for j in results.failed(serial) if (j.part, j.goalpost) == (one.part, one.goalpost)), one
-        )
-        reason = "" if one.limit is None else one.limit.reason
-        since = "" if one.limit is None or not one.limit.valid_from else f"since {one.limit.valid_from}"
-        rows.append(
-            (
-                Cell(one.part or "module", verdict="FAIL" if failed else one.verdict),
-                Cell(one.about, note=one.goalpost),
-                Cell(shown.shown, number=True, note=_at(shown)),
-                Cell("" if one.limit is None else str(one.limit), note=since),
-                Cell(f"{times - failed} of {times}" if times > 1 else "", number=True),
-                Cell(reason),
-            )
-        )
-    head = ("part", "quantity", "value", "must be", "within", "why")
-    return Table(head, tuple(rows), (1.3, 2.4, 1.3, 1.4, 0.9, 2.6), "Nothing was judged yet.")
+def _mark(judged: Sequence[Judged]) -> Cell:
+    if not judged:
+        return Cell("")
+    failed = sum(one.verdict == "FAIL" for one in judged)
+    return Cell(str(failed), "FAIL") if failed else Cell("", judged[-1].verdict)
+
+
+def _about(results: RunResults, name: str) -> str:
+    limit = results.limits.get(name)
+    return "" if limit is None else f"{limit}{'' if limit.unit == '1' else f' {limit.unit}'}"
+
+
+def all_values(results: RunResults) -> Table:
+    """Photomultipliers and other parts against goalposts, with values: for those who look one up."""
+    names = list(dict.fromkeys(one.goalpost for one in results.judged if one.device))
+    head = ("module", *(f"{name}{_limit(results, name)}" for name in names))
+    lines = [_line(results, *row, names) for row in _rows(results)]
+    kept = tuple(line for line in lines if any(cell.text for cell in line[1:]))
+    return Table(head, kept, (2.3, *[1.6] * len(names)), "Nothing was judged yet.", fold="All values")
+
+
+def of_device(results: RunResults, serial: str) -> Iterator[Table]:
+    """All verdicts of one module: a table for each kind of part, quantities and parts."""
+    by_part: dict[str, dict[str, list[Judged]]] = {}
+    for one in results.of_device(serial):
+        by_part.setdefault(one.goalpost, {}).setdefault(one.part, []).append(one)
+    kinds: dict[str, list[str]] = {}
+    for name, of_parts in by_part.items():
+        kinds.setdefault(_kind(next(iter(of_parts))), []).append(name)
+    if not kinds:
+        yield Table(("quantity",), (), empty="Nothing was judged yet.")
+    for names in kinds.values():
+        parts = list(dict.fromkeys(part for name in names for part in by_part[name]))
+        rows = tuple(_verdicts(by_part[name], parts) for name in names)
+        head = ("quantity", "must be", *(part or "module" for part in parts), "why")
+        yield Table(head, rows, (2.6, 1.2, *[1.6] * len(parts), 2.2))
+
+
+def _kind(part: str) -> str:
+    """Parts of one kind stand in one table: `camera-0`, `camera-1`."""
+    return "pmt" if part.endswith("Pmt") else part.rstrip("0123456789")
+
+
+def _verdicts(of_parts: Mapping[str, Sequence[Judged]], parts: Sequence[str]) -> tuple[Cell, ...]:
+    one = next(iter(of_parts.values()))[-1]
+    verdicts = {j.verdict for judged in of_parts.values() for j in judged}
+    verdict = next((v for v in ("FAIL", "ERROR") if v in verdicts), one.verdict)
+    since = "" if one.limit is None or not one.limit.valid_from else f"since {one.limit.valid_from}"
+    unit = "" if one.unit == "1" else f" {one.unit}"
+    return (
+        Cell(one.about, verdict=verdict, note=one.goalpost),
+        Cell("" if one.limit is None else f"{one.limit}{unit}"),
+        *(_value(of_parts.get(part, ())) for part in parts),
+        Cell("" if one.limit is None else one.limit.reason, note=since),
+    )
+
+
+def _value(judged: Sequence[Judged]) -> Cell:
+    """The last value, or the last that missed, and how the others were."""
+    if not judged:
+        return Cell("")
+    failed = [one for one in judged if one.verdict == "FAIL"]
+    shown = (failed or judged)[-1]
+    notes = [_at(shown)]
+    if len(judged) > 1:
+        notes.append(f"within {len(judged) - len(failed)} of {len(judged)} times")
+        farthest = charts.worst(judged)
+        if farthest is not None and farthest != shown.value:
+            notes.append(f"worst {farthest:.4g}")
+    return Cell(shown.shown, shown.verdict, ", ".join(filter(None, notes)))
 
 
 def complete(found: Completeness, serials: Sequence[str]) -> Section:
@@ -150,7 +205,7 @@ def _rows(results: RunResults) -> list[tuple[str, str, str]]:
 def _line(results: RunResults, serial: str, part: str, pmt: str, names: Sequence[str]) -> tuple[Cell, ...]:
     cells = [Cell(f"{serial} {part or 'module'}", note=pmt)]
     for name in names:
-        same = [one for one in results.of_device(serial) if (one.part, one.goalpost) == (part, name)]
+        same = results.verdicts(serial, part, name)
         if not same:
             cells.append(Cell(""))
             continue
@@ -162,13 +217,13 @@ def _line(results: RunResults, serial: str, part: str, pmt: str, names: Sequence
 
 
 def _limit(results: RunResults, name: str) -> str:
-    limit = next((one.limit for one in results.judged if one.goalpost == name and one.limit), None)
+    limit = results.limits.get(name)
     return "" if limit is None else f" ({limit}{'' if limit.unit == '1' else f' {limit.unit}'})"
 
 
 def _often(results: RunResults, one: Judged) -> str:
     failed, times = results.times_failed(one)
-    return f"; missed {failed} times of {times}." if times > 1 else "."
+    return f"; missed {failed} of {times} times." if times > 1 else "."
 
 
 def _at(one: Judged) -> str:

@@ -8,42 +8,70 @@ records/run_<16 digits>/…                   result records for the database
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fat.degg.records.device_file import DeviceFile
-from fat.degg.report import figures, parts
+from fat.degg.records.run_file import RunFile
+from fat.degg.report import charts, parts
 from fat.degg.report.gather import RunResults, gather, parts_of
 from fat.degg.report.naming import fault_of
 from fat.degg.results.exporting import export
-from fat.degg.results.quantity import Graph
-from fat.files import write_bytes_atomically, write_json_atomically
-from fat.report.document import Cell, Document, Picture, Section, Table, Text
+from fat.files import json_lines, write_bytes_atomically
+from fat.report.chart import Chart
+from fat.report.document import Cell, Document, Section, Table, Text
 from fat.report.html import as_html
 from fat.report.pdf import as_pdf
 from scheduler import Verdict
 
+NUMBERS: Final = re.compile(r"(_\d+)+$")
+"""What tells tasks of one kind from each other."""
+Progress = Callable[[int, int, str], None]
+"""Hears what is written: how many reports are, of how many, and which one comes next."""
 
-def write_reports(run_dir: Path, *, devices: bool = True) -> Path:
+
+def write_reports(run_dir: Path, *, devices: bool = True, progress: Progress | None = None) -> Path:
     """Write all of them from `record.json`; the path of the run's page.
 
-    devices  the modules' reports and the result records too, which takes some seconds for each module
+    The run's page comes last: who finds it newer than the record has all of them.
+
+    devices  the modules' reports and the result records too
     """
+    told = progress or _nobody
     record = json.loads((run_dir / "record.json").read_text(encoding="utf-8"))
+    total = 1 + (len(RunFile.open(record["provenance"]["run_file"]).devices()) + 1 if devices else 0)
+    told(0, total, "results of all tasks")
     results = gather(run_dir, record, record["provenance"]["run_file"])
     record |= {"devices": {device.serial: _summary(results, device) for device in results.devices}}
     record |= {"completeness": _totals(results)}
-    write_json_atomically(run_dir / "record.json", record)
-    _write(run_dir / "report", of_run(results, links=devices))
+    write_bytes_atomically(run_dir / "record.json", json_lines(record))
     if devices:
-        for device in results.devices:
-            path = run_dir / "reports" / device.serial
-            _write(path, of_module(results, device))
-            write_json_atomically(path.with_suffix(".json"), _device_record(results, device))
-        export(run_dir, [task["id"] for task in record["tasks"]], results.run.number)
+        _write_devices(run_dir, results, lambda number, text: told(number, total, text))
+    told(total - 1, total, "the run")
+    _write(run_dir / "report", of_run(results, links=devices))
+    told(total, total, "")
     return run_dir / "report.html"
+
+
+def _write_devices(run_dir: Path, results: RunResults, told: Callable[[int, str], None]) -> None:
+    measurements: dict[str, list[Any]] = {}
+    for task, measured in results.record["measurements"]:
+        measurements.setdefault(measured.get("device", ""), []).append([task, measured])
+    for number, device in enumerate(results.devices):
+        told(number, device.serial)
+        path = run_dir / "reports" / device.serial
+        _write(path, of_module(results, device))
+        body = _device_record(results, device, measurements.get(device.serial, []))
+        write_bytes_atomically(path.with_suffix(".json"), json_lines(body))
+    told(len(results.devices), "result records")
+    export(run_dir, [task["id"] for task in results.record["tasks"]], results.run.number)
+
+
+def _nobody(_done: int, _total: int, _text: str) -> None:
+    """Where nobody looks."""
 
 
 def of_run(results: RunResults, *, links: bool = True) -> Document:
@@ -60,12 +88,10 @@ def of_run(results: RunResults, *, links: bool = True) -> Document:
     sections = [
         parts.findings(results, serials),
         _modules(results, links=links),
-        Section(
-            "verdicts", "Verdicts", tuple(parts.matrix(results)) or (Text(("Nothing was judged yet.",)),)
-        ),
+        Section("verdicts", "Verdicts", (*parts.overview(results), parts.all_values(results))),
         *filter(None, [parts.troubles(results)]),
         parts.complete(results.complete, serials),
-        *_figures(results, serials, run_wide=True),
+        *_figures(charts.of_all(results)),
         _tasks(record),
         parts.provenance(record),
     ]
@@ -88,7 +114,7 @@ def of_module(results: RunResults, device: DeviceFile) -> Document:
     missed = results.failed(serial)
     body = device.body()
     pmts = parts_of(device)
-    summary = f"{len(missed)} goalposts missed." if missed else (
+    summary = f"{len(missed)} goalpost{'s' if len(missed) > 1 else ''} missed." if missed else (
         "All goalposts that judged it are met." if verdict == Verdict.PASS else "Nothing was judged."
     )  # fmt: skip
     if device.ignored:
@@ -103,9 +129,9 @@ def of_module(results: RunResults, device: DeviceFile) -> Document:
     )
     sections = [
         parts.findings(results, [serial]),
-        Section("verdicts", "Verdicts", (parts.of_device(results, serial),)),
+        Section("verdicts", "Verdicts", tuple(parts.of_device(results, serial))),
+        *_figures([*filter(None, [charts.course(results, serial)]), *charts.of_module(results, serial)]),
         parts.complete(results.complete, [serial]),
-        *_figures(results, [serial], run_wide=False),
         parts.provenance(results.record),
     ]
     return Document(
@@ -155,46 +181,41 @@ def _modules(results: RunResults, *, links: bool) -> Section:
     return Section("modules", "Modules", (Table(head, tuple(rows), (2, 0.8, 0.8, 4)),))
 
 
-def _figures(results: RunResults, serials: Sequence[str], *, run_wide: bool) -> Iterator[Section]:
-    by_name: dict[str, list[Graph]] = {}
-    for _, graph in results.graphs:
-        if graph.device in serials:
-            by_name.setdefault(graph.name, []).append(graph)
-    marked = {(one.device, one.part) for one in results.judged if one.verdict == Verdict.FAIL}
-    drawn = []
-    for graphs in by_name.values():
-        png = figures.overview(graphs, marked) if run_wide else figures.of_device(graphs)
-        caption = (
-            "The last of each part and temperature; parts that missed a goalpost are coloured."
-            if run_wide
-            else "The last of each part and temperature, with what was fitted to it."
-        )
-        drawn.append(Picture(graphs[-1].title, caption, png))
-    if drawn:
-        yield Section("figures", "Figures", tuple(drawn))
+def _figures(drawn: Iterable[Chart]) -> Iterator[Section]:
+    figures = tuple(drawn)
+    if figures:
+        yield Section("figures", "Figures", figures)
 
 
 def _tasks(record: Any) -> Section:
-    """Kinds of tasks with their times; tasks that did not pass one by one."""
-    spans: dict[str, list[dict[str, Any]]] = {}
-    for task in record["tasks"]:
-        spans.setdefault(str(task["id"]).rsplit("_", 1)[0], []).append(task)
-    kinds = [(name, _hours(tasks), _wall(tasks), _worst(tasks)) for name, tasks in spans.items()]
+    """Tasks that did not pass one by one; kinds of tasks with their times."""
     odd = [task for task in record["tasks"] if task["verdict"] != "PASS"]
     rows = tuple(
         (Cell(task["title"], verdict=task["verdict"]), Cell(task["verdict"]), Cell(task["error"] or ""))
         for task in odd[: parts.MOST_POINTS]
     )
     table = Table(("task", "verdict", "why"), rows, (2, 1, 4), "All tasks passed.")
-    timed = [kind for kind in kinds if kind[1] or kind[2]]
-    shown = (
-        [Picture("Time by kind of task", "All runs of each kind together.", figures.timeline(timed))]
-        if timed
-        else []
-    )
     more = len(odd) - parts.MOST_POINTS
     rest = [Text((f"and {more} more tasks that did not pass",))] if more > 0 else []
-    return Section("tasks", "Tasks", (table, *rest, *shown))
+    return Section("tasks", "Tasks", (table, *rest, _kinds(record)))
+
+
+def _kinds(record: Any) -> Table:
+    """Those that took longest first."""
+    spans: dict[str, list[dict[str, Any]]] = {}
+    for task in record["tasks"]:
+        spans.setdefault(NUMBERS.sub("", str(task["id"])), []).append(task)
+    rows = tuple(
+        (
+            Cell(name.replace("trigger_remote_wrapper_", "analysis: "), verdict=_worst(tasks)),
+            Cell(str(len(tasks)), number=True),
+            Cell(f"{_hours(tasks):.2f}", number=True),
+            Cell(f"{60 * _wall(tasks):.1f}", number=True),
+        )
+        for name, tasks in sorted(spans.items(), key=lambda kind: -_wall(kind[1]))
+    )
+    head = ("kind of task", "times", "bench time / h", "wall time / min")
+    return Table(head, rows, (4, 1, 1.4, 1.4), fold="Time by kind of task")
 
 
 def _hours(tasks: Sequence[Any]) -> float:
@@ -236,7 +257,7 @@ def _totals(results: RunResults) -> dict[str, int]:
     }
 
 
-def _device_record(results: RunResults, device: DeviceFile) -> dict[str, Any]:
+def _device_record(results: RunResults, device: DeviceFile, measurements: list[Any]) -> dict[str, Any]:
     record = results.record
     serial = device.serial
     return {
@@ -247,7 +268,7 @@ def _device_record(results: RunResults, device: DeviceFile) -> dict[str, Any]:
         "provenance": record["provenance"],
         "version": record["version"],
         "host": record["host"],
-        "measurements": [[t, m] for t, m in record["measurements"] if m.get("device") == serial],
+        "measurements": measurements,
         "completeness": [
             [line.part, line.name, str(line.found)]
             for line in results.complete.lines

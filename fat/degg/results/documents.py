@@ -5,7 +5,6 @@ One document tells one quantity, or one graph, of one part of one module. Checks
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from fat.degg.results.quantity import GROUPS, Graph, Quantity
 from fat.errors import FatError
+from fat.files import json_lines
 
 STAGE: Final = "fat"
 SITE: Final = "chiba"
@@ -118,7 +118,7 @@ def text_of(document: Mapping[str, Any]) -> bytes:
     if document["meas_group"] not in GROUPS:
         raise DocumentRefused(f"result record {name}: there is no group {document['meas_group']!r}")
     try:
-        text = json.dumps(document, indent=4, allow_nan=False).encode() + b"\n"
+        text = json_lines(document, finite=True)
     except (TypeError, ValueError) as error:
         raise DocumentRefused(f"result record {name}: {error}") from None
     if len(text) >= MAX_BYTES:

@@ -13,6 +13,7 @@ from fat.bench.file import BenchFile
 from fat.config import DeggTable
 from fat.degg.provenance import provenance_of
 from fat.degg.records.numbering import next_run_number, spelled
+from fat.degg.schedule.beside import analyses_beside
 from fat.degg.schedule.build import sections
 from fat.degg.schedule.section import Section
 from fat.degg.schedule.short import short_sections
@@ -40,7 +41,9 @@ def build(file: BenchFile) -> Plan:
         "run_file": str(run_file),
         "provenance": provenance_of(run_file, file.text.encode()),
     }
-    return with_declarations(Schedule(Plan("degg", tasks, CHECKS, parameters), str(file.path))).plan
+    return analyses_beside(
+        with_declarations(Schedule(Plan("degg", tasks, CHECKS, parameters), str(file.path))).plan
+    )
 
 
 def _sections(table: DeggTable) -> tuple[Section, ...]:

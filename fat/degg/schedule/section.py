@@ -25,6 +25,9 @@ class Step:
     counted: str = ""
     """Titles of one counter; by default the function's name."""
     backup: bool = True
+    minutes: float = 0.0
+    """Of the freezer's move that fall to this step when the move takes as long as published. Measurements take that
+    time by themselves; with fewer events it must be waited for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,9 @@ def remote(analysis: str) -> Step:
     )
 
 
-def online_mon(state: str) -> Step:
-    """Quick monitoring; *state* says what the freezer does."""
-    return Step("online_mon", "monitoring", {"comment": state})
+def online_mon(state: str, minutes: float = 0.0) -> Step:
+    """Quick monitoring; *state* says what the freezer does, *minutes* how much of its move falls to this step."""
+    return Step("online_mon", "monitoring", {"comment": state}, minutes=minutes)
 
 
 def constant_monitor(state: str) -> Step:

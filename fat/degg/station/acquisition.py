@@ -122,23 +122,23 @@ def take_stamps(console: Console, wanted: Wanted, window: Window) -> dict[int, C
         data = console.block(f"{length} {window.first} {window.last} {word}", length, wanted.patience_s)
         return read_stamps(data, console.name)
 
-    parts = _in_turns(console, wanted, _arm, read, STAMP_BYTES)
+    parts = _in_turns(console, wanted, arm_words, read, STAMP_BYTES)
     return {ch: joined_stamps(parts[ch], wanted.n) for ch in wanted.channels}
 
 
-def shape(console: Console, wanted: Wanted) -> None:
-    """Tell the board what the records look like."""
+def shape_words(wanted: Wanted) -> list[str]:
+    """What tells the board what the records look like."""
     words = [f"{ch} {wanted.pre} {wanted.samples} setDEggConstReadout" for ch in wanted.channels]
     if wanted.trigger == "fir":
         taps = " ".join(map(str, FIR_COEFFICIENTS))
         words += [f"{ch} {taps} setDEggFIRCoefficients" for ch in wanted.channels]
-    console.do(*words)
+    return words
 
 
 def _in_turns(
     console: Console,
     wanted: Wanted,
-    start: Callable[[Console, Wanted], None],
+    start: Callable[[Wanted], list[str]],
     read: Callable[[int], dict[int, E_]],
     size: int,
 ) -> dict[int, list[E_]]:
@@ -157,35 +157,30 @@ def _in_turns(
             )
             found |= _in_turns(console, alone, start, read, size)
         return found
-    shape(console, wanted)
-    start(console, wanted)
+    console.do(*shape_words(wanted), *start(wanted))  # one line: a scan does this 160 times
     try:
         return _Collection(wanted, size, read).run()
     finally:
         console.do(*(f"{ch} disableDEggTriggers" for ch in wanted.channels))
 
 
-def _start_stream(console: Console, wanted: Wanted) -> None:
+def _start_stream(wanted: Wanted) -> list[str]:
     channels = wanted.channels
     if len(channels) > 1:
-        console.do(
-            f"{wanted.thresholds[channels[0]]} {wanted.thresholds[channels[1]]} "
-            f"{_DUAL[wanted.trigger]} startDEggWfmStream"
-        )
-        return
+        first, second = (wanted.thresholds[ch] for ch in channels)
+        return [f"{first} {second} {_DUAL[wanted.trigger]} startDEggWfmStream"]
     ch = channels[0]
     value = 0 if wanted.trigger == "external" else wanted.thresholds[ch]
-    console.do(f"{ch} {value} {_STREAMS[wanted.trigger]} startDEggWfmStream")
+    return [f"{ch} {value} {_STREAMS[wanted.trigger]} startDEggWfmStream"]
 
 
-def _arm(console: Console, wanted: Wanted) -> None:
+def arm_words(wanted: Wanted) -> list[str]:
     """Charge stamps: thresholds first, then the channels; external and software triggers have a stream alone."""
     if wanted.trigger not in _DUAL:
-        _start_stream(console, wanted)
-        return
+        return _start_stream(wanted)
     kind = "ADC" if wanted.trigger == "threshold" else "FIR"
     words = [f"{ch} {wanted.thresholds[ch]} setDEgg{kind}TriggerThreshold" for ch in wanted.channels]
-    console.do(*words, *(f"{ch} enableDEgg{kind}Trigger" for ch in wanted.channels))
+    return [*words, *(f"{ch} enableDEgg{kind}Trigger" for ch in wanted.channels)]
 
 
 class _Collection(Generic[E_]):

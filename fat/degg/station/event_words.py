@@ -13,7 +13,8 @@ from fat.degg.station.acquisition import (
     Trigger,
     Wanted,
     Window,
-    shape,
+    arm_words,
+    shape_words,
     take_stamps,
     take_waveforms,
 )
@@ -73,26 +74,22 @@ class EventWords(Board):
         noise = max(2.0, 1.4826 * float(np.median(np.abs(counts - middle))))
         return float(counts[np.abs(counts - middle) <= 4 * noise].mean())
 
-    def start_scaler(
+    def start_scalers(
         self,
-        channel: int,
-        threshold: int,
+        thresholds: Mapping[int, int],
         *,
         period_us: int = 100_000,
         dead_cycles: int = 24,
         trigger: Trigger = "fir",
     ) -> None:
-        """Begin to count. `scaler_count` gives the last full period's count, so a period has to pass before each.
+        """Begin to count. `scaler_counts` gives counts of the last full period, so a period has to pass before each.
 
-        threshold    as in `waveforms`
+        thresholds   by channel, as in `waveforms`
         dead_cycles  of 240 MHz, after each count
         """
-        kind = "FIR" if trigger == "fir" else "ADC"
-        shape(self.console, Wanted(1, {channel: threshold}, trigger))
-        self.console.do(
-            f"{channel} {threshold} setDEgg{kind}TriggerThreshold {channel} enableDEgg{kind}Trigger",
-            f"{channel} {period_us} {dead_cycles} enableScalers",
-        )
+        wanted = Wanted(1, thresholds, trigger)
+        counting = (f"{channel} {period_us} {dead_cycles} enableScalers" for channel in wanted.channels)
+        self.console.do(*shape_words(wanted), *arm_words(wanted), *counting)
 
     def scaler_counts(self, channels: Sequence[int] = CHANNELS) -> list[int]:
         """Counts of the last full period, one for each channel, in one exchange."""

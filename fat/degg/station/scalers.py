@@ -42,10 +42,9 @@ def count_scalers(
     channels = {module: sorted(thresholds[module]) for module in modules}
 
     def start(module: Module) -> None:
-        for channel, threshold in thresholds[module].items():
-            module.start_scaler(
-                channel, threshold, period_us=period_us, dead_cycles=dead_cycles, trigger=trigger
-            )
+        module.start_scalers(
+            thresholds[module], period_us=period_us, dead_cycles=dead_cycles, trigger=trigger
+        )
 
     station.each(modules, start, jobs)
     found: dict[Module, list[Sequence[int]]] = {module: [] for module in modules}

@@ -9,6 +9,7 @@ from fat.degg.records.run_file import RunFile
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.tasks.boots import COLD, SUCCESSIVE, WARM
+from fat.degg.tasks.recorded import settled
 from scheduler import TaskContext, TaskResult
 
 
@@ -19,7 +20,7 @@ def analyse_boots(context: TaskContext) -> TaskResult:
     for device in RunFile.open(context.parameters["run_file"]).devices():
         if device.ignored:
             continue
-        body = device.body()
+        body = settled(context, device.body())
         warm = [body[key] for key in keys_of(body, WARM) if SUCCESSIVE in body[key]]
         cold = [body[key] for key in keys_of(body, COLD) if SUCCESSIVE in body[key]]
         serial = device.serial

@@ -12,6 +12,7 @@ from fat.degg.results.quantity import Quantity
 from fat.degg.station.module import Module
 from fat.degg.station.station import Station
 from fat.degg.tasks import power_cycles
+from fat.degg.tasks.papers import TASK
 from fat.degg.tasks.status import devices_of
 from scheduler import TaskContext, TaskResult, declares
 from scheduler.notify.notice import Severity
@@ -21,7 +22,6 @@ COLD_RETRIES: Final = 3
 COLD_S: Final = 8 * 3600.0
 WARM, COLD = "RebootMonitoring", "ColdBoot"
 """Entries in the modules' files."""
-TASK: Final = "Task"
 SUCCESSIVE: Final = "SuccessiveFailures"
 ALL_WELL: Final = "All modules successfully rebooted!"
 

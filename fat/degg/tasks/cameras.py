@@ -19,7 +19,7 @@ from fat.degg.results.quantity import Quantity
 from fat.degg.station import Module, Station, StationError
 from fat.degg.station.data_files import DataFileBroken, new_folder, read, write
 from fat.degg.station.light_words import CAMERAS
-from fat.degg.tasks.photomultipliers import box_celsius
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.files import write_bytes_atomically
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
@@ -127,7 +127,8 @@ def _measure(
         for module in modules:
             pair, address = station.wire_pair_of(module)
             pair.permit_light(device=address)
-        celsius = box_celsius(station.each(modules, lambda module: module.temperature(), n_jobs))
+        boards = station.each(modules, lambda module: module.temperature(), n_jobs)
+        celsius = celsius_as_it_begins(context, boards, comment)
 
         def at(module: Module) -> dict[int, _Result]:
             about = {"device": module.serial, "port": module.port, "temperature_c": celsius, **settings}

@@ -24,8 +24,9 @@ from fat.degg.station.acquisition import Window
 from fat.degg.station.data_files import file_name, write
 from fat.degg.tasks.laser import bring_up, told
 from fat.degg.tasks.light_files import LightFile, light_files
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
 
@@ -53,7 +54,7 @@ def measure_baseline_flasher(
         lab.all = [pmt for pmt in lab.all if pmt.channel == LOWER]
         parameters = {"Events": events, "Biases": list(biases)}
         papers = Papers(lab, [NAME], "flasher_chargestamp", comment, parameters)
-        celsius = box_celsius(lab.temperatures())
+        celsius = celsius_as_it_begins(context, lab.temperatures(), comment)
         bring_up(lab, "Flasher")
         for module in lab.modules:
             pair, address = lab.station.wire_pair_of(module)

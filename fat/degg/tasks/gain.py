@@ -21,8 +21,9 @@ from fat.degg.station.data_files import read
 from fat.degg.tasks.gain_kept import KeptScans
 from fat.degg.tasks.gain_scan import Scan, Step, point_of, scan
 from fat.degg.tasks.hv_quality import hv_quantities
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from fat.degg.tasks.recorded import Recorded, recorded
 from scheduler import TaskContext, TaskResult
 
@@ -43,7 +44,8 @@ def measure_gain(
     with Photomultipliers.of(context, n_jobs) as lab:
         parameters = {"mode": "scan", "config": "waveform", "Events": events}
         papers = Papers(lab, [NAME], "gain", comment, parameters, resume=resume)
-        kept = KeptScans(context, papers.folder, box_celsius(lab.temperatures()))
+        began_c = celsius_as_it_begins(context, lab.temperatures(), comment)
+        kept = KeptScans(context, papers.folder, began_c)
         celsius = kept.celsius
         pmts = [pmt for pmt in lab.all if pmt not in papers.done]
         scans = scan(

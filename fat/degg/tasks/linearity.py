@@ -39,8 +39,9 @@ from fat.degg.tasks.laser import (
     told,
 )
 from fat.degg.tasks.light_files import LightFile, light_files
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
 
@@ -78,7 +79,7 @@ def measure_linearity(
     with Photomultipliers.of(context, n_jobs) as lab:
         parameters = {"Events": events, "DacValue": DAC, "LaserFreq": LASER_HZ}
         papers = Papers(lab, [NAME], "linearity", comment, parameters)
-        celsius = box_celsius(lab.temperatures())
+        celsius = celsius_as_it_begins(context, lab.temperatures(), comment)
         baselines = bring_up(lab, "Linearity", DAC)
         arrays: dict[Pmt, dict[str, NDArray[Any]]] = {pmt: {} for pmt in lab.all}
         try:

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fat.degg.analyses.monitoring import LEAST_PEAKS, peak_spread_pc
+from fat.degg.records.numbering import keys_of
 from fat.degg.records.run_file import RunFile
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.tasks import monitoring_constant, monitoring_quick, monitoring_scan
 from fat.degg.tasks.hv_quality import SPREAD
 from fat.degg.tasks.photomultipliers import WARMTH_C
-from fat.degg.tasks.recorded import Recorded, recorded
+from fat.degg.tasks.recorded import Recorded, recorded, settled
 from scheduler import TaskContext, TaskResult
 
 PICTURE_EVERY: Final = 10
@@ -32,10 +33,11 @@ def analyse_quick(context: TaskContext) -> TaskResult:
     """What the latest quick monitoring found, as quantities."""
     quantities: list[Quantity] = []
     for device in RunFile.open(context.parameters["run_file"]).devices():
-        latest = device.latest(None, monitoring_quick.NAME)
-        if latest is None or device.ignored:
+        entries = settled(context, device.body())
+        keys = keys_of(entries, monitoring_quick.NAME)
+        if not keys or device.ignored:
             continue
-        entry = latest[1]
+        entry = entries[keys[-1]]
         celsius = float(entry["Temperature"]) - WARMTH_C
         quantities += _quick(device.serial, entry, celsius)
     return conclude(context, quantities)

@@ -17,12 +17,16 @@ from fat.degg.analyses.monitoring import TEMPERATURE, board_faults
 from fat.degg.station.data_files import new_folder, write
 from fat.degg.station.module import CHANNELS, PMT_NAMES, Module
 from fat.degg.tasks.monitoring_rates import alarms, draw_trends, rates_now
+from fat.degg.tasks.pacing import LONGEST_MIN, let_pass
+from fat.degg.tasks.papers import TASK
 from fat.degg.tasks.photomultipliers import READS, Photomultipliers, Pmt, box_celsius, read_back
-from scheduler import TaskContext, TaskResult
+from scheduler import TaskContext, TaskResult, declares
 from scheduler.notify.notice import Severity
 
 NAME: Final = "OnlineMon"
 REPEATS: Final = 3
+WORK_S: Final = 3600.0
+"""Wall time that it may take beside what it waits for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,13 +46,21 @@ class Quick:
         return readings(self.volts[channel])
 
 
-def online_mon(context: TaskContext, comment: str, n_jobs: int = 4, repeats: int = REPEATS) -> TaskResult:
+@declares(timeout_s=LONGEST_MIN * 60.0 + WORK_S)
+def online_mon(
+    context: TaskContext, comment: str, n_jobs: int = 4, repeats: int = REPEATS, minutes: float = 0.0
+) -> TaskResult:
     """Read everything that is read fast; tell people whether all is well.
 
     comment  what the freezer does: `moving`, `very_cold0`, …
     repeats  of what the slow ADC reads
+    minutes  of the bench's time that are let pass first: a move of the freezer is looked at in even steps, and lasts as
+             long as it must where fewer events take less time than it needs (`fat.degg.schedule.economy`)
+
+    Raises UsageError for minutes that are negative, or more than three hours.
     """
     with Photomultipliers.of(context, n_jobs) as lab:
+        let_pass(context, lab.station, minutes)
         found = lab.station.each(lab.modules, lambda module: _look(module, repeats), lab.jobs)
         boards = {module: quick.slow[TEMPERATURE] for module, quick in found.items()}
         celsius = box_celsius(boards)
@@ -134,4 +146,5 @@ def _into_papers(
             "DarkRate": by_port.get(device.port, {}),
         }
         with device.changes() as changes:
-            changes.complete(None, changes.begin(None, NAME, comment), folder, **values)
+            key = changes.begin(None, NAME, comment, **{TASK: lab.context.task_id})
+            changes.complete(None, key, folder, **values)

@@ -15,8 +15,9 @@ from fat.degg.station.generator import BURST_HZ
 from fat.degg.station.needed import LASER, needs_instruments
 from fat.degg.tasks.laser import LASER_HZ, bring_up, counts_over, laser_on, longest_span, told
 from fat.degg.tasks.light_files import LightFile, light_files
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers
 from fat.errors import UsageError
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
@@ -77,7 +78,7 @@ def _measure(context: TaskContext, comment: str, kind: Kind, n_jobs: int, events
     with Photomultipliers.of(context, n_jobs) as lab:
         parameters = {"Events": events, "Samples": kind.samples, "LaserFreq": LASER_HZ}
         papers = Papers(lab, [kind.name], kind.folder, comment, parameters)
-        celsius = box_celsius(lab.temperatures())
+        celsius = celsius_as_it_begins(context, lab.temperatures(), comment)
         baselines = bring_up(lab, kind.name)
         lab.station.wheels.set(*kind.filters)
         with laser_on(lab):

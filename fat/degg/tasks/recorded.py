@@ -1,15 +1,22 @@
-"""What the papers of a run's photomultipliers say of their latest measurement of one name, for analyses."""
+"""What the papers of a run's photomultipliers say of their latest measurement of one name, for analyses.
+
+An analysis may run beside the next measurement, which has begun its own entries. *Latest* is the latest of what the
+analysis comes after in the plan: entries name the task that made them, and those of tasks that may not have ended when
+the analysis begins (`TaskContext.unsure`) are as if they were not there. So it finds the same whatever has begun since,
+also when it runs again after the run was killed (decision 221).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fat.degg.records.device_file import NO_FOLDER, PARTS, DeviceFile, PmtEntry
+from fat.degg.records.device_file import NO_FOLDER, DeviceFile, PmtEntry
 from fat.degg.records.numbering import keys_of
 from fat.degg.records.run_file import RunFile
+from fat.degg.tasks.papers import TASK
 from scheduler import TaskContext
 
 
@@ -19,6 +26,7 @@ class Recorded:
 
     device: DeviceFile
     pmt: PmtEntry
+    """With the entries of what the analysis comes after."""
     key: str
     """Empty: it was never measured."""
     entry: Mapping[str, Any]
@@ -55,8 +63,17 @@ def recorded(context: TaskContext, name: str) -> Iterator[Recorded]:
     for device in RunFile.open(context.parameters["run_file"]).devices():
         if device.ignored:
             continue
-        for channel in range(len(PARTS)):
-            pmt = device.pmt(channel)
-            keys = keys_of(pmt.entries, name)
+        for pmt in device.pmts():
+            entries = settled(context, pmt.entries)
+            keys = keys_of(entries, name)
             key = keys[-1] if keys else ""
-            yield Recorded(device, pmt, key, pmt.entries.get(key, {}))
+            yield Recorded(device, replace(pmt, entries=entries), key, entries.get(key, {}))
+
+
+def settled(context: TaskContext, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """What an object in the papers holds, without measurements of tasks that this one does not certainly come after."""
+    return {key: value for key, value in entries.items() if _task_of(value) not in context.unsure}
+
+
+def _task_of(value: Any) -> str:
+    return str(value.get(TASK, "")) if isinstance(value, Mapping) else ""

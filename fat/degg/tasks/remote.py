@@ -1,7 +1,7 @@
 """Analyses by their names in schedules: `trigger_remote_wrapper(analysis)` (fat.md section 7).
 
 The published acceptance test copies data to another computer and starts an analysis there. Here it runs where the run
-does, in a process of its own as every task.
+does, in a process of its own as every task, and beside what follows (`fat.degg.schedule.beside`).
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station.data_files import file_name, read, write
 from fat.degg.station.module import Module
 from fat.degg.tasks.hv_quality import hv_quantities, hv_sentences
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from fat.degg.tasks.recorded import Recorded, recorded
 from fat.degg.tasks.thresholds import STANDARD_PE, filtered, level
 from fat.errors import FatError
@@ -58,7 +59,7 @@ def measure_scaler(
         papers = Papers(lab, [NAME], "dark_rate", comment, parameters)
         reads = lab.ensure_on([pmt for pmt in lab.all if pmt not in papers.done])
         on = [pmt for pmt, read in reads.items() if read.on]
-        celsius = box_celsius(lab.temperatures())
+        celsius = celsius_as_it_begins(context, lab.temperatures(), comment)
         counts = count(lab, on, periods, period_ms, use_fir=use_fir, pe=threshold_pe)
         for pmt, found in counts.items():
             if use_fir and (rate_hz := flood_hz(found, period_ms / 1e3)) is not None:

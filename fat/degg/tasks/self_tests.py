@@ -20,6 +20,7 @@ from fat.degg.self_tests.subject import Outcome, Subject, carried_out, record
 from fat.degg.station import Module, Station, StationError
 from fat.degg.station.data_files import new_folder
 from fat.degg.station.event_words import CHANNELS
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.files import write_json_atomically
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
@@ -49,6 +50,8 @@ def measure_stf(context: TaskContext, comment: str, n_jobs: int = 4) -> TaskResu
             pair, address = station.wire_pair_of(module)
             return carried_out(Subject(module, pair, address, devices[module.port].fpga_version), TESTS)
 
+        boards, _ = station.on_each(modules, lambda module: module.temperature(), n_jobs)
+        celsius_as_it_begins(context, boards, comment)
         context.progress(0, 2, f"{len(TESTS)} tests of {len(modules)} modules")
         found = station.each(modules, work, n_jobs)
         context.progress(1, 2, "scaler scans")

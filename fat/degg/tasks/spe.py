@@ -18,8 +18,9 @@ from fat.degg.station.module import Module
 from fat.degg.station.records import ChargeStamps
 from fat.degg.tasks.gain import spectrum_graph
 from fat.degg.tasks.hv_quality import hv_quantities, hv_sentences
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from fat.degg.tasks.recorded import Recorded, recorded
 from fat.degg.tasks.thresholds import CHARGE_GATE, counts_over_baseline, filtered
 from scheduler import TaskContext, TaskResult
@@ -39,7 +40,7 @@ def measure_spe(context: TaskContext, comment: str, n_jobs: int = 4, events: int
         papers = Papers(lab, [DELTA_T, SPE], "spe", comment, {"Events": events})
         reads = lab.ensure_on([pmt for pmt in lab.all if pmt not in papers.done])
         on = [pmt for pmt, found in reads.items() if found.on]
-        celsius = box_celsius(lab.temperatures())
+        celsius = celsius_as_it_begins(context, lab.temperatures(), comment)
         stamps = take_stamps(lab, on, events)
         for pmt, taken in stamps.items():
             told = {

@@ -28,8 +28,9 @@ from fat.degg.tasks.laser import (
     told,
 )
 from fat.degg.tasks.light_files import LightFile, light_files
+from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
 
@@ -109,7 +110,7 @@ def run_timing(
             "BlocksSpe": spe_blocks,
         }
         papers = Papers(lab, [NAME], "tts", comment, parameters)
-        celsius = box_celsius(lab.temperatures())
+        celsius = celsius_as_it_begins(context, lab.temperatures(), comment)
         baselines = bring_up(lab, "Timing")
         arrays: dict[Pmt, dict[str, NDArray[Any]]] = {pmt: {} for pmt in lab.all}
         zeros: dict[Pmt, dict[str, int]] = {pmt: {} for pmt in lab.all}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from sim.degg.refusal import Refused
@@ -31,6 +32,13 @@ _TOKEN: Final = re.compile(r"\S+")
 _STRING: Final = 's"'
 
 
+@cache
+def _names(effect: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a stack effect takes, and what it gives."""
+    taken, _, given = effect.partition("--")
+    return tuple(taken.split()), tuple(given.split())
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One row of a table of words."""
@@ -49,12 +57,12 @@ class Word:
     @property
     def takes(self) -> tuple[str, ...]:
         """Names to the left."""
-        return tuple(self.effect.partition("--")[0].split())
+        return _names(self.effect)[0]
 
     @property
     def gives(self) -> tuple[str, ...]:
         """Names to the right."""
-        return tuple(self.effect.partition("--")[2].split())
+        return _names(self.effect)[1]
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sim.degg.figures import PhotomultiplierFigures
-from sim.degg.keys import generator
+from sim.degg.keys import normals
 from sim.degg.refusal import Refused
 from sim.degg.truth import PmtTruth
 from sim.kernel import NS_PER_S, FaultBoard, SimTime
@@ -108,17 +108,17 @@ class HighVoltage:
         """Read-back of the slow ADC: true value + offset + noise; noise alone without voltage."""
         true = self.true_volts(now)
         self._reads += 1
-        draw = generator(*self._key, "hv", self._number, self._reads)
-        noise = self._figures.read_noise_v * float(draw.normal())
+        first, second = normals(2, *self._key, "hv", self._number, self._reads)
+        noise = self._figures.read_noise_v * first
         if true == 0.0:
             return abs(noise)
-        return true * (1.0 + self.fluctuation() * float(draw.normal())) + self._truth.hv_offset_volts + noise
+        return true * (1.0 + self.fluctuation() * second) + self._truth.hv_offset_volts + noise
 
     def read_current_ua(self, now: SimTime) -> float:
         """Read-back of the divider's current, microampere."""
         self._reads += 1
-        draw = generator(*self._key, "hv", self._number, self._reads)
-        return self.true_volts(now) / self._figures.divider_mohm + 0.02 * abs(float(draw.normal()))
+        (drawn,) = normals(1, *self._key, "hv", self._number, self._reads)
+        return self.true_volts(now) / self._figures.divider_mohm + 0.02 * abs(drawn)
 
     def _trip_if_faulty(self) -> None:
         active = self._faults.active().get("trip_hv")

@@ -177,8 +177,11 @@ class TcpLine:
 
         async def send(data: bytes) -> None:
             writer.write(data)
-            async with asyncio.timeout(self._unread_s):
-                await writer.drain()
+            if (
+                writer.transport.get_write_buffer_size()
+            ):  # else all of it is with the client's machine already
+                async with asyncio.timeout(self._unread_s):
+                    await writer.drain()
 
         if isinstance(talker, Unasked):
             talker.attach(lambda data: self._push(data, writer))

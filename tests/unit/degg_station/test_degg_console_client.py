@@ -74,8 +74,8 @@ def test_charge_stamps_of_both_channels(scripted: Make) -> None:
     board = scripted(
         [
             *BEGIN,
-            say("0 1 128 setDEggConstReadout 1 1 128 setDEggConstReadout"),
             say(
+                "0 1 128 setDEggConstReadout 1 1 128 setDEggConstReadout "
                 "0 8100 setDEggADCTriggerThreshold 1 8200 setDEggADCTriggerThreshold "
                 "0 enableDEggADCTrigger 1 enableDEggADCTrigger"
             ),
@@ -99,8 +99,7 @@ def test_waveforms_until_there_are_enough(scripted: Make) -> None:
     board = scripted(
         [
             *BEGIN,
-            say("1 1 16 setDEggConstReadout"),
-            say("1 8123 0 startDEggWfmStream"),
+            say("1 1 16 setDEggConstReadout 1 8123 0 startDEggWfmStream"),
             say(f"{2 * size} readDEggWfmBlock", one + bytes(size)),  # closed early: only one had come
             say(f"{size} readDEggWfmBlock", two),
             say("1 disableDEggTriggers"),
@@ -112,6 +111,20 @@ def test_waveforms_until_there_are_enough(scripted: Make) -> None:
     assert found.ticks.tolist() == [1_000_003, (1 << 49) + 1_000_004]
     assert found.samples.tolist() == [samples, samples[::-1]]
     assert found.samples.dtype == np.uint16
+
+
+def test_both_scalers_begin_on_one_line(scripted: Make) -> None:
+    taps = "0 0 0 0 0 0 0 0 0 0 1 1 0 0 0 0"
+    line = [
+        *(f"{ch} 1 128 setDEggConstReadout" for ch in (0, 1)),
+        *(f"{ch} {taps} setDEggFIRCoefficients" for ch in (0, 1)),
+        "0 370 setDEggFIRTriggerThreshold 1 380 setDEggFIRTriggerThreshold",
+        "0 enableDEggFIRTrigger 1 enableDEggFIRTrigger 0 1000000 24 enableScalers 1 1000000 24 enableScalers",
+    ]
+    board = scripted([*BEGIN, say(" ".join(line))])
+    with Module(5003, board.address) as module:
+        module.start_scalers({0: 370, 1: 380}, period_us=1_000_000)
+    assert board.done
 
 
 def test_the_filter_s_threshold() -> None:

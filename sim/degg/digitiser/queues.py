@@ -1,0 +1,53 @@
+"""Charge stamps of several channels, put into the order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.degg.digitiser.records import STAMP, STAMP_BYTES
+
+Rows = NDArray[np.uint8]
+"""(n, STAMP_BYTES): stamps as they are sent."""
+
+
+class Queue:
+    """Stamps of one channel, in the order of time."""
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        stamps = np.frombuffer(bytes(data), STAMP)
+        self.rows: Rows = np.frombuffer(bytes(data), np.uint8).reshape(-1, STAMP_BYTES)
+        ticks = stamps["time_low"].astype(np.int64) | stamps["time_high"].astype(np.int64) << 32
+        self.ticks: NDArray[np.int64] = ticks | (stamps["version"] >> 6).astype(np.int64) << 48
+        """(n) their times: 48 bits, and two more in the first byte."""
+
+    def until(self, *ticks: int) -> int:
+        """How many come not later than any of these."""
+        return int(np.searchsorted(self.ticks, min(ticks), "right"))
+
+    def cut(self, start: int, stop: int) -> Self:
+        """Some of them."""
+        part = object.__new__(type(self))
+        part.rows, part.ticks = self.rows[start:stop], self.ticks[start:stop]
+        return part
+
+
+def in_order(
+    taken: Mapping[int, Sequence[Queue]], queues: Mapping[int, Queue], count: int
+) -> tuple[Rows, NDArray[np.int64], dict[int, Rows]]:
+    """The first *count* of what was taken of each channel, the lower channel first at the same tick.
+
+    queues  what was not taken
+    Returns the stamps, their ticks, and what is left of each channel: what was taken beyond the count, and its queue.
+    """
+    parts = [part for parts in taken.values() for part in parts]
+    whose = np.repeat(list(taken), [sum(part.ticks.size for part in parts) for parts in taken.values()])
+    rows = np.concatenate([np.empty((0, STAMP_BYTES), np.uint8), *(part.rows for part in parts)])
+    ticks = np.concatenate([np.empty(0, np.int64), *(part.ticks for part in parts)])
+    order = np.argsort(ticks, kind="stable")
+    first, beyond = order[:count], order[count:]
+    left = {ch: np.concatenate([rows[beyond[whose[beyond] == ch]], queues[ch].rows]) for ch in taken}
+    return rows[first], ticks[first], left
