@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,9 @@ def test_an_unknown_kind_of_pulses_is_refused(done: Measured) -> None:
 def test_the_shifter_s_check_names_the_dead_fibre(
     done: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Time goes on when all who take part wait for it: the command shares the test's part.
+    # Time goes on when all who take part wait for it: the command shares the test's part. What is imported while the
+    # clock is replaced would keep the replacement for other tests.
+    import_module("fat.degg.commands.place")
     monkeypatch.setattr(client, "ClockClient", lambda _url, _name: nullcontext(done.lab.clock))
     endpoints = tmp_path / "endpoints.json"
     endpoints.write_text(json.dumps(done.lab.context("check").environment["endpoints"]))
