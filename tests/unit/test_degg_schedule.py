@@ -14,6 +14,7 @@ import pytest
 
 from fat.degg.schedule.beside import ANALYSIS, MOST_OPEN, analyses_beside
 from fat.degg.schedule.build import sections
+from fat.degg.schedule.once_more import PAUSE_S, errors_once_more
 from fat.degg.schedule.plan import safe_at_the_end, task_of
 from fat.degg.schedule.section import Section
 from fat.degg.schedule.short import short_sections
@@ -142,6 +143,18 @@ def test_analyses_run_beside_what_follows_one_at_a_time_and_never_pile_up(sectio
             running = set()
         left = [task for task in left if task.id not in done]
     assert most == MOST_OPEN
+
+
+def test_each_task_of_the_test_is_tried_once_more_and_what_cleans_up_or_asks_is_not():
+    plan = errors_once_more(arranged(sections()))
+    assert {task.call: (task.retries, task.retry_pause_s) for task in plan.tasks if task.retries != 1} == {
+        "scheduler.manual:manual_input": (0, 0.0),
+        "fat.degg.tasks.safety:leave_safe": (0, 0.0),
+    }
+    assert {task.retry_pause_s for task in plan.tasks if task.beside} == {0.0}
+    assert {task.retry_pause_s for task in plan.tasks if task.retries and not task.beside} == {PAUSE_S}
+    mine = Task("mine", "", "fat.degg.tasks.spe:measure_spe", retries=3, retry_pause_s=1.0)
+    assert errors_once_more(Plan("mine", (mine,))).tasks == (mine,)
 
 
 def test_gain_is_waited_for_and_so_is_all_else_before_a_task_of_ones_own():

@@ -15,6 +15,7 @@ from fat.degg.provenance import provenance_of
 from fat.degg.records.numbering import next_run_number, spelled
 from fat.degg.schedule.beside import analyses_beside
 from fat.degg.schedule.build import sections
+from fat.degg.schedule.once_more import errors_once_more
 from fat.degg.schedule.section import Section
 from fat.degg.schedule.short import short_sections
 from scheduler import Plan, Task
@@ -41,9 +42,8 @@ def build(file: BenchFile) -> Plan:
         "run_file": str(run_file),
         "provenance": provenance_of(run_file, file.text.encode()),
     }
-    return analyses_beside(
-        with_declarations(Schedule(Plan("degg", tasks, CHECKS, parameters), str(file.path))).plan
-    )
+    plan = with_declarations(Schedule(Plan("degg", tasks, CHECKS, parameters), str(file.path))).plan
+    return errors_once_more(analyses_beside(plan))
 
 
 def _sections(table: DeggTable) -> tuple[Section, ...]:
