@@ -1,8 +1,12 @@
 """Transit time spread: how long after the laser's sync pulses come, on clocks that RAPCal ties together.
 
-Both times are whole ticks of 4.17 ns, so each brings the variance of a uniform distribution; the tabletop mainboard's
-sync has a jitter of its own. Both are taken off the fitted width. Some photoelectrons come late: a tail behind the
-Gaussian, which the fit knows.
+Both times are whole ticks of 4.17 ns. The laser keeps its period, so that lines through its syncs tell their times far
+better than ticks do; a pulse's rounding brings the variance of a uniform distribution, which is taken off the fitted
+width. Some photoelectrons come late: a tail behind the Gaussian, which the fit knows.
+
+Whole ticks of two clocks make a comb: where the laser's period moves one grid of ticks against the other by a fifth
+of a tick, say, times of arrival can only lie 0.83 ns apart, and of bins of 1 ns each fifth holds two teeth. How many
+times of arrival a bin can hold at all is therefore counted, and the fit expects accordingly (decision 227).
 """
 
 from __future__ import annotations
@@ -17,14 +21,21 @@ from numpy.typing import NDArray
 from fat.degg.analyses.curve_fit import CurveFit, curve_fit
 from fat.degg.analyses.pulses import TICK_NS
 
-TICK_VARIANCE: Final = 2.0 * TICK_NS**2 / 12.0
-"""ns2, of the rounding on both boards."""
+TICK_VARIANCE: Final = TICK_NS**2 / 12.0
+"""ns2, of the rounding on one board."""
 SYNC_JITTER_NS: Final = 0.3
+"""Of the tabletop mainboard's sync (fat.md section 9)."""
+STRETCH: Final = 500
+"""Syncs that one line goes through: a second, in which no clock drifts by what matters."""
+UNSTEADY_NS: Final = 2.5
+"""Twice what rounding scatters syncs around such a line: the laser does not keep its period then, and ticks count."""
 FEWEST: Final = 200
 """Matched pulses that a fit needs."""
 BEFORE_NS: Final = 12.0
 AFTER_NS: Final = 36.0
 BIN_NS: Final = 1.0
+OFF_TEETH_NS: Final = 0.31
+"""The middle is a time of arrival itself, and so a tooth; no edge of a bin may lie on one."""
 PLACE_NS: Final = 20.0
 """Width of the places in which the densest one is looked for."""
 TAIL_NS: Final = (4.0, 40.0)
@@ -58,6 +69,59 @@ class TransitTime:
     reduced_chi2: float
     late: float
     matched: float
+
+
+@dataclass(frozen=True, slots=True)
+class Syncs:
+    """When the laser fired.
+
+    times_ns  (m) on the hub's clock, ascending
+    variance  ns2, that is left in them
+    """
+
+    times_ns: NDArray[np.float64]
+    variance: float
+
+
+def syncs_of(ticks_ns: NDArray[np.float64], period_ns: float) -> Syncs:
+    """Times of a laser that keeps its period, by lines through its syncs; as they are where it does not.
+
+    ticks_ns  (m) whole ticks on the hub's clock, ns, ascending
+    """
+    as_they_are = Syncs(ticks_ns, TICK_VARIANCE + SYNC_JITTER_NS**2)
+    times = np.empty_like(ticks_ns)
+    for start in range(0, ticks_ns.size, STRETCH):
+        apart = ticks_ns[start : start + STRETCH] - ticks_ns[start]
+        if apart.size < STRETCH // 10:
+            return as_they_are
+        number = np.round(apart / period_ns)
+        line = np.polynomial.polynomial.polyfit(number, apart, 1)
+        steady = line[0] + line[1] * number
+        if float(np.std(apart - steady)) > UNSTEADY_NS:
+            return as_they_are
+        times[start : start + STRETCH] = ticks_ns[start] + steady
+    return Syncs(times, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Comb:
+    """The only times after each sync at which a module can see something: its own whole ticks.
+
+    syncs  on the hub's clock
+    module_ticks, hub_ns  calibrations of the module, as those of `on_hub`
+    """
+
+    syncs: Syncs
+    module_ticks: NDArray[np.float64]
+    hub_ns: NDArray[np.float64]
+
+    def leads(self, after_ns: float) -> NDArray[np.float64]:
+        """From so long after each sync to the module's next tick, (m) ns, 0 to a tick."""
+        times = self.syncs.times_ns + after_ns
+        at = np.clip(np.searchsorted(self.hub_ns, times) - 1, 0, self.hub_ns.size - 2)
+        slope = np.diff(self.module_ticks) / np.diff(self.hub_ns)
+        ticks = self.module_ticks[at] + (times - self.hub_ns[at]) * slope[at]
+        return np.asarray((np.ceil(ticks) - ticks) * TICK_NS)
 
 
 def on_hub(
@@ -108,35 +172,37 @@ def _around(values: NDArray[np.float64], centre: float, period: float) -> NDArra
     return np.asarray((values - centre + period / 2) % period - period / 2)
 
 
-def transit_time(matched: NDArray[np.float64], syncs: int) -> TransitTime | None:
+def transit_time(matched: NDArray[np.float64], comb: Comb) -> TransitTime | None:
     """Fit the spread; None when too few pulses lie together.
 
-    matched  (n) differences, ns
-    syncs    pulses of the laser that were waited for
+    matched  (n) differences of pulses and the comb's syncs, ns
     """
-    if matched.size < FEWEST or syncs < 1:
+    syncs = comb.syncs
+    if matched.size < FEWEST or not syncs.times_ns.size:
         return None
     middle = _mode(matched)
-    edges = np.arange(middle - BEFORE_NS, middle + AFTER_NS + BIN_NS, BIN_NS)
+    edges = np.arange(middle - BEFORE_NS, middle + AFTER_NS + BIN_NS, BIN_NS) - OFF_TEETH_NS
     counts = np.histogram(matched, edges)[0].astype(np.float64)
     if counts.sum() < FEWEST:
         return None
-    fit = _fit(edges, counts, middle)
-    curve = _expected(edges, fit.values)
+    reach = _reach(edges, comb)
+    # From the middle: between hubs lie many milliseconds, and a fit's small steps would be lost in them.
+    fit = _fit(edges - middle, counts, reach)
+    curve = reach * _expected(edges - middle, fit.values)
     total, mean, width, late, _ = (float(value) for value in fit.values)
-    variance = max(width**2 - TICK_VARIANCE - SYNC_JITTER_NS**2, 0.01)
+    variance = max(width**2 - TICK_VARIANCE - syncs.variance, 0.01)
     sigma = sqrt(variance)
     return TransitTime(
         matched,
         edges,
         counts,
         curve,
-        mean,
+        middle + mean,
         sigma,
         float(fit.errors[2]) * width / sigma,
         _chi2(counts, curve, fit.values.size),
         late,
-        total / syncs,
+        total / syncs.times_ns.size,
     )
 
 
@@ -147,20 +213,29 @@ def _mode(values: NDArray[np.float64]) -> float:
     return float(np.median(ordered[start : start + half]))
 
 
-def _fit(edges: NDArray[np.float64], counts: NDArray[np.float64], middle: float) -> CurveFit:
+def _reach(edges: NDArray[np.float64], comb: Comb) -> NDArray[np.float64]:
+    """Differences that each bin (bins) can hold, for those of a bin between ticks that are anywhere."""
+    # From the window's start: over the time between two hubs a tick's error of parts in a million would be many ns.
+    leads = comb.leads(float(edges[0]))
+    ticks = np.arange(np.ceil((edges[-1] - edges[0]) / TICK_NS))
+    possible = np.histogram(leads[:, None] + ticks * TICK_NS, edges - edges[0])[0]
+    return np.asarray(possible * TICK_NS / (leads.size * np.diff(edges)))
+
+
+def _fit(edges: NDArray[np.float64], counts: NDArray[np.float64], reach: NDArray[np.float64]) -> CurveFit:
     """Total, mean, width, late share, its delay; errors are those of the expectation, in two rounds."""
     known, unsure = np.array(KNOWN).T
     seen = np.concatenate([counts, known])
 
     def model(_: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.concatenate([_expected(edges, p), p[3:]])
+        return np.concatenate([reach * _expected(edges, p), p[3:]])
 
-    start = [counts.sum(), middle, 3.0, 0.03, 12.0]
-    bounds = [(1.0, 2e9), (middle - 6.0, middle + 6.0), (1.2, 12.0), (0.0, 0.3), TAIL_NS]
+    start = [counts.sum(), 0.0, 3.0, 0.03, 12.0]
+    bounds = [(1.0, 2e9), (-6.0, 6.0), (1.2, 12.0), (0.0, 0.3), TAIL_NS]
     sigma = np.concatenate([np.sqrt(np.maximum(counts, 4.0)), unsure])
     fit = curve_fit(model, seen, seen, sigma, start, bounds)
     for _ in range(2):
-        sigma = np.concatenate([np.sqrt(np.maximum(_expected(edges, fit.values), 1.0)), unsure])
+        sigma = np.concatenate([np.sqrt(np.maximum(reach * _expected(edges, fit.values), 1.0)), unsure])
         fit = curve_fit(model, seen, seen, sigma, list(fit.values), bounds)
     return fit
 

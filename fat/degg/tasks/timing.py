@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fat.degg.analyses.transit_time import TransitTime, differences, on_hub, transit_time
+from fat.degg.analyses.transit_time import Comb, TransitTime, differences, on_hub, syncs_of, transit_time
 from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station import ChargeStamps, Module
@@ -241,10 +241,11 @@ def spreads_of(data: DataFile) -> dict[str, TransitTime | None]:
     """Transit time at each strength of light of a file."""
     found: dict[str, TransitTime | None] = {}
     for level in ("mpe", "spe"):
-        pulses = _on_hub(data, level)
-        syncs = _on_hub(data, f"{level}_sync")
-        matched = differences(pulses, syncs, 1e9 / data.attributes["laser_hz"])
-        found[level] = transit_time(matched, syncs.size)
+        period_ns = 1e9 / data.attributes["laser_hz"]
+        syncs = syncs_of(_on_hub(data, f"{level}_sync"), period_ns)
+        matched = differences(_on_hub(data, level), syncs.times_ns, period_ns)
+        comb = Comb(syncs, data.arrays[f"{level}_module_ticks"], data.arrays[f"{level}_hub_ns"])
+        found[level] = transit_time(matched, comb)
     return found
 
 
