@@ -75,8 +75,8 @@ FULL = Size(
     losses=(
         *SCALED.losses,
         (QUESTION, "kill the master"),
-        ("[ 300/1115]", "close"),
-        ("[ 700/1115]", "kill the master"),
+        ("[300/1115]", "close"),
+        ("[700/1115]", "kill the master"),
     ),
 )
 
@@ -224,7 +224,10 @@ def is_complete(shift: Shift, number: int) -> None:
         measured = {key: entry for key, entry in entries.items() if "Folder" in entry}
         assert {"STF_00", "OnlineMon_0000"} <= set(measured)
         assert all(Path(entry["Folder"]).is_dir() for entry in measured.values())
-    full = shift.size is FULL
-    found = json.loads(shift.types("fat", "complete", shift.run_file, "--json", code=0 if full else 1))
+    found = json.loads(shift.types("fat", "complete", shift.run_file, "--json", code=1))
     assert found["missing_results"] == 0
-    assert bool(found["missing_measurements"]) is not full
+    assert found["missing_measurements"] > 0
+    if (
+        shift.size is FULL
+    ):  # the published list of measurements has one that no task of the published schedule makes
+        assert {name for _, _, name, how, _ in found["lines"] if how != "Pass"} == {"BurstPulse"}
