@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-_STRICT: Final = json.JSONEncoder(allow_nan=False).encode
-"""Made once: forty thousand small records are written at a time."""
+from pydantic_core import to_json
+
+DEEPEST: Final = 200
+"""Levels of what is written as JSON: pydantic's decoder reads no more."""
 
 
 def write_bytes_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -29,29 +30,33 @@ def write_bytes_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> Non
         raise
 
 
-def json_lines(value: Mapping[str, Any], *, finite: bool = False) -> bytes:
-    """An object as JSON, a line for each key, and for each item of a list or an object below it.
+def as_json(value: Any, *, indent: int = 2) -> bytes:
+    """JSON as people read it, by pydantic's encoder: the standard library's takes seven times as long to indent."""
+    return to_json(value, indent=indent, ensure_ascii=True) + b"\n"
 
-    Lines can be read and compared as those of an indented text, in a tenth of the time: only without indentation does
-    the encoder of the standard library run in C.
 
-    finite  raise ValueError for what is no finite number
-    """
-    text_of = _STRICT if finite else json.dumps
-    lines = []
-    for key, item in value.items():
-        if isinstance(item, Mapping) and item:
-            body = ",\n".join(f"  {json.dumps(str(k))}: {text_of(v)}" for k, v in item.items())
-            text = f"{{\n{body}\n }}"
-        elif isinstance(item, list | tuple) and item:
-            body = ",\n".join(f"  {text_of(one)}" for one in item)
-            text = f"[\n{body}\n ]"
-        else:
-            text = text_of(item)
-        lines.append(f" {json.dumps(str(key))}: {text}")
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+def not_json(value: Any, depth: int = 0) -> str:
+    """What of *value* would not be read again as it is, in words; nothing if all would."""
+    kind = type(value)
+    if kind in (dict, list, tuple) and depth == DEEPEST:
+        return f"it has more than {DEEPEST} levels"
+    if kind is dict:
+        for key, inner in value.items():
+            if type(key) is not str:
+                return f"the key {key!r} is no text"
+            if wrong := not_json(inner, depth + 1):
+                return wrong
+    elif kind is list or kind is tuple:
+        for inner in value:
+            if wrong := not_json(inner, depth + 1):
+                return wrong
+    elif isinstance(value, float):
+        return "" if math.isfinite(value) else f"{value} is no number of JSON"
+    elif not (value is None or isinstance(value, str | int)):
+        return f"{kind.__name__} is no type of JSON"
+    return ""
 
 
 def write_json_atomically(path: Path, value: Any, *, mode: int = 0o644) -> None:
     """Write indented JSON atomically."""
-    write_bytes_atomically(path, json.dumps(value, indent=2).encode() + b"\n", mode=mode)
+    write_bytes_atomically(path, as_json(value), mode=mode)

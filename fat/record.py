@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fat.files import json_lines, write_bytes_atomically
+from fat.files import write_json_atomically
 from scheduler import RunState, Verdict, open_run
 from scheduler.state import TaskState
 
@@ -17,7 +17,7 @@ from scheduler.state import TaskState
 def write_record(run_dir: Path) -> dict[str, Any]:
     """Write `record.json` from the journal, and return it."""
     record = build_record(open_run(run_dir))
-    write_bytes_atomically(run_dir / "record.json", json_lines(record))
+    write_json_atomically(run_dir / "record.json", record)
     return record
 
 

@@ -41,7 +41,7 @@ MAKERS: dict[str, Callable[[], Instrument]] = {
     "espec": lambda: Espec(_freezer(), FIGURES, _board("chamber")),
     "lake_shore": lambda: LakeShore(ColdPath(ColdFigures()), "224", FIGURES, _board("lake_shore")),
     "pins": lambda: FreezerPins(
-        Panel(_freezer(), FIGURES, _board("freezer_pins")), PowerPath([5000]), PinLog(Path("nowhere"))
+        Panel(_freezer(), FIGURES, _board("freezer_pins")), PowerPath([5000], 0.5), PinLog(Path("nowhere"))
     ),
 }
 GOOD = {

@@ -4,15 +4,13 @@ Written with indent 4, as the tools of the acceptance test expect. The lock stan
 itself is replaced: `.run_00012.json.lock`.
 
 A module's file has 370 kB after a run of 1114 tasks, and each task reads and changes those of sixteen modules: they
-are read and written by pydantic's JSON (an eighth of the time of json with indent), and parsed once for each content
-(decision 225).
+are read and written by pydantic's JSON, and parsed once for each content (decision 225).
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import math
 import os
 import time
 from collections import OrderedDict
@@ -20,10 +18,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from fat.errors import FatError
-from fat.files import write_bytes_atomically
+from fat.files import as_json, not_json, write_bytes_atomically
 
 MAX_BYTES: Final = 256 << 20
 """Far above what a run of days writes."""
@@ -31,8 +29,6 @@ MOST_KEPT: Final = 64
 """Files whose content is kept parsed, in each process: more than a run has."""
 SURELY_LATER_NS: Final = 100_000_000
 """After which a change has another time than the one before: the times of files advance in ticks of some ms."""
-DEEPEST: Final = 200
-"""Levels of what is written: more are not read again."""
 
 
 class _Content(NamedTuple):
@@ -148,36 +144,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _text(path: Path, body: Mapping[str, Any]) -> bytes:
-    wrong = _wrong(body)
-    if wrong:
+    if wrong := not_json(body):
         raise NotSerialisable(path, wrong)
     try:
-        return to_json(body, indent=4, ensure_ascii=True) + b"\n"
+        return as_json(body, indent=4)
     except ValueError as error:
         raise NotSerialisable(path, str(error)) from None
-
-
-def _wrong(value: Any, depth: int = 0) -> str:
-    """What of *value* would not be read again as it is; nothing if all would."""
-    kind = type(value)
-    if kind is dict:
-        if depth == DEEPEST:
-            return f"it has more than {DEEPEST} levels"
-        for key, inner in value.items():
-            if type(key) is not str:
-                return f"the key {key!r} is no text"
-            if wrong := _wrong(inner, depth + 1):
-                return wrong
-    elif kind is float:
-        return "" if math.isfinite(value) else f"{value} is no number of JSON"
-    elif kind is list or kind is tuple:
-        if depth == DEEPEST:
-            return f"it has more than {DEEPEST} levels"
-        for inner in value:
-            if wrong := _wrong(inner, depth + 1):
-                return wrong
-    elif not (value is None or isinstance(value, str | int)):
-        return (
-            _wrong(float(value), depth) if isinstance(value, float) else f"{kind.__name__} is no type of JSON"
-        )
-    return ""

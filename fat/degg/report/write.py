@@ -20,7 +20,7 @@ from fat.degg.report import charts, parts
 from fat.degg.report.gather import RunResults, gather, parts_of
 from fat.degg.report.naming import fault_of
 from fat.degg.results.exporting import export
-from fat.files import json_lines, write_bytes_atomically
+from fat.files import write_bytes_atomically, write_json_atomically
 from fat.report.chart import Chart
 from fat.report.document import Cell, Document, Section, Table, Text
 from fat.report.html import as_html
@@ -47,7 +47,7 @@ def write_reports(run_dir: Path, *, devices: bool = True, progress: Progress | N
     results = gather(run_dir, record, record["provenance"]["run_file"])
     record |= {"devices": {device.serial: _summary(results, device) for device in results.devices}}
     record |= {"completeness": _totals(results)}
-    write_bytes_atomically(run_dir / "record.json", json_lines(record))
+    write_json_atomically(run_dir / "record.json", record)
     if devices:
         _write_devices(run_dir, results, lambda number, text: told(number, total, text))
     told(total - 1, total, "the run")
@@ -65,7 +65,7 @@ def _write_devices(run_dir: Path, results: RunResults, told: Callable[[int, str]
         path = run_dir / "reports" / device.serial
         _write(path, of_module(results, device))
         body = _device_record(results, device, measurements.get(device.serial, []))
-        write_bytes_atomically(path.with_suffix(".json"), json_lines(body))
+        write_json_atomically(path.with_suffix(".json"), body)
     told(len(results.devices), "result records")
     export(run_dir, [task["id"] for task in results.record["tasks"]], results.run.number)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fat.degg.results.quantity import GROUPS, Graph, Quantity
 from fat.errors import FatError
-from fat.files import json_lines
+from fat.files import as_json, not_json
 
 STAGE: Final = "fat"
 SITE: Final = "chiba"
@@ -117,10 +117,9 @@ def text_of(document: Mapping[str, Any]) -> bytes:
         raise DocumentRefused(f"result record {name}: lacks {', '.join(missing)}")
     if document["meas_group"] not in GROUPS:
         raise DocumentRefused(f"result record {name}: there is no group {document['meas_group']!r}")
-    try:
-        text = json_lines(document, finite=True)
-    except (TypeError, ValueError) as error:
-        raise DocumentRefused(f"result record {name}: {error}") from None
+    if wrong := not_json(document):
+        raise DocumentRefused(f"result record {name}: {wrong}")
+    text = as_json(document, indent=4)
     if len(text) >= MAX_BYTES:
         raise DocumentRefused(
             f"result record {name}: has {len(text)} bytes; fewer than {MAX_BYTES} are taken"

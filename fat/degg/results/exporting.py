@@ -21,7 +21,7 @@ from fat.files import write_bytes_atomically
 RECORDS = "records"
 """Below the run folder; not backed up, because it can be made anew."""
 
-FORMAT: Final = 2
+FORMAT: Final = 1
 """Of the records: another one makes them anew."""
 
 

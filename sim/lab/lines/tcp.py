@@ -177,9 +177,8 @@ class TcpLine:
 
         async def send(data: bytes) -> None:
             writer.write(data)
-            if (
-                writer.transport.get_write_buffer_size()
-            ):  # else all of it is with the client's machine already
+            # Where nothing waits, all of it is with the client's machine already.
+            if writer.transport.get_write_buffer_size():
                 async with asyncio.timeout(self._unread_s):
                     await writer.drain()
 

@@ -10,9 +10,6 @@ from sim.kernel import NS_PER_S, SimTime
 MODULES_OF_A_GROUP = 4
 
 
-BOARD_LAG_H = 0.5
-
-
 class PowerPath:
     """Who has power. Ports are the nominal ones: 5000..5015; the group of a port is its multiple of four.
 
@@ -20,7 +17,7 @@ class PowerPath:
     board_lag_h  with which a mainboard warms up, and cools down
     """
 
-    def __init__(self, ports: Sequence[int], *, on: bool = True, board_lag_h: float = BOARD_LAG_H) -> None:
+    def __init__(self, ports: Sequence[int], board_lag_h: float, *, on: bool = True) -> None:
         self.mains = on
         self.wire_pairs = {group_of(port): on for port in ports}
         self.mainboards = dict.fromkeys(ports, on)

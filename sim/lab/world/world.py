@@ -20,7 +20,7 @@ class World:
         self.figures = figures
         self.light = LightPath(figures.light)
         self.cold = ColdPath(figures.cold)
-        self.power = PowerPath(ports, board_lag_h=figures.cold.board_lag_h)
+        self.power = PowerPath(ports, figures.cold.board_lag_h)
 
     def room(self, port: int, warmth_c: float) -> RoomAt:
         """The laboratory for the module at a nominal port, whose board runs so much warmer than its glass."""

@@ -63,7 +63,7 @@ class WiredLab:
         figures: WirePairFigures | None = None,
     ) -> None:
         self.now = SimTime(0)
-        self.power = PowerPath(ports)
+        self.power = PowerPath(ports, 0.5)
         self.boards = {port: Board() for port in ports}
         self.clocks = {port: DomClock(7_000_003 + 1_234_567 * (port % 8), 1.5 + port % 8) for port in ports}
         self.module_faults = {port: FaultBoard(f"degg.{port}", MODULE_FAULTS) for port in ports}

@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -53,7 +53,12 @@ class _Pages:
         self._one_entry = asyncio.Lock()
         self._sent: OrderedDict[str, int] = OrderedDict()
         self._pages = Environment(
-            loader=PackageLoader("fat.degg.logbook.page"),
+            loader=ChoiceLoader(
+                [
+                    PackageLoader("fat.degg.logbook.page"),
+                    PrefixLoader({"live": PackageLoader("scheduler.web")}),
+                ]
+            ),
             autoescape=True,
             finalize=printable,
             trim_blocks=True,
