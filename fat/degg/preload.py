@@ -6,7 +6,10 @@ from typing import Final
 
 PRELOAD: Final = (
     "numpy",
+    "numpy.ma",  # what else is loaded when it is used
     "h5py",
+    "httpcore",  # by the first request: a twelfth of a second of a core, and each check between tasks makes one
+    "encodings.idna",
     "fat.tasks.checks",
     *(
         f"fat.degg.tasks.{name}"
