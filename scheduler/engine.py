@@ -183,16 +183,21 @@ class Engine:
             self._heed()
 
     def _next(self) -> Action:
-        """What is to do now: while a backup is made nothing is begun but cleaning up."""
-        action = decide(self._book.state)
-        if self._saving.busy and (self._waits_for_backup or not isinstance(action, RunTask)):
-            return Wait()
-        return action
+        """What is to do now: beside a backup all but the next one, and no task before the records were read.
 
-    @property
-    def _waits_for_backup(self) -> bool:
-        """Whether a backup is being made for which tasks wait, and time stands: a run that stops is made safe first."""
-        return self._saving.busy and self._book.state.stop is None
+        What waits for a backup takes no time: how fast a destination is must not be in the record. A run that stops is
+        made safe first.
+        """
+        saving, stops = self._saving, self._book.state.stop is not None
+        action = decide(self._book.state, saving.making)
+        match action:
+            case RunTask() if saving.reading and not stops:
+                return Wait(stands=True)
+            case MakeBackup() if saving.busy:
+                return Wait(stands=not stops)
+            case Finish() | Leave() if saving.busy:
+                return Wait()
+        return action
 
     def _heed(self) -> None:
         """Take up what people and signals want."""
@@ -260,7 +265,7 @@ class Engine:
 
     def _listen(self) -> None:
         """Let the child processes talk, and write down how they and backups ended."""
-        for conversation, ending in self._board.turn(stands=self._stands or self._waits_for_backup):
+        for conversation, ending in self._board.turn(stands=self._stands):
             if self._checking is not None and self._checking[0] is conversation:
                 _, check, before, begun_ns = self._checking
                 self._checking = None
@@ -274,7 +279,8 @@ class Engine:
             self._live.drop(name)
             if not ending.stopped:
                 self._write_ending(name, attempt, ending)
-        self._saving.take_up()
+        if self._saving.take_up():
+            self._nothing_to_do_in = None
 
     def _check_again(self, before: str) -> bool:
         """Whether a check that was not content is to have another look."""
