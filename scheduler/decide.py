@@ -72,8 +72,8 @@ Action = RunCheck | RunTask | MakeBackup | SkipTask | Finish | Wait | Leave
 def decide(state: RunState, making: Making | None = None) -> Action:
     """The next thing to do. Each one, done and journalled, changes the state, so that this ends.
 
-    making  the backup that is under way: what it will hold is not to be saved once more. Whether the action goes with
-            it is for the caller to say; the run is not at its end before it is
+    making  the backup that is under way: what it will hold is not to be saved once more. `beside_backup` says whether
+            the action goes with it
     """
     if state.plan is None or state.status is RunStatus.FINISHED:
         return Leave()
@@ -99,6 +99,25 @@ def decide(state: RunState, making: Making | None = None) -> Action:
     if waits or running:
         return Wait(min(waits, default=None), stands=held_up is not None)
     return _begin(state, state.tasks[left[0].id])  # an order by another version: better its order than none
+
+
+def beside_backup(action: Action, state: RunState, *, reading: bool) -> Action:
+    """What is to be done while a backup is under way: all but the next backup, and the end of the run.
+
+    reading  the records are still being read, so that tasks must not change them
+
+    What waits for a backup takes no time: how fast a destination is must not be in the record. A run that stops is made
+    safe first.
+    """
+    stops = state.stop is not None
+    match action:
+        case RunTask() if reading and not stops:
+            return Wait(stands=True)
+        case MakeBackup():
+            return Wait(stands=not stops)
+        case Finish() | Leave():
+            return Wait()
+    return action
 
 
 def _backup(state: RunState, making: Making | None) -> MakeBackup | None:

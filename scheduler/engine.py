@@ -25,6 +25,7 @@ from scheduler.decide import (
     RunTask,
     SkipTask,
     Wait,
+    beside_backup,
     decide,
     to_be_retried,
 )
@@ -183,21 +184,10 @@ class Engine:
             self._heed()
 
     def _next(self) -> Action:
-        """What is to do now: beside a backup all but the next one, and no task before the records were read.
-
-        What waits for a backup takes no time: how fast a destination is must not be in the record. A run that stops is
-        made safe first.
-        """
-        saving, stops = self._saving, self._book.state.stop is not None
-        action = decide(self._book.state, saving.making)
-        match action:
-            case RunTask() if saving.reading and not stops:
-                return Wait(stands=True)
-            case MakeBackup() if saving.busy:
-                return Wait(stands=not stops)
-            case Finish() | Leave() if saving.busy:
-                return Wait()
-        return action
+        """What is to do now."""
+        state, saving = self._book.state, self._saving
+        action = decide(state, saving.making)
+        return beside_backup(action, state, reading=saving.reading) if saving.busy else action
 
     def _heed(self) -> None:
         """Take up what people and signals want."""
