@@ -55,8 +55,17 @@ class SpePeak:
     """(b) of the histogram's bins."""
     counts: NDArray[np.float64]
     """(b)"""
-    fitted: NDArray[np.float64]
-    """(b) the model; NaN where it was not fitted."""
+    inside: NDArray[np.bool_]
+    """(b) where it was fitted."""
+    values: NDArray[np.float64]
+    """(4) of the model: area, peak, width and pairs."""
+
+    @property
+    def fitted(self) -> NDArray[np.float64]:
+        """(b) the model; NaN where it was not fitted."""
+        if not self.centres_pc.size:
+            return np.zeros(0)
+        return np.where(self.inside, _expected(self.centres_pc[None], self.values[None])[0][0], np.nan)
 
     @property
     def gain(self) -> float:
@@ -105,7 +114,7 @@ class _Search:
         charges = np.asarray(spectrum.charges_pc, float)
         self._charges = charges[np.isfinite(charges)]
         self.spectrum = spectrum
-        self._converged, self._ended, self._fitted = False, False, False
+        self._converged, self._ended = False, False
         self._error, self._chi2, self._values = math.nan, math.nan, np.zeros(0)
         above = self._charges[self._charges > spectrum.sure_pc]
         self._void = above.size < LEAST_EVENTS
@@ -136,12 +145,14 @@ class _Search:
         """What was found."""
         if self._void:
             nan, nothing = math.nan, np.zeros(0)
-            return SpePeak(nan, nan, nan, nan, nan, self._charges.size, False, nothing, nothing, nothing)
-        model = np.where(self.inside, _expected(self.centres[None], self._values[None])[0][0], np.nan)
+            nowhere = np.zeros(0, bool)
+            return SpePeak(
+                nan, nan, nan, nan, nan, self._charges.size, False, nothing, nothing, nowhere, nothing
+            )
         error = self._error
         good = self._converged and math.isfinite(error) and error < 0.2 * self.at and self._chi2 < 5.0
         found = (self.at, error, self.width, self.pairs, self._chi2, self._charges.size, good)
-        return SpePeak(*found, self.centres, self.counts, model)
+        return SpePeak(*found, self.centres, self.counts, self.inside, self._values)
 
 
 def _guess(above: NDArray[np.float64], sure_pc: float) -> float:
