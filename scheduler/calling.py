@@ -92,17 +92,15 @@ def bound(
 
 def _converted(call: str, parameter: inspect.Parameter, hint: Any, value: Any) -> Any:
     """The value as its annotation wants it: texts of an ini file become numbers."""
-    from scheduler.fitting import (
-        fitted,
-    )  # in task processes, which find it loaded; who only imports us does not
+    from scheduler.converting import Unfit, converted
 
     if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
         hint = tuple[hint, ...]
     elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
         hint = dict[str, hint]
     try:
-        return fitted(value, hint)
-    except ValueError as error:
+        return converted(hint, value)
+    except Unfit as error:
         raise LookupError(f"{call}: {parameter.name} cannot be {value!r}: {error}") from None
 
 

@@ -6,9 +6,9 @@ from typing import Final
 
 PRELOAD: Final = (
     "numpy",
-    "numpy.ma",  # what else is loaded when it is used
+    "numpy.ma",
     "h5py",
-    "httpcore",  # by the first request: a twelfth of a second of a core, and each check between tasks makes one
+    "httpcore",
     "encodings.idna",
     "fat.tasks.checks",
     *(
@@ -37,4 +37,8 @@ PRELOAD: Final = (
         )
     ),
 )
-"""Modules that start no threads: those would not survive a fork."""
+"""Modules that start no threads: those would not survive a fork.
+
+Among them is what others import only when it is used: `numpy.ma` by medians, `httpcore` by httpx, `encodings.idna` by
+every connection.
+"""

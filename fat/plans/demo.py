@@ -16,7 +16,7 @@ PRELOAD: Final = (
     "numpy",
     "h5py",
     "httpx",
-    "httpcore",  # which httpx loads with its first client
+    "httpcore",
     "encodings.idna",
     "fat.tasks.surroundings",
     "fat.tasks.acquisition",
