@@ -78,6 +78,7 @@ class Conversation:
         self._signaller, self._waits, self._grace_s = signaller, waits, grace_s
         self._lines = Lines()
         self._outgoing = bytearray(pack({"job": job.to_json()}))
+        self._results = job.results
         self._ending: Ending | None = None
         self._stopped = False
         self._late: str | None = None
@@ -197,6 +198,8 @@ class Conversation:
             if not self._stopped:
                 self._observer.keep(message["keep"])
             self._say({"id": int(message["id"]), "kept": True})
+        elif "results" in message:
+            self._say({"id": int(message["id"]), "results": self._results()})
         elif "alive" in message:
             pass
         elif "result" in message:
