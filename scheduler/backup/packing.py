@@ -91,10 +91,15 @@ class Packer:
         """Remove what was kept."""
         self._folder.cleanup()
 
-    def pack(self, target: Path) -> Packed:
-        """Pack all there is now into *target* and read it back. Raises BackupFailed."""
+    def pack(self, target: Path, records: int | None = None) -> Packed:
+        """Pack all there is now into *target* and read it back. Raises BackupFailed.
+
+        records  so many of the journal at most; None: all. What a task has done may be in the files before its end is
+                 in the journal, as after a kill, and never the other way round: who copies files into the run's folder
+                 when an event was written has not done so yet for a record that is written meanwhile.
+        """
         try:
-            self._journal.follow()
+            self._journal.follow(records)
             with target.open("wb") as file:
                 digests, meant = self._write(file, target)
             sha256 = file_sha256(target)
