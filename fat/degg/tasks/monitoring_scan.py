@@ -13,10 +13,11 @@ from fat.degg.analyses.gain_curve import GainCurve, gain_curve
 from fat.degg.analyses.spe import spe_peaks, sure_charge_pc
 from fat.degg.station.data_files import write
 from fat.degg.station.records import ChargeStamps
+from fat.degg.tasks.box import box_celsius
 from fat.degg.tasks.gain_scan import Scan, Step, point_of, scan
 from fat.degg.tasks.monitoring_rates import alarms, draw_trends, rates_now
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from scheduler import TaskContext, TaskResult
 
 NAME: Final = "DarkrateTemperature"
@@ -35,7 +36,7 @@ def slowmon(
     with Photomultipliers.of(context, n_jobs) as lab:
         papers = Papers(lab, [NAME], "monitoring", comment, {"Events": events})
         boards = lab.temperatures()
-        celsius = box_celsius(boards)
+        celsius = box_celsius(context, boards)
         kept: dict[Pmt, list[Step]] = {}
         pmts = [pmt for pmt in lab.all if pmt not in papers.done]
         scans = scan(
