@@ -17,7 +17,6 @@ from sim.degg.digitiser.segment import NEVER, TICKS_PER_S, Flashes, Surroundings
 from sim.degg.digitiser.trigger import FIR_SCALE, Trigger
 from sim.degg.photomultiplier import layout as k
 from sim.degg.photomultiplier.kernels import begin
-from sim.degg.photomultiplier.pulse import shape_table
 from sim.kernel import NS_PER_S, SimTime
 
 LONGEST_S: Final = 900.0
@@ -84,6 +83,8 @@ class Acquisition:
         self._counts = np.zeros(k.COUNTS, np.int64)
         self._times, self._amplitudes = np.zeros(k.MOST_PENDING), np.zeros(k.MOST_PENDING, np.float32)
         self._children = np.zeros(k.MOST_CHILDREN)
+        room = layout.SCAN + trigger.samples
+        self._signal, self._adc = np.empty(room + 2 * layout.BESIDE, np.float32), np.empty(room, np.int32)
         self._p = np.zeros(k.SEGMENT)
         self._p[k.REARM] = rearm_ticks
         self._record = np.zeros(layout.RECORD, np.int64)
@@ -166,8 +167,8 @@ class Acquisition:
             sources = segment.sources(self._clock, self._base, float(self._state[k.FILLED]))
             begin(self._p, self._state, rng)
             done, why = kernels.acquire(
-                done, self._p, self._record, sources, self._state, self._counts, rng, tables.normal(), shape_table(),
-                analogue.saturation, self._taps, self._times, self._amplitudes, self._children, ticks, charges, words,
+                done, self._p, self._record, sources, self._state, self._counts, rng, tables.normal(), tables.shapes(),
+                analogue.saturation, self._taps, self._times, self._amplitudes, self._children, self._signal, self._adc, ticks, charges, words,
             )  # fmt: skip
             at = segment.until
         return done
