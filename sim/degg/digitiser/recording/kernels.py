@@ -72,7 +72,7 @@ def _reach(
     signal: Any,
     adc: Any,
 ) -> tuple[Any, Any]:
-    """Read what is missing of samples *first* .. *last* - 1 where *low* .. *high* - 1 are there; returns what is now."""
+    """Read what is missing of samples *first* .. *last* - 1 beside *low* .. *high* - 1; returns what is there now."""
     if high <= low:
         read(first, last, rng, p, normal, saturation, signal, adc)
         return first, last
