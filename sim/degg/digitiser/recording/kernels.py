@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.degg.digitiser.layout import (
     BY_LEVEL,
     CHANNEL,
@@ -143,3 +146,25 @@ def write(start: Any, tick: Any, peak_tick: Any, total: Any, p: Any, r: Any, adc
         out[k] = (adc[k] << 2) | ((adc[k] >= over) << 1)
     words[HEADER + samples] = 0
     words[HEADER + samples + 1] = 0
+
+
+@compiled
+def write_stamps(
+    flags: int, ticks: NDArray[np.int64], charges: NDArray[np.uint32], words: NDArray[np.uint16]
+) -> None:
+    """Charge stamps as 16-bit words, little end first.
+
+    flags    version and channel
+    ticks    (n) of the triggers
+    charges  (n) bits of float32, coulomb
+    words    (n, 7) results
+    """
+    for n in range(ticks.size):
+        tick, charge, stamp = ticks[n], np.int64(charges[n]), words[n]
+        stamp[0] = flags | ((tick >> 48) & 3) << 6
+        stamp[1] = 0
+        stamp[2] = tick & 0xFFFF
+        stamp[3] = (tick >> 16) & 0xFFFF
+        stamp[4] = (tick >> 32) & 0xFFFF
+        stamp[5] = charge & 0xFFFF
+        stamp[6] = charge >> 16
