@@ -270,20 +270,9 @@ def pass_small(
 
 @compiled
 def count(
-    end: float,
-    dead: float,
-    factor: float,
-    smear: float,
-    p: F64,
-    sources: F64,
-    s: F64,
-    counts: I64,
-    rng: NDArray[np.uint64],
-    normal: F32,
-    times: F64,
-    amplitudes: F32,
-    children: F64,
-) -> int:
+    end: float, dead: float, factor: float, smear: float, p: F64, sources: F64, s: F64, counts: I64,
+    rng: NDArray[np.uint64], normal: F32, times: F64, amplitudes: F32, children: F64,
+) -> int:  # fmt: skip
     """Counts of a scaler from FILLED to *end*: pulses whose height passes THRESHOLD, blind for *dead* ticks after each.
 
     factor  height of the discriminator's signal for a pulse of height 1; smear  its noise, counts
