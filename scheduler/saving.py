@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from scheduler.backup.aside import Aside
@@ -86,8 +87,8 @@ class Saving:
             self.close()  # what was left behind may still be at it
             self._book.write("backup_failed", **of, to=copying.to, error=str(error))
             return
-        self._book.write("backup_finished", **of, verified=True, **asdict(made))
-        self._prune(copying.to)
+        prune = partial(self._prune, copying.to)
+        self._book.write_then(prune, "backup_finished", **of, verified=True, **asdict(made))
 
     def _prune(self, to: str) -> None:
         last, days = self._settings.backup_keep_last, self._settings.backup_keep_days

@@ -29,6 +29,7 @@ from scheduler.journal import Journal
 from scheduler.listening import Listeners
 from scheduler.notify.notice import Notice
 from scheduler.requests import submit
+from scheduler.scribe import Scribe
 
 HERE = Path(__file__).parent
 SAFE = ("safe", "cold")
@@ -194,8 +195,8 @@ def test_a_second_signal_leaves_at_once(tmp_path, told):
 
 def test_with_room_again_nothing_more_is_written(tmp_path, told):
     run_dir, ear = run_of(tmp_path / "fat", told), Ear()
-    with Journal(run_dir) as journal:
-        book = Book(journal, StepClock(0), Listeners([ear]))
+    with Journal(run_dir) as journal, Scribe(journal, lambda: None) as scribe:
+        book = Book(journal.records, scribe, StepClock(0), Listeners([ear]))
         book.shut = True
         book.write("task_note", task="a", text="of another world")
     assert [entry.event for entry in read_journal(run_dir)] == ["run_created"]

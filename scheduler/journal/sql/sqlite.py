@@ -67,8 +67,13 @@ class SqliteStore:
     be opened for writing.
     """
 
+    far = False
+    """It is on a disk of this computer: a write ends soon, well or not."""
+    trouble = None
+    """Nothing keeps a write waiting."""
+
     def __init__(self, path: Path, *, write: bool) -> None:
-        self._path = path
+        self._path, self.where = path, str(path)
         self._engine = _engine(path, "rw" if write else _mode_of_reading(path))
         self._connection: Connection | None = None
         try:
@@ -99,6 +104,9 @@ class SqliteStore:
         except SQLAlchemyError as error:
             self._take_back()
             raise JournalUnwritable(str(self._path), reason_of(error)) from error
+
+    def give_up(self) -> None:
+        """No write waits longer than BUSY_S."""
 
     def records(self, after: int) -> list[JournalRecord]:
         """The records behind that number."""
