@@ -101,7 +101,7 @@ class Engine:
         (before anything has started) when the plan differs from the run's, or names functions that cannot be found.
         """
         with ExitStack() as stack:
-            journal = stack.enter_context(Journal(self._run_dir, patient=True))
+            journal = stack.enter_context(Journal(self._run_dir, patient=True, at_least_read=True))
             wake = stack.enter_context(Wake())
             scribe = stack.enter_context(Scribe(journal, wake.ring))
             self._book = book = Book(journal.records, scribe, self._clock, self._listeners)

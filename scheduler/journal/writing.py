@@ -21,12 +21,18 @@ class Journal:
     """The journal of one run, held by one engine. Use as a context manager.
 
     patient  a write waits for a database that is gone until `give_up`, and not for a minute
+    at_least_read  one that can be read and not written (a full disk) is opened all the same, and refuses every event
 
     Raises RunNotFound, JournalOutdated, JournalBusy, JournalCorrupt, JournalUnreachable, JournalUnwritable.
     """
 
     def __init__(
-        self, run_dir: Path, wall_s: Callable[[], float] = time.time, *, patient: bool = False
+        self,
+        run_dir: Path,
+        wall_s: Callable[[], float] = time.time,
+        *,
+        patient: bool = False,
+        at_least_read: bool = False,
     ) -> None:
         self._wall_s = wall_s
         self._alone = threading.Lock()
@@ -34,7 +40,14 @@ class Journal:
         with ExitStack() as stack:
             self._descriptor = take_lock(run_dir)
             stack.callback(os.close, self._descriptor)
-            self._store = open_store(place, write=True, patient=patient)
+            self._refusal: JournalUnwritable | None = None
+            try:
+                self._store = open_store(place, write=True, patient=patient)
+            except JournalUnwritable as error:
+                if not at_least_read:
+                    raise
+                self._refusal = error
+                self._store = open_store(place, write=False)
             stack.callback(self._store.close)
             self.records = self._store.records(after=0)
             self._open = stack.pop_all()
@@ -89,4 +102,6 @@ class Journal:
         return record
 
     def _write(self, row: Row) -> None:
+        if self._refusal is not None:
+            raise self._refusal
         self._store.append(row)
