@@ -92,17 +92,16 @@ def bound(
 
 def _converted(call: str, parameter: inspect.Parameter, hint: Any, value: Any) -> Any:
     """The value as its annotation wants it: texts of an ini file become numbers."""
-    from pydantic import TypeAdapter, ValidationError
+    from scheduler.converting import Unfit, converted
 
     if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
         hint = tuple[hint, ...]
     elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
         hint = dict[str, hint]
     try:
-        return TypeAdapter(hint).validate_python(value)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise LookupError(f"{call}: {parameter.name} cannot be {value!r}: {reason}") from None
+        return converted(hint, value)
+    except Unfit as error:
+        raise LookupError(f"{call}: {parameter.name} cannot be {value!r}: {error}") from None
 
 
 def _shown(signature: inspect.Signature) -> str:

@@ -25,6 +25,7 @@ from scheduler.decide import (
     RunTask,
     SkipTask,
     Wait,
+    beside_backup,
     decide,
 )
 from scheduler.dialogue import Dialogue
@@ -174,25 +175,15 @@ class Engine:
 
     def _outlast(self) -> None:
         """The journal is gone: serve what runs, begin nothing, until it is back, or must be done without."""
-        stands = self._time_stands or self._outage.time_stands
+        stands = self._stands or self._outage.time_stands
         self._listen(stands=stands)
         self._outage.look(stands=stands)
 
     def _next(self) -> Action:
-        """What is to do now: while a backup is made nothing is begun but cleaning up."""
-        action = decide(self._book.state)
-        if self._saving.busy and (self._waits_for_backup or not isinstance(action, RunTask)):
-            return Wait()
-        return action
-
-    @property
-    def _waits_for_backup(self) -> bool:
-        """Whether a backup is being made for which tasks wait, and time stands: a run that stops is made safe first."""
-        return self._saving.busy and self._book.state.stop is None
-
-    @property
-    def _time_stands(self) -> bool:
-        return self._stands or self._waits_for_backup
+        """What is to do now."""
+        state, saving = self._book.state, self._saving
+        action = decide(state, saving.making)
+        return beside_backup(action, state, reading=saving.reading) if saving.busy else action
 
     def _heed(self) -> None:
         """Take up what people and signals want."""
@@ -275,7 +266,7 @@ class Engine:
 
     def _listen(self, *, stands: bool = False) -> None:
         """Let the child processes talk, and write down how they and backups ended."""
-        for conversation, ending in self._board.turn(stands=stands or self._time_stands):
+        for conversation, ending in self._board.turn(stands=stands or self._stands):
             if self._checking is not None and self._checking[0] is conversation:
                 _, check, before, begun_ns = self._checking
                 self._checking = None
@@ -285,7 +276,8 @@ class Engine:
             name, attempt = self._running.pop(conversation)
             self._live.drop(name)
             write_ending(self._book, name, attempt, ending)
-        self._saving.take_up()
+        if self._saving.take_up():
+            self._nothing_to_do_in = None
 
     def _job(self, kind: Literal["task", "check"], call: str, task: TaskState) -> Job:
         return job_of(self._book.state, kind, call, task, self._run_dir, self._environment)

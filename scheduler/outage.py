@@ -22,9 +22,6 @@ DECIDES: Final = frozenset(
         "task_failed",
         "task_skipped",
         "task_moved",
-        "backup_finished",
-        "backup_failed",
-        "backup_pruned",
         "clock_reached",
     }
 )

@@ -6,7 +6,10 @@ from typing import Final
 
 PRELOAD: Final = (
     "numpy",
+    "numpy.ma",
     "h5py",
+    "httpcore",
+    "encodings.idna",
     "fat.tasks.checks",
     *(
         f"fat.degg.tasks.{name}"
@@ -34,4 +37,8 @@ PRELOAD: Final = (
         )
     ),
 )
-"""Modules that start no threads: those would not survive a fork."""
+"""Modules that start no threads: those would not survive a fork.
+
+Among them is what others import only when it is used: `numpy.ma` by medians, `httpcore` by httpx, `encodings.idna` by
+every connection.
+"""

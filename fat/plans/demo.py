@@ -16,6 +16,8 @@ PRELOAD: Final = (
     "numpy",
     "h5py",
     "httpx",
+    "httpcore",
+    "encodings.idna",
     "fat.tasks.surroundings",
     "fat.tasks.acquisition",
     "pipeline.constants",

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
+import numpy as np
+
+from sim.degg.both_channels import at_once
 from sim.degg.clock import DomClock
 from sim.degg.digitiser.block import Block
-from sim.degg.digitiser.queues import Queue, in_order
+from sim.degg.digitiser.merge import BATCH, Merge
+from sim.degg.digitiser.queues import Queue
 from sim.degg.digitiser.records import STAMP_BYTES
 from sim.degg.digitiser.trigger import DEFAULT_COEFFICIENTS, Trigger, TriggerKind, pre_samples_of
 from sim.degg.parts import ReadoutChannel
 from sim.degg.refusal import Refused
 from sim.kernel import SimTime
 
-BATCH: Final = 32
-"""Stamps that are asked of a channel at first; then as many as there are already, so that rare events are noticed."""
+WORTH_A_THREAD: Final = 64
+"""Stamps; fewer are made sooner than handed over."""
+WORTH_A_THREAD_BYTES: Final = 16 << 10
+"""Of waveforms: some 60 records."""
 MAX_BLOCK: Final = 4 << 20
 """Bytes of a block: 300 000 charge stamps."""
 STREAM_BYTES: Final = 4096
@@ -172,33 +179,16 @@ class Readout:
     def _merged(
         self, armed: Sequence[int], count: int, stamps: Stamps, now: SimTime, until: SimTime
     ) -> Block:
-        too_late, ended, gone = self._clock.ticks(until), set[int](), 0
-        queues = {ch: Queue(self._settings[ch].left) for ch in armed}
-        taken: dict[int, list[Queue]] = {ch: [] for ch in armed}
-        taken_of = dict.fromkeys(armed, 0)
-        while gone < count:
-            for ch in armed:
-                if not queues[ch].ticks.size and ch not in ended:
-                    block = stamps(self._channels[ch], max(BATCH, taken_of[ch]))
-                    queues[ch] = Queue(block.data)
-                    if not block.complete:
-                        ended.add(ch)
-            # What one channel sends next is not known when its last stamp is gone: up to there the order is sure.
-            lasts = [(int(queue.ticks[-1]), ch) for ch, queue in queues.items() if queue.ticks.size]
-            last, whose = min(lasts, default=(-1, -1))
-            before = gone
-            for ch, queue in queues.items():
-                # Of two stamps of one tick that of the first channel comes first.
-                size = queue.until(last if ch <= whose else last - 1, too_late)
-                if size:
-                    taken[ch].append(queue.cut(0, size))
-                    queues[ch] = queue.cut(size, queue.ticks.size)
-                    taken_of[ch] += size
-                    gone += size
-            if gone == before:
-                break
-        rows, ticks, left = in_order(taken, queues, count)
-        for ch, stays in left.items():
+        left = {ch: Queue(self._settings[ch].left) for ch in armed}
+        merge = Merge(left, count, self._clock.ticks(until))
+        while asked := merge.asked():
+            takes = [partial(stamps, self._channels[ch], n) for ch, n in asked.items()]
+            worth = max(asked.values()) >= WORTH_A_THREAD
+            blocks = at_once(takes) if worth else [take() for take in takes]
+            for ch, block in zip(asked, blocks, strict=True):
+                merge.add(ch, block.data, goes_on=block.complete)
+        rows, ticks, stay = merge.in_order()
+        for ch, stays in stay.items():
             self._settings[ch].left = bytearray(stays.tobytes())
         ready_at = max(now, self._clock.at(int(ticks[-1]))) if ticks.size else now
         return Block(rows.tobytes(), ready_at, len(rows) == count)
@@ -210,7 +200,9 @@ class Readout:
             return Block(b"", now, complete=False)
         if len(armed) == 1:
             return self._channels[armed[0]].waveform_block(_length(n_bytes), now)
-        blocks = [self._channels[ch].waveform_block(_length(n_bytes) // 4 * 2, now) for ch in armed]
+        half = _length(n_bytes) // 4 * 2
+        takes = [partial(self._channels[ch].waveform_block, half, now) for ch in armed]
+        blocks = at_once(takes) if half >= WORTH_A_THREAD_BYTES else [take() for take in takes]
         data = b"".join(records_of(block.data) for block in blocks)
         ready_at = max(block.ready_at for block in blocks)
         return Block(data + bytes(n_bytes - len(data)), ready_at, any(block.complete for block in blocks))
@@ -249,7 +241,13 @@ def _gathered(channel: ReadoutChannel, count: int, stamps: Stamps, until: SimTim
 
 def records_of(block: bytes) -> bytes:
     """The records of a block of waveforms, without the zeros that fill it."""
-    end = 0
+    size = 4 + 2 * int.from_bytes(block[:4], "little")
+    if size == 4:
+        return b""
+    # As a rule all are of one size: those are passed in one look.
+    counts = np.frombuffer(block, np.uint8, len(block) // size * size).reshape(-1, size)[:, :4]
+    others = np.flatnonzero((counts != counts[:1]).any(axis=1))
+    end = size * int(others[0] if others.size else len(counts))
     while end + 4 <= len(block) and (words := int.from_bytes(block[end : end + 4], "little")):
         end += 4 + 2 * words
     return block[:end]

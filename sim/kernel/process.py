@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -200,6 +201,7 @@ async def _host(say: TextIO) -> int:
     try:
         try:
             endpoints = await host.start()
+            gc.freeze()  # what was built stays: no collection need look at it again
             host.tell({"ready": endpoints, "notes": host.notes()})
         except (AddressTaken, ConfigurationRejected) as error:
             host.tell({"failed": str(error), "exit": EXIT_USAGE})

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,43 @@ def test_a_file_is_parsed_once_for_each_content_and_is_always_the_present_one(tm
     path.unlink()
     with pytest.raises(RecordUnreadable, match="no such file"):
         shared_json(path)
+
+
+def test_changes_of_a_module_are_seen_at_once_and_what_was_read_before_stays_as_it_was(
+    tmp_path: Path,
+) -> None:
+    _, (device,) = a_run(tmp_path, 1)
+    first = device.begin(0, "GainMeasurement", "first", Events=0)
+    read, was = device.body(), json.loads(device.path.read_text())
+    for number in range(5):
+        key = device.begin(0, "GainMeasurement", "more", Events=number)
+        device.note(0, first, Pair=(number, 2.5))
+        device.complete(0, key, tmp_path, Gain=1e7)
+        device.set(1, HV1e7Gain=number)
+        assert device.body() == json.loads(device.path.read_text())
+    assert device.pmt(0).entries[first]["Pair"] == [4, 2.5]
+    assert read == was
+    device.path.write_text(json.dumps({**device.body(), "Port": 1, "Foreign": "tool"}))
+    device.set(None, Port=2)
+    assert (device.body()["Foreign"], device.body()["Port"]) == ("tool", 2)
+
+
+@pytest.mark.parametrize(
+    "wrong", [float("nan"), {1, 2}, {1: 2}, b"x", [[0.5, float("inf")]], {"y": {None: 1}}]
+)
+def test_a_measurement_that_is_no_json_leaves_the_module_as_it_was(tmp_path: Path, wrong: object) -> None:
+    _, (device,) = a_run(tmp_path, 1)
+    key = device.begin(1, "STF", "")
+    text = device.path.read_bytes()
+    for change in (
+        partial(device.begin, 1, "STF", ""),
+        partial(device.note, 1, key),
+        partial(device.set, None),
+    ):
+        with pytest.raises(NotSerialisable, match=device.path.name):
+            change(Wrong=wrong)
+    assert device.path.read_bytes() == text
+    assert "Wrong" not in {**device.body(), **device.pmt(1).entries, **device.pmt(1).entries[key]}
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b"\xff{}", b"[" * 100_000])

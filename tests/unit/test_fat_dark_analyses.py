@@ -15,7 +15,7 @@ from fat.degg.analyses.delta_t import by_chance, delta_t
 from fat.degg.analyses.gain_curve import GainPoint, gain_curve, next_volts
 from fat.degg.analyses.high_voltage import read_back, readings
 from fat.degg.analyses.monitoring import board_faults, peak_spread_pc
-from fat.degg.analyses.spe import height_volts, spe_peak, spe_peaks, steady_peak, sure_charge_pc
+from fat.degg.analyses.spe import fit_peaks, height_volts, spe_peak, spe_peaks, steady, sure_charge_pc
 
 PEAK_PC = 1.602
 COUNTS = 3.5 / 0.075
@@ -79,14 +79,14 @@ def test_how_under_amplified_pulses_are_spread_does_not_matter(tail: float) -> N
 @pytest.mark.parametrize(("known", "error"), [(None, 0.0135), (0.32, 0.0105)])
 def test_2000_charges_tell_whether_a_peak_stays_where_it_is(known: float | None, error: float) -> None:
     rng = np.random.default_rng(4)
-    found = [steady_peak(PEAK_PC * spectrum(rng, 2000, 0.33), 0.5, known) for _ in range(60)]
+    found = fit_peaks([steady(PEAK_PC * spectrum(rng, 2000, 0.33), 0.5, known) for _ in range(60)])
     assert all(peak.good for peak in found)
     peaks = np.array([peak.charge_pc for peak in found])
     assert peaks.std() / peaks.mean() < error
     assert np.mean([peak.relative_error for peak in found]) == pytest.approx(
         peaks.std() / peaks.mean(), rel=0.3
     )
-    moved = steady_peak(1.1 * PEAK_PC * spectrum(rng, 2000, 0.33), 0.5, known)
+    (moved,) = fit_peaks([steady(1.1 * PEAK_PC * spectrum(rng, 2000, 0.33), 0.5, known)])
     assert moved.charge_pc / peaks.mean() == pytest.approx(1.1, abs=0.04)
 
 

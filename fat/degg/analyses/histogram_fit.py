@@ -1,121 +1,165 @@
-"""Fits of histograms by their Poisson likelihood (Fisher scoring): right for bins with few counts as well."""
+"""Fits of histograms by their Poisson likelihood (Fisher scoring): right for bins with few counts as well.
+
+Many histograms at once, each by itself: a step of one costs as much as a step of thirty, for it is numpy's calls that
+take time, not its numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Model = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""Parameters (p) -> expected counts (bins) and their derivatives (p, bins)."""
+Rows = NDArray[np.intp]
+Model = Callable[[Rows, NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""Which histograms (k), their parameters (k, p) -> expected counts (k, bins), their derivatives (k, p, bins)."""
 
 MOST_STEPS: Final = 60
 CONVERGED: Final = 1e-4
 """A step that promises so little likelihood (its logarithm) moves no parameter by a fiftieth of its error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """What is known of a parameter beforehand: a normal distribution."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What is known of parameters beforehand: normal distributions; infinite sigma: nothing."""
 
-    parameter: int
-    mean: float
-    sigma: float
+    mean: NDArray[np.float64]
+    """(n, p)"""
+    sigma: NDArray[np.float64]
+    """(n, p)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A fitted model."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Fits:
+    """Fitted models."""
 
     values: NDArray[np.float64]
+    """(n, p)"""
     errors: NDArray[np.float64]
-    chi2: float
-    """Pearson's, for each degree of freedom."""
-    converged: bool
+    """(n, p)"""
+    chi2: NDArray[np.float64]
+    """(n) Pearson's, for each degree of freedom."""
+    converged: NDArray[np.bool_]
+    """(n)"""
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """Where some of the fits are."""
+
+    at: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    worth: NDArray[np.float64]
+    """Logarithm of the likelihood, but for a constant."""
+
+    def keep(self, which: NDArray[np.bool_]) -> None:
+        """Go on with some."""
+        self.at, self.expected = self.at[which], self.expected[which]
+        self.slopes, self.worth = self.slopes[which], self.worth[which]
+
+    def move(self, which: NDArray[np.bool_], there: _Place) -> None:
+        """Go where it is better."""
+        self.at[which], self.expected[which] = there.at[which], there.expected[which]
+        self.slopes[which], self.worth[which] = there.slopes[which], there.worth[which]
 
 
 def fit_counts(
     counts: NDArray[np.float64],
+    counted: NDArray[np.bool_],
     model: Model,
-    start: Sequence[float],
-    least: Sequence[float],
-    most: Sequence[float],
-    priors: Sequence[Prior] = (),
-) -> Fit:
-    """The parameters between *least* and *most* with the greatest likelihood of (bins) *counts*."""
-    low, high = np.asarray(least, float), np.asarray(most, float)
-    at = np.clip(np.asarray(start, float), low, high)
-    expected, slopes = _of(model, at)
-    worth = _worth(counts, expected, at, priors)
-    damping, converged = 1e-4, False
+    start: NDArray[np.float64],
+    least: NDArray[np.float64],
+    most: NDArray[np.float64],
+    known: Known,
+) -> Fits:
+    """The parameters (n, p) between *least* and *most* (n, p) with the greatest likelihood of *counts* (n, bins).
+
+    counted  (n, bins) which bins take part in each
+    """
+    fit = _Fit(np.where(counted, counts, 0.0), counted.astype(np.float64), model, known)
+    values = np.clip(start, least, most)
+    converged = np.zeros(len(values), bool)
+    rows = np.arange(len(values))
+    damping = np.full(len(values), 1e-4)
+    place = fit.place(rows, values)
     for _ in range(MOST_STEPS):
-        information, force = _information(counts, expected, slopes, at, priors)
-        information.flat[:: at.size + 1] *= 1.0 + damping
-        trial = np.minimum(np.maximum(at + _solved(information, force), low), high)
-        expected_there, slopes_there = _of(model, trial)
-        worth_there = _worth(counts, expected_there, trial, priors)
-        if worth_there >= worth:
-            gained = worth_there - worth
-            at, expected, slopes, worth = trial, expected_there, slopes_there, worth_there
-            damping = max(damping / 10.0, 1e-9)
-            if gained < CONVERGED:
-                converged = True
-                break
-        else:
-            damping *= 10.0
-            if damping > 1e3:
-                converged = True  # no step in any direction is better
-                break
-    information, _ = _information(counts, expected, slopes, at, priors)
-    errors = np.sqrt(np.maximum(np.diag(_inverse(information)), 0.0))
-    freedom = max(1, counts.size - at.size)
-    chi2 = float(((counts - expected) ** 2 / expected).sum() / freedom)
-    return Fit(at, errors, chi2, converged)
+        information, force = fit.information(rows, place)
+        np.einsum("kii->ki", information)[...] *= 1.0 + damping[:, None]
+        trial = np.minimum(np.maximum(place.at + _solved(information, force), least[rows]), most[rows])
+        there = fit.place(rows, trial)
+        gained = there.worth - place.worth
+        better = gained >= 0.0
+        place.move(better, there)
+        damping = np.where(better, np.maximum(damping / 10.0, 1e-9), damping * 10.0)
+        # Where no step in any direction is better, it has converged as well.
+        ended = np.where(better, gained < CONVERGED, damping > 1e3)
+        values[rows], converged[rows] = place.at, ended
+        if ended.all():
+            break
+        if ended.any():
+            rows, damping = rows[~ended], damping[~ended]
+            place.keep(~ended)
+    return fit.ended(values, converged)
 
 
-def _of(model: Model, at: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    expected, slopes = model(at)
-    return np.maximum(expected, 1e-9), slopes
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """What is fitted; *rows* say of which histograms."""
+
+    counts: NDArray[np.float64]
+    """(n, bins) nothing where it is not counted."""
+    counted: NDArray[np.float64]
+    """(n, bins) one or none."""
+    model: Model
+    known: Known
+
+    def place(self, rows: Rows, at: NDArray[np.float64]) -> _Place:
+        """What is expected with parameters (k, p), and what they are worth."""
+        expected, slopes = self.model(rows, at)
+        expected = np.maximum(expected, 1e-9)
+        away = (at - self.known.mean[rows]) / self.known.sigma[rows]
+        worth = (self.counts[rows] * np.log(expected) - self.counted[rows] * expected).sum(axis=1)
+        return _Place(at, expected, slopes, worth - 0.5 * (away * away).sum(axis=1))
+
+    def information(self, rows: Rows, place: _Place) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Fisher's information (k, p, p), and the slope (k, p) of the likelihood's logarithm."""
+        weighted = place.slopes * (self.counted[rows] / place.expected)[:, None, :]
+        information = weighted @ place.slopes.transpose(0, 2, 1)
+        force = (weighted @ (self.counts[rows] - place.expected)[:, :, None])[:, :, 0]
+        weight = 1.0 / self.known.sigma[rows] ** 2
+        np.einsum("kii->ki", information)[...] += weight
+        return information, force - (place.at - self.known.mean[rows]) * weight
+
+    def ended(self, values: NDArray[np.float64], converged: NDArray[np.bool_]) -> Fits:
+        """What was found, with errors."""
+        rows = np.arange(len(values))
+        place = self.place(rows, values)
+        covariance = _inverse(self.information(rows, place)[0])
+        errors = np.sqrt(np.maximum(np.einsum("kii->ki", covariance), 0.0))
+        freedom = np.maximum(1, self.counted.sum(axis=1) - values.shape[1])
+        apart = self.counted * (self.counts - place.expected) ** 2 / place.expected
+        return Fits(values, errors, apart.sum(axis=1) / freedom, converged)
 
 
-def _worth(
-    counts: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    at: NDArray[np.float64],
-    priors: Sequence[Prior],
-) -> float:
-    known = sum(0.5 * ((at.item(p.parameter) - p.mean) / p.sigma) ** 2 for p in priors)
-    return float(counts @ np.log(expected)) - float(expected.sum()) - known
-
-
-def _information(
-    counts: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    slopes: NDArray[np.float64],
-    at: NDArray[np.float64],
-    priors: Sequence[Prior],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fisher's information, and the slope of the likelihood's logarithm."""
-    weighted = slopes / expected
-    information, force = weighted @ slopes.T, weighted @ (counts - expected)
-    for p in priors:
-        information[p.parameter, p.parameter] += 1.0 / p.sigma**2
-        force[p.parameter] -= (at[p.parameter] - p.mean) / p.sigma**2
-    return information, force
-
-
-def _solved(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+def _solved(matrices: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(k, p); zeros where a matrix has no inverse."""
     try:
-        return np.asarray(np.linalg.solve(matrix, right), np.float64)
+        return np.asarray(np.linalg.solve(matrices, right[:, :, None])[:, :, 0], np.float64)
     except np.linalg.LinAlgError:
-        return np.zeros_like(right)
+        if len(matrices) == 1:
+            return np.zeros_like(right)
+        return np.concatenate([_solved(m[None], r[None]) for m, r in zip(matrices, right, strict=True)])
 
 
-def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _inverse(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(k, p, p); infinite where there is none."""
     try:
-        return np.asarray(np.linalg.inv(matrix), np.float64)
+        return np.asarray(np.linalg.inv(matrices), np.float64)
     except np.linalg.LinAlgError:
-        return np.full_like(matrix, np.inf)
+        if len(matrices) == 1:
+            return np.full_like(matrices, np.inf)
+        return np.concatenate([_inverse(matrix[None]) for matrix in matrices])

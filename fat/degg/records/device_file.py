@@ -6,12 +6,12 @@ A measurement's object is made when it begins, with `Folder: "None"`; its folder
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
-from fat.degg.records.locked_json import RecordUnreadable, edited, shared_json
+from fat.degg.records.locked_json import RecordUnreadable, plain, revised, shared_json
 from fat.degg.records.numbering import create_key, keys_of
 
 PARTS: Final = ("LowerPmt", "UpperPmt")
@@ -118,7 +118,7 @@ class DeviceFile:
 
         Nothing is written when the block raises.
         """
-        with edited(self.path) as body:
+        with revised(self.path) as body:
             yield DeviceChanges(self.path, body, ignored=self.ignored)
 
     def begin(self, channel: int | None, name: str, comment: str, **parameters: Any) -> str:
@@ -149,10 +149,17 @@ class DeviceFile:
 
 
 class DeviceChanges:
-    """Changes of one device file in the making; channels as those of DeviceFile. Raises RecordUnreadable."""
+    """Changes of one device file in the making; channels as those of DeviceFile.
+
+    Raises RecordUnreadable, NotSerialisable.
+
+    body  what is changed; what it holds is others' as well, and replaced where it changes
+    """
 
     def __init__(self, path: Path, body: dict[str, Any], *, ignored: bool) -> None:
         self._path, self._body, self._ignored = path, body, ignored
+        self._own: dict[int, dict[str, Any]] = {}
+        """Copies of the photomultipliers' objects, by channel."""
 
     def begin(self, channel: int | None, name: str, comment: str, **parameters: Any) -> str:
         """Begin a measurement; returns its key."""
@@ -161,7 +168,7 @@ class DeviceChanges:
             entry["Ignored"] = "True"
         here = self._place(channel)
         key = create_key(here, name)
-        here[key] = entry
+        here[key] = plain(self._path, entry)
         return key
 
     def complete(self, channel: int | None, key: str, folder: Path | str, **values: Any) -> None:
@@ -173,14 +180,18 @@ class DeviceChanges:
         here = self._place(channel)
         if not isinstance(here.get(key), dict):
             raise RecordUnreadable(self._path, f"measurement {key} was never begun")
-        here[key].update(values)
+        here[key] = {**here[key], **plain(self._path, values)}
 
     def set(self, channel: int | None, **values: Any) -> None:
         """Set values beside the measurements."""
-        self._place(channel).update(values)
+        self._place(channel).update(plain(self._path, values))
 
-    def _place(self, channel: int | None) -> MutableMapping[str, Any]:
-        return cast("MutableMapping[str, Any]", _place(self._path, self._body, channel))
+    def _place(self, channel: int | None) -> dict[str, Any]:
+        if channel is None:
+            return self._body
+        if channel not in self._own:
+            self._own[channel] = self._body[PARTS[channel]] = dict(_place(self._path, self._body, channel))
+        return self._own[channel]
 
 
 def _place(path: Path, body: Mapping[str, Any], channel: int | None) -> Mapping[str, Any]:

@@ -4,7 +4,8 @@ Written with indent 4, as the tools of the acceptance test expect. The lock stan
 itself is replaced: `.run_00012.json.lock`.
 
 A module's file has 370 kB after a run of 1114 tasks, and each task reads and changes those of sixteen modules: they
-are read and written by pydantic's JSON, and parsed once for each content (decision 225).
+are read and written by pydantic's JSON, parsed once for each content (decision 225), and changed by writing what has
+changed into the content that is known (decision 229).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from fat.errors import FatError
 from fat.files import as_json, not_json, write_bytes_atomically
@@ -28,7 +29,10 @@ MAX_BYTES: Final = 256 << 20
 MOST_KEPT: Final = 64
 """Files whose content is kept parsed, in each process: more than a run has."""
 SURELY_LATER_NS: Final = 100_000_000
-"""After which a change has another time than the one before: the times of files advance in ticks of some ms."""
+"""After which a change by anybody has another time than the one before: times of files advance in ticks of some ms."""
+
+BELOW: Final = 2
+"""Levels of an object that hold what is revised: a module's file, a photomultiplier."""
 
 
 class _Content(NamedTuple):
@@ -85,10 +89,14 @@ def shared_json(path: Path) -> Mapping[str, Any]:
     # What is read now may be newer than `content` says: the next look then reads it once more.
     body = read_json(path)
     if time.time_ns() - content.changed_ns > SURELY_LATER_NS:
-        _kept[path] = (content, body)
-        while len(_kept) > MOST_KEPT:
-            _kept.popitem(last=False)
+        _keep(path, content, body)
     return body
+
+
+def _keep(path: Path, content: _Content, body: dict[str, Any]) -> None:
+    _kept[path] = (content, body)
+    while len(_kept) > MOST_KEPT:
+        _kept.popitem(last=False)
 
 
 def _content(path: Path) -> _Content:
@@ -103,12 +111,19 @@ def _content(path: Path) -> _Content:
 
 def write_json(path: Path, body: Mapping[str, Any]) -> None:
     """Write an object; after this it survives a loss of power. Raises NotSerialisable, and OSError of a full disk."""
-    write_bytes_atomically(path, _text(path, body))
+    _write(path, _text(path, body))
+
+
+def _write(path: Path, text: bytes) -> int:
+    """Write a file, durably; returns the time of its change, in ns, which no other content of it has."""
+    changed_ns = time.time_ns()
+    write_bytes_atomically(path, text, changed_ns=changed_ns)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return changed_ns
 
 
 def update_json(path: Path, changes: Mapping[str, Any]) -> None:
@@ -127,6 +142,34 @@ def edited(path: Path) -> Iterator[dict[str, Any]]:
         body = read_json(path)
         yield body
         write_json(path, body)
+
+
+@contextlib.contextmanager
+def revised(path: Path) -> Iterator[dict[str, Any]]:
+    """As `edited`, of a large file: neither parsed when it is known, nor looked through for what is no JSON.
+
+    The object is new, but shares what it holds: replace values, by what `plain` has made, and change none of them.
+    """
+    with locked(path):
+        body = dict(shared_json(path))
+        yield body
+        changed_ns = _write(path, as_json(body, indent=4))
+        content = _content(path)
+        if (
+            content.changed_ns == changed_ns
+        ):  # else the disk's times are coarse: a later content may have the same
+            _keep(path, content, body)
+
+
+def plain(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """*values* as they will be read again, for the file *path*. Raises NotSerialisable."""
+    if wrong := not_json(values, BELOW):
+        raise NotSerialisable(path, wrong)
+    try:
+        made: dict[str, Any] = from_json(to_json(values))
+    except ValueError as error:
+        raise NotSerialisable(path, str(error)) from None
+    return made
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ _RUN: Final = re.compile(r"run_([0-9]+)\.json")
 
 def create_key(entries: Iterable[str], name: str) -> str:
     """The first free of `name_00`, `name_01`, …; monitoring keys have four digits. After `name_99` comes `name_100`."""
-    taken = {number for key in entries if (number := number_of(key, name)) is not None}
+    taken = set(_numbered(entries, name).values())
     free = next(number for number in count() if number not in taken)
     return f"{name}_{free:0{digits_of(name)}d}"
 
@@ -36,8 +36,14 @@ def number_of(key: str, name: str) -> int | None:
 
 def keys_of(entries: Mapping[str, Any], name: str) -> list[str]:
     """The keys of that name by number, the lowest first."""
-    numbered = {key: number for key in entries if (number := number_of(key, name)) is not None}
+    numbered = _numbered(entries, name)
     return sorted(numbered, key=lambda key: numbered[key])
+
+
+def _numbered(entries: Iterable[str], name: str) -> dict[str, int]:
+    """The keys of that name, with their numbers."""
+    alike = [key for key in entries if key.startswith(name)]  # of hundreds, most are another's
+    return {key: number for key in alike if (number := number_of(key, name)) is not None}
 
 
 def next_run_number(run_dir: Path) -> int:

@@ -139,16 +139,15 @@ def _goalpost(entry: Mapping[str, Any]) -> Goalpost:
 def _mistakes(path: Path, text: str, entries: Sequence[Any]) -> Iterator[str]:
     earlier: dict[str, Mapping[str, Any]] = {}
     for number, entry in enumerate(entries):
-        place = f"{path}:{line_of(text, ('goalpost', number))}"
         wrong = list(_wrong(entry))
-        yield from (f"{place}: {sentence}" for sentence in wrong)
+        if not wrong:
+            short = entry["testname"].rsplit("_", 1)[-1]
+            before = earlier.get(short)
+            wrong = [] if before is None else list(_misfits(entry, before))
+            earlier[short] = entry
         if wrong:
-            continue
-        short = entry["testname"].rsplit("_", 1)[-1]
-        before = earlier.get(short)
-        if before is not None:
-            yield from (f"{place}: {sentence}" for sentence in _misfits(entry, before))
-        earlier[short] = entry
+            place = f"{path}:{line_of(text, ('goalpost', number))}"
+            yield from (f"{place}: {sentence}" for sentence in wrong)
 
 
 def _misfits(entry: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[str]:

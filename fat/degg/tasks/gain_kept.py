@@ -13,7 +13,7 @@ from typing import Any
 
 from fat.degg.analyses.dark_pulses import pulses_of
 from fat.degg.analyses.high_voltage import Readings
-from fat.degg.analyses.spe import spe_peak, sure_charge_pc
+from fat.degg.analyses.spe import Spectrum, fit_peaks, sure_charge_pc
 from fat.degg.station.data_files import DataFileBroken, file_name, read, write
 from fat.degg.tasks.gain_scan import Scan, Step
 from fat.degg.tasks.photomultipliers import Pmt
@@ -87,8 +87,9 @@ class KeptScans:
         told, taken = file.attributes, file.waveforms
         reads = Readings(float(told["hv_read"]), float(told["hv_read_std"]), int(told["hv_reads"]))
         threshold = float(told["threshold"])
-        peak = spe_peak(pulses_of(taken.samples).charge_pc, sure_charge_pc(threshold))
-        return Step(volts, reads, float(told["baseline"]), threshold, taken, peak)
+        spectrum = Spectrum(pulses_of(taken.samples).charge_pc, sure_charge_pc(threshold))
+        (peak,) = fit_peaks([spectrum])
+        return Step(volts, reads, float(told["baseline"]), threshold, taken, spectrum, peak)
 
 
 def _sha256(path: Path) -> str:

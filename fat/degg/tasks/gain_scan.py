@@ -13,7 +13,7 @@ import numpy as np
 from fat.degg.analyses.dark_pulses import pulses_of
 from fat.degg.analyses.gain_curve import MOST_POINTS, GainCurve, GainPoint, gain_curve, next_volts
 from fat.degg.analyses.high_voltage import Readings, readings
-from fat.degg.analyses.spe import SpePeak, spe_peak, sure_charge_pc
+from fat.degg.analyses.spe import Spectrum, SpePeak, fit_peaks, sure_charge_pc
 from fat.degg.analyses.units import NOMINAL_GAIN
 from fat.degg.station.acquisition import fir_threshold
 from fat.degg.station.module import Module
@@ -28,8 +28,8 @@ LONGEST_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
-    """One point of one photomultiplier, with its data."""
+class Taken:
+    """What was taken at one point of one photomultiplier."""
 
     volts: float
     read: Readings
@@ -38,6 +38,14 @@ class Step:
     threshold: float
     """Counts over the baseline."""
     events: Waveforms | ChargeStamps
+    spectrum: Spectrum
+    """Of its charges."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step(Taken):
+    """The same, with the peak in it."""
+
     peak: SpePeak
 
     @property
@@ -153,7 +161,7 @@ def scan(
     while wanted:
         lab.context.progress(done, most_points, f"{len(wanted)} photomultipliers at point {done + 1}")
         lab.set_volts(wanted)
-        steps = lab.each(list(wanted), partial(_measure, volts=wanted, events=events, by=by))
+        steps = _with_peaks(lab.each(list(wanted), partial(_measure, volts=wanted, events=events, by=by)))
         lab.station.spend(max((step.events.span_s for step in steps.values()), default=0.0))
         wanted = _next(steps, scans, keep, most_points)
         after_each(scans)
@@ -189,7 +197,7 @@ def _next(
 
 def _measure(
     module: Module, members: Sequence[Pmt], volts: Mapping[Pmt, float], events: int, by: By
-) -> dict[Pmt, Step]:
+) -> dict[Pmt, Taken]:
     channels = [pmt.channel for pmt in members]
     reads = read_back(module, channels, READS)
     samples = int(members[0].device.constants.get("Samples", 128))
@@ -224,12 +232,21 @@ def _measure(
     }
 
 
-def _of_waveforms(volts: float, read: Readings, baseline: float, level: int, taken: Waveforms) -> Step:
+def _of_waveforms(volts: float, read: Readings, baseline: float, level: int, taken: Waveforms) -> Taken:
     pulses = pulses_of(taken.samples)
     over = level - (pulses.baseline if math.isfinite(pulses.baseline) else baseline)
-    return Step(volts, read, baseline, over, taken, spe_peak(pulses.charge_pc, sure_charge_pc(over)))
+    return Taken(volts, read, baseline, over, taken, Spectrum(pulses.charge_pc, sure_charge_pc(over)))
 
 
-def _of_stamps(volts: float, read: Readings, taken: ChargeStamps) -> Step:
-    peak = spe_peak(taken.charge.astype(np.float64), sure_charge_pc(THRESHOLD_COUNTS))
-    return Step(volts, read, math.nan, THRESHOLD_COUNTS, taken, peak)
+def _of_stamps(volts: float, read: Readings, taken: ChargeStamps) -> Taken:
+    spectrum = Spectrum(taken.charge.astype(np.float64), sure_charge_pc(THRESHOLD_COUNTS))
+    return Taken(volts, read, math.nan, THRESHOLD_COUNTS, taken, spectrum)
+
+
+def _with_peaks(taken: Mapping[Pmt, Taken]) -> dict[Pmt, Step]:
+    """The same with the peaks, all fitted side by side."""
+    peaks = fit_peaks([one.spectrum for one in taken.values()])
+    return {
+        pmt: Step(one.volts, one.read, one.baseline, one.threshold, one.events, one.spectrum, peak)
+        for (pmt, one), peak in zip(taken.items(), peaks, strict=True)
+    }

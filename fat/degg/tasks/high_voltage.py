@@ -48,14 +48,18 @@ def measure_hv(
         taken = _walk(lab, points, reads)
         lab.set_volts({pmt: pmt.entry.hv for pmt in on})
         lines = {pmt: line_through(points[pmt], taken[pmt]) for pmt in on}
-        for pmt, line in lines.items():
+        for pmt in lines:
             told = {"device": pmt.device.serial, "part": pmt.part, "pmt": pmt.entry.serial, "hv": pmt.entry.hv,
                     "temperature_c": celsius, "task": context.task_id}  # fmt: skip
             data = {"set_volts": points[pmt], "read_volts": taken[pmt]}
             write(papers.folder / f"{pmt.file_serial}.hdf5", data, told)
-            papers.complete(pmt, HV=pmt.entry.hv, Temperature=round(celsius, 2), **_values(line))
-        for pmt in before.keys() - set(on):
-            papers.failed(pmt, "; ".join(before[pmt].faults(None)))
+        papers.conclude(
+            {
+                pmt: {"HV": pmt.entry.hv, "Temperature": round(celsius, 2), **_values(line)}
+                for pmt, line in lines.items()
+            },
+            {pmt: "; ".join(before[pmt].faults(None)) for pmt in before.keys() - set(on)},
+        )
         lab.warn("High voltage", hv_sentences(before))
         quantities = [*hv_quantities(before, celsius)]
         for pmt, line in lines.items():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fat.degg.analyses.dark_rate import DarkRate, judged
 from fat.degg.analyses.delta_t import delta_t
 from fat.degg.analyses.high_voltage import Readings
-from fat.degg.analyses.spe import SpePeak, steady_peak, sure_charge_pc
+from fat.degg.analyses.spe import Spectrum, SpePeak, fit_peaks, steady, sure_charge_pc
 from fat.degg.station.data_files import write
 from fat.degg.station.records import ChargeStamps
 from fat.degg.tasks.hv_quality import hv_sentences
@@ -81,15 +81,10 @@ def _once(lab: Photomultipliers, papers: Papers, events: int, *, use_fir: bool) 
     baselines = lab.each(on, lambda module, members: {pmt: module.baseline(pmt.channel) for pmt in members})
     stamps = take_stamps(lab, on, events)
     rates = rates_now(lab, on, use_fir=use_fir)
+    peaks = fit_peaks([_spectrum(pmt, stamps[pmt]) for pmt in on])
     found = {
-        pmt: Look(
-            reads[pmt],
-            baselines[pmt],
-            stamps[pmt],
-            _peak(pmt, stamps[pmt]),
-            rates[pmt],
-        )
-        for pmt in on
+        pmt: Look(reads[pmt], baselines[pmt], stamps[pmt], peak, rates[pmt])
+        for pmt, peak in zip(on, peaks, strict=True)
     }
     _write(papers, found)
     papers.conclude(
@@ -103,9 +98,9 @@ def _once(lab: Photomultipliers, papers: Papers, events: int, *, use_fir: bool) 
     ]
 
 
-def _peak(pmt: Pmt, stamps: ChargeStamps) -> SpePeak:
+def _spectrum(pmt: Pmt, stamps: ChargeStamps) -> Spectrum:
     sure = sure_charge_pc(counts_over_baseline(pmt))
-    return steady_peak(stamps.charge.astype(np.float64), sure, known_width(pmt))
+    return steady(stamps.charge.astype(np.float64), sure, known_width(pmt))
 
 
 def _values(pmt: Pmt, look: Look, celsius: float, *, use_fir: bool) -> dict[str, Any]:

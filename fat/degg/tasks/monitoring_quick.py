@@ -40,10 +40,8 @@ class Quick:
     pressure_hpa: float
     baselines: Mapping[int, float]
     """Counts, by channel."""
-
-    def reads(self, channel: int) -> Readings:
-        """Of one high voltage."""
-        return readings(self.volts[channel])
+    reads: Mapping[int, Readings]
+    """Of the high voltages, by channel."""
 
 
 @declares(timeout_s=LONGEST_MIN * 60.0 + WORK_S)
@@ -64,7 +62,7 @@ def online_mon(
         found = lab.station.each(lab.modules, lambda module: _look(module, repeats), lab.jobs)
         boards = {module: quick.slow[TEMPERATURE] for module, quick in found.items()}
         celsius = box_celsius(boards)
-        reads = {pmt: found[pmt.module].reads(pmt.channel) for pmt in lab.all}
+        reads = {pmt: found[pmt.module].reads[pmt.channel] for pmt in lab.all}
         on = [pmt for pmt in lab.all if reads[pmt].on]
         rates = rates_now(lab, on)
         faults = _faults(found, reads, on) + alarms(rates, celsius)
@@ -82,11 +80,13 @@ def online_mon(
 
 def _look(module: Module, repeats: int) -> Quick:
     slow = [module.slow_adc_all() for _ in range(repeats)]
+    volts = read_back(module, CHANNELS, READS * repeats)
     return Quick(
         {channel: float(np.mean([one[channel] for one in slow])) for channel in slow[0]},
-        read_back(module, CHANNELS, READS * repeats),
+        volts,
         module.pressure(),
         {channel: module.baseline(channel) for channel in CHANNELS},
+        {channel: readings(values) for channel, values in volts.items()},
     )
 
 
@@ -141,8 +141,8 @@ def _into_papers(
         values: dict[str, Any] = {
             "Temperature": round(quick.slow[TEMPERATURE], 2),
             "Pressure": round(quick.pressure_hpa, 1),
-            "HV": {PMT_NAMES[channel]: round(quick.reads(channel).mean, 1) for channel in CHANNELS},
-            "HVSpread": {PMT_NAMES[channel]: round(quick.reads(channel).std, 2) for channel in CHANNELS},
+            "HV": {PMT_NAMES[channel]: round(quick.reads[channel].mean, 1) for channel in CHANNELS},
+            "HVSpread": {PMT_NAMES[channel]: round(quick.reads[channel].std, 2) for channel in CHANNELS},
             "DarkRate": by_port.get(device.port, {}),
         }
         with device.changes() as changes:

@@ -10,9 +10,8 @@ import numpy as np
 
 from fat.degg.analyses.dark_rate import DarkRate, judged
 from fat.degg.analyses.gain_curve import GainCurve, gain_curve
-from fat.degg.analyses.spe import spe_peaks, sure_charge_pc
+from fat.degg.analyses.spe import SpePeak, peaks_alike
 from fat.degg.station.data_files import write
-from fat.degg.station.records import ChargeStamps
 from fat.degg.tasks.gain_scan import Scan, Step, point_of, scan
 from fat.degg.tasks.monitoring_rates import alarms, draw_trends, rates_now
 from fat.degg.tasks.papers import Papers
@@ -46,7 +45,7 @@ def slowmon(
             keep=lambda pmt, step: kept.setdefault(pmt, []).append(step),
             most_points=MOST_POINTS,
         )
-        laws = {pmt: law for pmt in pmts if (law := _law(scans[pmt], kept.get(pmt, []))) is not None}
+        laws = _laws(scans, kept)
         volts = {pmt: law.hv_1e7 for pmt, law in laws.items()}
         if volts:
             lab.set_volts(volts)
@@ -71,16 +70,21 @@ def slowmon(
         return TaskResult(outputs={"faults": faults, "measured": len(volts), "folder": str(papers.folder)})
 
 
-def _law(found: Scan, steps: Sequence[Step]) -> GainCurve | None:
-    """The law through all points, fitted with one width; None when it does not tell the high voltage."""
-    charges = [
-        np.asarray(step.events.charge, float) for step in steps if isinstance(step.events, ChargeStamps)
-    ]
-    sure = [sure_charge_pc(step.threshold) for step in steps]
-    peaks = spe_peaks(charges, sure, [step.peak for step in steps])
+def _laws(scans: Mapping[Pmt, Scan], kept: Mapping[Pmt, Sequence[Step]]) -> dict[Pmt, GainCurve]:
+    """The law through all points of each, fitted with one width; without those where it tells no high voltage."""
+    peaks = peaks_alike(
+        [[step.spectrum for step in steps] for steps in kept.values()],
+        [[step.peak for step in steps] for steps in kept.values()],
+    )
+    laws = {pmt: _law(steps, found) for (pmt, steps), found in zip(kept.items(), peaks, strict=True)}
+    # In the order of the scans, which is that of the papers.
+    return {pmt: law for pmt, scan in scans.items() if scan.ended and (law := laws.get(pmt)) is not None}
+
+
+def _law(steps: Sequence[Step], peaks: Sequence[SpePeak]) -> GainCurve | None:
     points = [point_of(peak, step.volts, step.rate_hz) for peak, step in zip(peaks, steps, strict=True)]
     curve = gain_curve(points)
-    return curve if found.ended and curve is not None and math.isfinite(curve.hv_1e7) else None
+    return curve if curve is not None and math.isfinite(curve.hv_1e7) else None
 
 
 def _values(law: GainCurve, rate: DarkRate, celsius: float) -> dict[str, Any]:

@@ -79,9 +79,10 @@ def measure_scaler(
                 "task": context.task_id,
             }
             write(papers.folder / file_name(pmt.file_serial, pmt.entry.hv), {"counts": found}, told)
-            papers.complete(pmt, HV=pmt.entry.hv, Temperature=round(celsius, 2))
-        for pmt in reads.keys() - set(on):
-            papers.failed(pmt, "; ".join(reads[pmt].faults(None)))
+        papers.conclude(
+            {pmt: {"HV": pmt.entry.hv, "Temperature": round(celsius, 2)} for pmt in counts},
+            {pmt: "; ".join(reads[pmt].faults(None)) for pmt in reads.keys() - set(on)},
+        )
         lab.warn("Dark rate", hv_sentences(reads))
         outputs = {"folder": str(papers.folder), "measured": len(on) + len(papers.done)}
         return conclude(context, hv_quantities(reads, celsius), outputs=outputs)

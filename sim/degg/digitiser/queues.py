@@ -24,9 +24,18 @@ class Queue:
         self.ticks: NDArray[np.int64] = ticks | (stamps["version"] >> 6).astype(np.int64) << 48
         """(n) their times: 48 bits, and two more in the first byte."""
 
-    def until(self, *ticks: int) -> int:
-        """How many come not later than any of these."""
-        return int(np.searchsorted(self.ticks, min(ticks), "right"))
+    def until(self, tick: float) -> int:
+        """How many come not later than this."""
+        return int(np.searchsorted(self.ticks, tick, "right"))
+
+    def followed_by(self, later: Self) -> Self:
+        """Both."""
+        if not self.ticks.size:
+            return later
+        both = object.__new__(type(self))
+        both.rows = np.concatenate([self.rows, later.rows])
+        both.ticks = np.concatenate([self.ticks, later.ticks])
+        return both
 
     def cut(self, start: int, stop: int) -> Self:
         """Some of them."""
