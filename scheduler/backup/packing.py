@@ -116,13 +116,18 @@ class Packer:
         """Remove what was kept."""
         self._folder.cleanup()
 
-    def pack(self, target: Path, was_read: Callable[[], None] = lambda: None) -> Packed:
+    def pack(
+        self, target: Path, records: int | None = None, was_read: Callable[[], None] = lambda: None
+    ) -> Packed:
         """Pack all there is now into *target*. Raises BackupFailed.
 
+        records   so many of the journal at most; None: all. What a task has done may be in the files before its end is
+                  in the journal, as after a kill, and never the other way round: who copies files into the run's folder
+                  when an event was written has not done so yet for a record that is written meanwhile.
         was_read  called when all that goes into the archive was read: what changes from then on is not in it
         """
         try:
-            self._journal.follow()
+            self._journal.follow(records)
             members = self._read(target)
             was_read()
             with target.open("wb") as file:
