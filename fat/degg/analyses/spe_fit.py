@@ -217,9 +217,16 @@ def _expected(
     one, two = scale * np.exp(-0.5 * uu), scale / ROOT_2 * np.exp(-0.5 * vv)
     tail = TAIL_SHARE / (TAIL_SCALE * peak) * np.exp(x / -TAIL_SCALE)
     paired = pairs * two
-    shape = one + paired + tail
-    wider = (uu - 1.0) * one + (vv - 1.0) * paired
+    slopes = np.empty((len(q), 4, q.shape[1]))
+    shape, moved, wider, doubled = slopes[:, 0], slopes[:, 1], slopes[:, 2], slopes[:, 3]
+    np.add(one, paired, out=shape)
+    shape += tail
+    np.add((uu - 1.0) * one, (vv - 1.0) * paired, out=wider)
     # sigma follows the peak, so a Gaussian's slope by the peak is that of its place and of its width.
-    moved = (u * one + ROOT_2 * v * paired) / width + wider + (x / TAIL_SCALE - 1.0) * tail
-    slopes = np.stack([shape, area / peak * moved, area / width * wider, area * two], axis=1)
+    np.divide(u * one + ROOT_2 * v * paired, width, out=moved)
+    moved += wider
+    moved += (x / TAIL_SCALE - 1.0) * tail
+    moved *= area / peak
+    wider *= area / width
+    np.multiply(area, two, out=doubled)
     return area * shape, slopes
