@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from scheduler.backup.seen import Making
 from scheduler.order import earlier, ready
 from scheduler.plan import Task
 from scheduler.state import RunState, RunStatus, TaskState, TaskStatus, begins_not_before, judged
@@ -68,15 +69,19 @@ class Leave:
 Action = RunCheck | RunTask | MakeBackup | SkipTask | Finish | Wait | Leave
 
 
-def decide(state: RunState) -> Action:
-    """The next thing to do. Each one, done and journalled, changes the state, so that this ends."""
+def decide(state: RunState, making: Making | None = None) -> Action:
+    """The next thing to do. Each one, done and journalled, changes the state, so that this ends.
+
+    making  the backup that is under way: what it will hold is not to be saved once more. `beside_backup` says whether
+            the action goes with it
+    """
     if state.plan is None or state.status is RunStatus.FINISHED:
         return Leave()
-    unsaved = next((task for task in state.tasks.values() if task.saved.owed), None)
+    backup = _backup(state, making)
     if state.stop is not None:
-        return _clean_up(state, unsaved)
-    if unsaved is not None:
-        return MakeBackup(unsaved, unsaved.saved.owed[0])
+        return _clean_up(state, backup)
+    if backup is not None:
+        return backup
     left = [task.task for task in state.tasks.values() if task.status is not TaskStatus.DONE]
     if not left:
         return Finish(judged(state))
@@ -94,6 +99,34 @@ def decide(state: RunState) -> Action:
     if waits or running:
         return Wait(min(waits, default=None), stands=held_up is not None)
     return _begin(state, state.tasks[left[0].id])  # an order by another version: better its order than none
+
+
+def beside_backup(action: Action, state: RunState, *, reading: bool) -> Action:
+    """What is to be done while a backup is under way: all but the next backup, and the end of the run.
+
+    reading  the records are still being read, so that tasks must not change them
+
+    What waits for a backup takes no time: how fast a destination is must not be in the record. A run that stops is made
+    safe first.
+    """
+    stops = state.stop is not None
+    match action:
+        case RunTask() if reading and not stops:
+            return Wait(stands=True)
+        case MakeBackup():
+            return Wait(stands=not stops)
+        case Finish() | Leave():
+            return Wait()
+    return action
+
+
+def _backup(state: RunState, making: Making | None) -> MakeBackup | None:
+    """The first that is to be begun."""
+    for task in state.tasks.values():
+        to = task.saved.first_owed(making) if task.saved.owed else None
+        if to is not None:
+            return MakeBackup(task, to)
+    return None
 
 
 def _held_up(
@@ -140,7 +173,7 @@ def to_be_retried(state: RunState, name: str) -> bool:
     return len(task.failures) < task.task.retries and (state.stop is None or task.task.always)
 
 
-def _clean_up(state: RunState, unsaved: TaskState | None) -> Action:
+def _clean_up(state: RunState, backup: MakeBackup | None) -> Action:
     """After a stop, the tasks that always run still do, each once; what is to be saved waits for them."""
     if any(task.status is TaskStatus.RUNNING for task in state.tasks.values()):
         return Wait()
@@ -148,8 +181,8 @@ def _clean_up(state: RunState, unsaved: TaskState | None) -> Action:
     for task in left:
         if task.verdict is not Verdict.ABORTED:  # cut short itself: it had its chance
             return RunTask(task)
-    if unsaved is not None:
-        return MakeBackup(unsaved, unsaved.saved.owed[0])
+    if backup is not None:
+        return backup
     if state.status is RunStatus.INTERRUPTED:
         return Leave()
     return Finish(judged(state))

@@ -25,6 +25,7 @@ from scheduler.decide import (
     RunTask,
     SkipTask,
     Wait,
+    beside_backup,
     decide,
     to_be_retried,
 )
@@ -183,16 +184,10 @@ class Engine:
             self._heed()
 
     def _next(self) -> Action:
-        """What is to do now: while a backup is made nothing is begun but cleaning up."""
-        action = decide(self._book.state)
-        if self._saving.busy and (self._waits_for_backup or not isinstance(action, RunTask)):
-            return Wait()
-        return action
-
-    @property
-    def _waits_for_backup(self) -> bool:
-        """Whether a backup is being made for which tasks wait, and time stands: a run that stops is made safe first."""
-        return self._saving.busy and self._book.state.stop is None
+        """What is to do now."""
+        state, saving = self._book.state, self._saving
+        action = decide(state, saving.making)
+        return beside_backup(action, state, reading=saving.reading) if saving.busy else action
 
     def _heed(self) -> None:
         """Take up what people and signals want."""
@@ -260,7 +255,7 @@ class Engine:
 
     def _listen(self) -> None:
         """Let the child processes talk, and write down how they and backups ended."""
-        for conversation, ending in self._board.turn(stands=self._stands or self._waits_for_backup):
+        for conversation, ending in self._board.turn(stands=self._stands):
             if self._checking is not None and self._checking[0] is conversation:
                 _, check, before, begun_ns = self._checking
                 self._checking = None
@@ -274,7 +269,8 @@ class Engine:
             self._live.drop(name)
             if not ending.stopped:
                 self._write_ending(name, attempt, ending)
-        self._saving.take_up()
+        if self._saving.take_up():
+            self._nothing_to_do_in = None
 
     def _check_again(self, before: str) -> bool:
         """Whether a check that was not content is to have another look."""

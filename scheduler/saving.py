@@ -1,11 +1,13 @@
 """Backups in the course of a run: made after flagged tasks, old ones removed, both journalled by the engine.
 
 Copying may take minutes, so it has a thread of its own, which reads the run's folder and writes nothing into it. The
-engine begins one piece of work at a time and takes its result up between its other steps.
+engine begins one piece of work at a time and takes its result up between its other steps. What goes into an archive is
+read first: once that is done, tasks may change it.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,7 +16,7 @@ from pathlib import Path
 from scheduler.backup.aside import Aside
 from scheduler.backup.making import Backup, Removal, begin_backup
 from scheduler.backup.packing import Packer
-from scheduler.backup.seen import superfluous
+from scheduler.backup.seen import Making, superfluous
 from scheduler.book import Book
 from scheduler.config import SchedulerTable
 from scheduler.errors import BackupFailed
@@ -26,9 +28,9 @@ class _Copying:
     """A backup that is being made."""
 
     task: str
-    to: str
-    records: int
-    """So many of the journal are certainly in it."""
+    making: Making
+    was_read: threading.Event
+    """Set when all that goes into it was read."""
     aside: Aside[Backup]
 
 
@@ -47,6 +49,17 @@ class Saving:
         self._run_dir, self._book, self._settings, self._ring = run_dir, book, settings, ring
         self._doing: _Copying | _Pruning | None = None
         self._packer: Packer | None = None
+        self._reading = False
+
+    @property
+    def making(self) -> Making | None:
+        """The backup that is under way, or was not taken up."""
+        return self._doing.making if isinstance(self._doing, _Copying) else None
+
+    @property
+    def reading(self) -> bool:
+        """Whether the records are still being read, or were by the latest `take_up`: tasks must not change them."""
+        return self._reading
 
     @property
     def busy(self) -> bool:
@@ -58,19 +71,33 @@ class Saving:
         name, records = task.task.id, self._book.state.seq
         if self._packer is None:
             self._packer = Packer(self._run_dir, self._settings.backup_include)
-        aside = begin_backup(self._packer, to, seq=records, label=name, ring=self._ring)
-        self._doing = _Copying(name, to, records, aside)
+        was_read = threading.Event()
 
-    def take_up(self) -> None:
-        """Write down what has ended. A backup that failed is journalled, and the run goes on."""
-        match self._doing:
-            case _Copying(aside=aside) as copying if aside.over:
-                self._doing = None
-                self._write(copying)
+        def tell() -> None:
+            was_read.set()
+            self._ring()
+
+        aside = begin_backup(self._packer, to, seq=records, label=name, ring=self._ring, was_read=tell)
+        self._doing = _Copying(name, Making(to, records), was_read, aside)
+        self._reading = True
+
+    def take_up(self) -> bool:
+        """Write down what has ended. A backup that failed is journalled, and the run goes on.
+
+        Returns whether something has changed for what waits.
+        """
+        doing, was_reading = self._doing, self._reading
+        match doing:
+            case _Copying(aside=aside) if aside.over:
+                self._doing, self._reading = None, False
+                self._write(doing)
+            case _Copying(was_read=was_read):
+                self._reading = not was_read.is_set()
             case _Pruning(to, removal) if removal.over:
                 self._doing = None
                 gone, kept_by = removal.result()
                 self._book.write("backup_pruned", to=to, files=gone, error=kept_by)
+        return self._doing is not doing or self._reading is not was_reading
 
     def close(self) -> None:
         """Let go of what was packed."""
@@ -79,15 +106,15 @@ class Saving:
             packer.close()
 
     def _write(self, copying: _Copying) -> None:
-        of = {"task": copying.task, "records": copying.records}
+        of, to = {"task": copying.task, "records": copying.making.records}, copying.making.to
         try:
             made = copying.aside.result()
         except BackupFailed as error:
             self.close()  # what was left behind may still be at it
-            self._book.write("backup_failed", **of, to=copying.to, error=str(error))
+            self._book.write("backup_failed", **of, to=to, error=str(error))
             return
         self._book.write("backup_finished", **of, verified=True, **asdict(made))
-        self._prune(copying.to)
+        self._prune(to)
 
     def _prune(self, to: str) -> None:
         last, days = self._settings.backup_keep_last, self._settings.backup_keep_days

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from functools import cache
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -11,13 +11,18 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     Tag,
+    TypeAdapter,
     ValidationError,
     create_model,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
-from sim.kernel.device import DeviceKind
+from sim.kernel.installed import find_kind, offered
 from sim.scripted import mistakes_of
 
 
@@ -59,41 +64,62 @@ class RealDevice(_Table):
     """One address, or addresses by endpoint suffix: `{api = "http://…", stream = "tcp://…"}`."""
 
 
+REAL: Final = "(real device)"
+
+
 def _member_of(value: Any) -> str | None:
     """Which member of the union a device table is: a real device has an address."""
     if not isinstance(value, dict):
         return getattr(value, "kind", None)
     if "address" in value:
-        return "(real device)"
+        return REAL
     kind = value.get("kind")
     return kind if isinstance(kind, str) else None
 
 
-def installed_kinds() -> dict[str, DeviceKind]:
-    """Every device kind that an installed package offers, by name."""
-    return {point.name: point.load() for point in entry_points(group="stellwerk.devices")}
+@cache
+def _entry_of(name: str) -> type[BaseModel]:
+    """The model of a simulated device's whole table: its kind's, and `kind`."""
+    kind = find_kind(name)
+    return create_model(
+        f"{kind.config.__name__}Entry",
+        __base__=kind.config,
+        __doc__=kind.about,
+        kind=(Literal[name], ...),  # type: ignore[arg-type]  # a literal made at run time
+    )
 
 
-def _device_union() -> Any:
-    members: list[Any] = [Annotated[RealDevice, Tag("(real device)")]]
-    for name, kind in sorted(installed_kinds().items()):
-        model = create_model(
-            f"{kind.config.__name__}Entry",
-            __base__=kind.config,
-            __doc__=kind.about,
-            kind=(Literal[name], ...),  # type: ignore[arg-type]  # a literal made at run time
-        )
-        members.append(Annotated[model, Tag(name)])
-    union: Any = members[0]
-    for member in members[1:]:
-        union = union | member
-    return Annotated[union, Discriminator(_member_of)]
+@cache
+def _table_among(*kinds: str) -> TypeAdapter[Any]:
+    """A real device, or a simulated one of these kinds: a union by `kind`."""
+    union: Any = Annotated[RealDevice, Tag(REAL)]
+    for name in kinds:
+        union = union | Annotated[_entry_of(name), Tag(name)]
+    return TypeAdapter(Annotated[union, Discriminator(_member_of)])
 
 
-if TYPE_CHECKING:
-    Device = Any
-else:
-    Device = _device_union()
+class _ByKind:
+    """How a device's table is validated: by the model of its own kind alone, so that no other kind is imported.
+
+    An error says what all kinds in one union would: for a kind that is not there, they are asked.
+    """
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(_ByKind._validated)
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(_table_among(*sorted(offered())).core_schema)
+
+    @staticmethod
+    def _validated(value: Any) -> Any:
+        member = _member_of(value)
+        kinds = [member] if member in offered() else [] if member == REAL else sorted(offered())
+        return _table_among(*kinds).validate_python(value)
+
+
+Device = Annotated[Any, _ByKind]
 
 
 class SimTable(_Table):
@@ -108,9 +134,8 @@ class SimTable(_Table):
     def _faults_can_be_made(self) -> Self:
         """A fault by time must be known before the bench is up: nobody looks when its moment comes."""
         if self.faults:
-            kinds = installed_kinds()
             devices = {
-                name: (kinds[table.kind], table)
+                name: (find_kind(table.kind), table)
                 for name, table in self.devices.items()
                 if not isinstance(table, RealDevice)
             }

@@ -46,7 +46,7 @@ def doc(
     """
     from dataclasses import asdict
 
-    from sim.config import installed_kinds
+    from sim.kernel.installed import installed_kinds
 
     found = {
         name: [figure for figure in figures_of(kind) if _wanted(figure, word, origin)]

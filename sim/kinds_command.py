@@ -20,7 +20,7 @@ def kinds(
 
     Example: stellwerk sim kinds
     """
-    from sim.config import installed_kinds
+    from sim.kernel.installed import installed_kinds
 
     installed = sorted(installed_kinds().values(), key=lambda kind: kind.name)
     if json_output:

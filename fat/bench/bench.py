@@ -14,13 +14,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
+from starlette.types import ASGIApp
+
 from fat.bench.access import Access
 from fat.bench.child import Child
 from fat.bench.clock import BenchClock
 from fat.bench.control import control_app
 from fat.bench.file import BenchFile
 from fat.bench.order import Part, ready_to_start
-from fat.bench.web_server import WebServer
+from fat.bench.web_server import MadeWhenAsked, WebServer
 from fat.errors import BenchBusy, BenchError, ChildFailed
 from fat.files import write_json_atomically
 
@@ -179,15 +181,19 @@ class Bench:
         # The moment of `up` is simulated time `start_ns`.
         return time.time_ns() - start_ns
 
-    async def _serve_control(self) -> None:
+    def _live_page(self) -> ASGIApp:
+        # A sixth of what a bench's process computes until it is up; most end without anybody having looked.
         from scheduler.web import make_app
 
+        return make_app(self._data_dir / "fat", self.token)
+
+    async def _serve_control(self) -> None:
         control = control_app(self, self._clock, self._epoch_unix_ns, self._access)
         table = self._file.bench
         server = WebServer("control", control, port=table.control_port)
         self._servers.append(server)
         address = await server.start()
-        page = WebServer("web", make_app(self._data_dir / "fat", self.token), port=table.web_port)
+        page = WebServer("web", MadeWhenAsked(self._live_page), port=table.web_port)
         self._servers.append(page)
         self.endpoints |= {
             "control": address,

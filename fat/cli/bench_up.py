@@ -10,18 +10,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import psutil
 import typer
 
-from fat.bench.bench import Bench
-from fat.bench.client import ControlClient, running_bench
 from fat.bench.file import BenchFile
-from fat.bench.process import run_bench, stop_on_signals
 from fat.cli.bench_commands import show_endpoints
 from fat.errors import BenchError, ChildFailed, FatError
 from fat.files import write_json_atomically
+
+if TYPE_CHECKING:
+    from fat.bench.bench import Bench
+
+# Each command imports its own: a bench's servers, and the client of its control API, are a third of a start.
 
 DETACH_TIMEOUT_S: Final = 120.0
 DOWN_TIMEOUT_S: Final = 15.0
@@ -29,6 +30,8 @@ DOWN_TIMEOUT_S: Final = 15.0
 
 def foreground(file: BenchFile, endpoints: Path, *, json_output: bool, ready_fd: int | None) -> int:
     """Bring the bench up and keep it until Ctrl-C, SIGTERM, `down`, or until a part of it ends."""
+    from fat.bench.process import run_bench, stop_on_signals
+
     started = time.monotonic()
 
     def on_ready(bench: Bench) -> None:
@@ -103,6 +106,10 @@ def detach(file: BenchFile, endpoints: Path, *, json_output: bool) -> int:
 
 def take_down(file: BenchFile, *, json_output: bool) -> None:
     """Stop the bench of this file's data folder and wait until its process is gone."""
+    import psutil
+
+    from fat.bench.client import ControlClient, running_bench
+
     state = running_bench(file.data_dir)
     client = ControlClient(state["endpoints"]["control"], state["token"])
     try:

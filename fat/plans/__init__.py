@@ -9,7 +9,7 @@ from typing import Final
 
 from fat.bench.file import BenchFile
 from fat.degg import preload
-from fat.degg.master.mirror import Mirror
+from fat.degg.master.mirror import Mirror, put_back
 from fat.degg.schedule import plan as degg
 from fat.plans import demo, detector
 from scheduler import Listener, Plan
@@ -24,11 +24,13 @@ class PlanKind:
     preload: tuple[str, ...]
     """Modules; numba stays out: its threads do not survive a fork."""
     listeners: Callable[[Plan, Path], Sequence[Listener]] = lambda _plan, _run_dir: ()
-    """Who else hears of a run: of its plan, and in its folder."""
+    """Who else hears of a run: of its plan, and in its folder. Made when the run is begun or taken up."""
 
 
 def _copies(plan: Plan, run_dir: Path) -> Sequence[Listener]:
-    return (Mirror(Path(str(plan.parameters["run_file"])), run_dir),)
+    run_file = Path(str(plan.parameters["run_file"]))
+    put_back(run_file, run_dir)
+    return (Mirror(run_file, run_dir),)
 
 
 PLANS: Final[Mapping[str, PlanKind]] = {

@@ -51,13 +51,22 @@ def make_backup(packer: Packer, to: str, *, seq: int, label: str) -> Backup:
 
 
 def begin_backup(
-    packer: Packer, to: str, *, seq: int, label: str, ring: Callable[[], None] = lambda: None
+    packer: Packer,
+    to: str,
+    *,
+    seq: int,
+    label: str,
+    ring: Callable[[], None] = lambda: None,
+    was_read: Callable[[], None] = lambda: None,
 ) -> Aside[Backup]:
-    """The same, beside the caller. All records up to *seq* are in it, and maybe some that are written meanwhile."""
+    """The same, beside the caller. All records up to *seq* are in it, and none that is written meanwhile.
+
+    was_read  called from the thread when all that goes into it was read; not if that failed
+    """
 
     def make() -> Backup:
         with tempfile.TemporaryDirectory(prefix="stellwerk-backup-") as work:
-            packed = packer.pack(Path(work) / "records.tar.gz")
+            packed = packer.pack(Path(work) / "records.tar.gz", seq, was_read)
             name = f"{packer.run}/{archive_name(seq, label, packed.sha256)}"
             destination = open_destination(to)
             destination.put(packed.path, name)

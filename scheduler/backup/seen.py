@@ -22,6 +22,20 @@ class BackupSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Making:
+    """A backup that is being made."""
+
+    to: str
+    """The destination."""
+    records: int
+    """So many of the journal are certainly in it."""
+
+    def holds(self, record: int, to: str) -> bool:
+        """Whether a record will be saved at *to* by it."""
+        return to == self.to and record <= self.records
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """The backups of one task's records."""
 
@@ -36,6 +50,10 @@ class Saved:
         """Whether a backup at *to* was promised, is not there, and would be in an archive of so many records."""
         promised = to in self.owed or (to in self.seen and not self.seen[to].verified)
         return promised and self.since <= records
+
+    def first_owed(self, making: Making | None) -> str | None:
+        """Where a backup is to be begun, apart from what the one that is being made will hold; None for nowhere."""
+        return next((to for to in self.owed if making is None or not making.holds(self.since, to)), None)
 
     def after(self, to: str, seen: BackupSeen) -> Saved:
         """With what became of it at one more destination."""

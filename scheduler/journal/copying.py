@@ -30,13 +30,14 @@ class JournalCopy:
         self._run_dir, self.path = run_dir, path
         self._seq = 0
 
-    def follow(self) -> int:
+    def follow(self, most: int | None = None) -> int:
         """Add the records that are new, each of them checked; returns how many the copy holds now.
 
+        most  so many records at most; None: all there are
         Whether or not an engine is writing. Raises JournalError, RunNotFound.
         """
         with JournalReader(self._run_dir, after=self._seq) as reader:
-            news = reader.news()
+            news = [record for record in reader.news() if most is None or record.seq <= most]
         if self._seq == 0:
             create_at(self.path)
         _append(self.path, news)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from sim.degg.clock import DomClock
@@ -34,6 +35,12 @@ STANDARD_PE: Final = 0.25
 SYNC_BASELINE: Final = 8000.0
 SYNC_NOISE: Final = 2.5
 DAC_NOMINAL: Final = 30_000
+
+
+@lru_cache(maxsize=64)
+def _period_ns(frequency_hz: float) -> Fraction:
+    """Of light that comes so often: asked for each block, and an exact quotient takes its time."""
+    return Fraction(NS_PER_S) / Fraction(frequency_hz)
 
 
 class Channel(DigitiserChannel):
@@ -125,7 +132,7 @@ class Channel(DigitiserChannel):
             found.append(
                 Flashes(
                     light.since,
-                    Fraction(NS_PER_S) / Fraction(light.frequency_hz),
+                    _period_ns(light.frequency_hz),
                     light.pulses,
                     light.spacing_ns,
                     mu=truth.mu_full * light.strength,
@@ -193,7 +200,7 @@ class SyncChannel(DigitiserChannel):
             until = min(until, max(changes, SimTime(at + 1)))
         flashes: tuple[Flashes, ...] = ()
         if sync is not None and sync.frequency_hz > 0 and self.number == 0:
-            period = Fraction(NS_PER_S) / Fraction(sync.frequency_hz)
+            period = _period_ns(sync.frequency_hz)
             jitter = self._figures.sync_jitter_ns
             plain = self._figures.sync_counts
             flashes = (

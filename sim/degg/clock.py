@@ -34,6 +34,15 @@ class DomClock:
         """Ticks at a moment with their fraction."""
         return (at + self.offset_ns) * self.rate
 
+    def after(self, at: SimTime, base: int) -> float:
+        """Ticks from the tick *base* to a moment; what `exact` would give, rounded once."""
+        rate = self.rate
+        return ((at + self.offset_ns) * rate.numerator - base * rate.denominator) / rate.denominator
+
+    def ceiling(self, at: SimTime) -> int:
+        """The first tick that is not before a moment."""
+        return -(-(at + self.offset_ns) * self.rate.numerator // self.rate.denominator)
+
     def ticks(self, at: SimTime) -> int:
         """What the clock shows: whole ticks, not negative, below 2^50 in the first 54 days."""
         return max(0, int(self.exact(at)))

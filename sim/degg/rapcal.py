@@ -108,13 +108,18 @@ def _received(arrival: Fraction, figures: RapcalFigures, rng: np.random.Generato
     noise = figures.noise_counts * rng.standard_normal(SAMPLES)
     volts = figures.amplitude_counts * pulse(after) + noise
     fired = int(np.argmax(volts < -0.6 * figures.amplitude_counts))
-    counts = np.clip(np.rint(figures.baseline_counts + volts), 0, _FLAG - 1).astype(np.uint16)
+    counts = _cut(np.rint(figures.baseline_counts + volts), 0, _FLAG - 1).astype(np.uint16)
     counts[fired:] |= _FLAG
     return TICKS_PER_SAMPLE * (first + fired + 2), counts[::-1].astype(">u2").tobytes()
 
 
 def pulse(after: NDArray[np.float64]) -> NDArray[np.float64]:
     """The received pulse, -1..1, at so many samples after its crossing: straight within four samples, then fading."""
-    straight = -np.clip(after / 4, -1, 1)
-    fading = np.clip((np.abs(after) - 4) / 6, 0, 1)
+    straight = -_cut(after / 4, -1, 1)
+    fading = _cut((np.abs(after) - 4) / 6, 0, 1)
     return np.asarray(straight * 0.5 * (1 + np.cos(np.pi * fading)))
+
+
+def _cut(values: NDArray[np.float64], least: float, most: float) -> NDArray[np.float64]:
+    """`np.clip`, which looks at its arguments for longer than it cuts."""
+    return np.minimum(np.maximum(values, least), most)

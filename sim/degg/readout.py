@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+import numpy as np
+
 from sim.degg.both_channels import at_once
 from sim.degg.clock import DomClock
 from sim.degg.digitiser.block import Block
@@ -239,7 +241,13 @@ def _gathered(channel: ReadoutChannel, count: int, stamps: Stamps, until: SimTim
 
 def records_of(block: bytes) -> bytes:
     """The records of a block of waveforms, without the zeros that fill it."""
-    end = 0
+    size = 4 + 2 * int.from_bytes(block[:4], "little")
+    if size == 4:
+        return b""
+    # As a rule all are of one size: those are passed in one look.
+    counts = np.frombuffer(block, np.uint8, len(block) // size * size).reshape(-1, size)[:, :4]
+    others = np.flatnonzero((counts != counts[:1]).any(axis=1))
+    end = size * int(others[0] if others.size else len(counts))
     while end + 4 <= len(block) and (words := int.from_bytes(block[end : end + 4], "little")):
         end += 4 + 2 * words
     return block[:end]

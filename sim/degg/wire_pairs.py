@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sim.degg import icm_registers as reg
@@ -278,9 +279,16 @@ class WirePair:
             wired.board.console_output(missed(wired.address))
             return
         figures = self.figures.rapcal
-        drawn = float(generator(self._seed, wired.serial, "cable").uniform())
-        cable_ns = figures.cable_min_ns + drawn * (figures.cable_max_ns - figures.cable_min_ns)
+        cable_ns = figures.cable_min_ns + _drawn_cable(self._seed, wired.serial) * (
+            figures.cable_max_ns - figures.cable_min_ns
+        )
         rng = generator(self._seed, wired.serial, "rapcal", self._calibrations)
         clock = ModuleClock(wired.clock)
         data = calibration(now, self.hub_clock, clock, wired.address, cable_ns, figures, rng)
         wired.board.console_output(data)
+
+
+@lru_cache(maxsize=256)
+def _drawn_cable(seed: int, serial: str) -> float:
+    """How long a module's cable is between the shortest and the longest, 0..1."""
+    return float(generator(seed, serial, "cable").uniform())

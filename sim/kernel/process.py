@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -24,23 +24,13 @@ from sim.kernel.bench_time import BenchTime, ClockLost
 from sim.kernel.clock import SimClock, wall_clock
 from sim.kernel.device import DeviceKind, Server, Surroundings, Telling
 from sim.kernel.faults import FaultBoard
+from sim.kernel.installed import find_kind
 from sim.kernel.transcript import Transcript
 
 EXIT_USAGE: Final = 2
 EXIT_BENCH: Final = 3
 EXIT_BUG: Final = 4
 STOP_TIMEOUT_S: Final = 4.0
-
-
-def find_kind(name: str) -> DeviceKind:
-    """The device kind of that name. Raises ConfigurationRejected when no installed package offers it."""
-    for point in entry_points(group="stellwerk.devices"):
-        if point.name == name:
-            kind = point.load()
-            assert isinstance(kind, DeviceKind), f"{point.value} is not a DeviceKind"
-            return kind
-    known = ", ".join(sorted(point.name for point in entry_points(group="stellwerk.devices")))
-    raise ConfigurationRejected(name, f"no such kind of device; installed kinds: {known}")
 
 
 def _validated(kind: DeviceKind, device: Mapping[str, Any]) -> BaseModel:
@@ -200,6 +190,7 @@ async def _host(say: TextIO) -> int:
     try:
         try:
             endpoints = await host.start()
+            gc.freeze()  # what was built stays: no collection need look at it again
             host.tell({"ready": endpoints, "notes": host.notes()})
         except (AddressTaken, ConfigurationRejected) as error:
             host.tell({"failed": str(error), "exit": EXIT_USAGE})

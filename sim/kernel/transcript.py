@@ -16,12 +16,15 @@ MAX_LINES: Final = 20_000
 def printable(data: bytes | memoryview) -> str:
     r"""Show bytes as text with `\xNN` for what cannot be printed; cut at SHOWN_BYTES."""
     shown = bytes(data[:SHOWN_BYTES])
-    text = "".join(chr(b) if b in PRINTABLE else _escape(b) for b in shown)
+    text = shown.decode("latin-1").translate(_SHOWN)
     return text if len(data) <= SHOWN_BYTES else f"{text}… ({len(data)} bytes)"
 
 
 def _escape(byte: int) -> str:
     return {10: r"\n", 13: r"\r", 9: r"\t", 92: r"\\"}.get(byte, f"\\x{byte:02x}")
+
+
+_SHOWN: Final = tuple(chr(byte) if byte in PRINTABLE else _escape(byte) for byte in range(256))
 
 
 class Transcript:

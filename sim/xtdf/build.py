@@ -15,7 +15,6 @@ from sim.kernel.time import NS_PER_S, SimTime
 from sim.xtdf.config import AgipdTable, AnyTable, DsscTable, LpdTable, pdu_name
 from sim.xtdf.control import ControlServer, control_app
 from sim.xtdf.device import Detector
-from sim.xtdf.inject import AGE_S, Campaign, inject
 from sim.xtdf.link import UdpLink
 from sim.xtdf.module import ModuleModel
 from sim.xtdf.sender import ModuleSender
@@ -92,6 +91,9 @@ def _prepare(surroundings: Surroundings, detector: Detector) -> None:
     )
     rest, store = surroundings.endpoints.get("caldb.rest"), surroundings.endpoints.get("caldb.store")
     if detector.table.inject_constants and isinstance(rest, str) and isinstance(store, str):
+        # Its HTTP client is a tenth of what this process imports; benches without a catalogue need none.
+        from sim.xtdf.inject import AGE_S, Campaign, inject
+
         campaign = Campaign(
             surroundings.seed,
             detector.table.calibration_error,

@@ -344,7 +344,7 @@ def test_a_backup_by_an_older_stellwerk_is_taken_over_when_it_is_restored(tmp_pa
     monkeypatch.setattr("scheduler.backup.packing.JOURNAL_NAME", "something.else")
     with Packer(run_dir, ("*.jsonl",)) as packer:
         packer._journal.path.write_bytes(b"")
-        monkeypatch.setattr(packer._journal, "follow", lambda: 0)
+        monkeypatch.setattr(packer._journal, "follow", lambda _most: 0)
         make_backup(packer, str(tmp_path / "there"), seq=2, label="a")
     there = open_destination(str(tmp_path / "there"))
     restored = restore(there, "00001", tmp_path / "new", passed_over=lambda *_: None)

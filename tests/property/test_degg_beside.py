@@ -22,7 +22,7 @@ ANALYSES = ("detailed_monitoring", "gainscan_monitoring", "quick_monitoring", "r
 FILLED: dict[str, dict[str, Any]] = {
     "AdvancedMonitoring": {"HV": 1400.0, "HighRate": False, "GoodFit": True, "HVProblem": False},
     "DarkrateTemperature": {},
-    "OnlineMon": {"HV": {"LowerPmt": 1400.0}, "HVSpread": {"LowerPmt": 2.0}},
+    "OnlineMon": {"HV": {"LowerPmt": 1400.0}, "HVSpread": {"LowerPmt": 2.0}, "BoxTemperature": -40.0},
     "RebootMonitoring": {"Failures": 1},
 }
 

@@ -224,8 +224,8 @@ def test_a_measurement_has_its_folder_only_when_it_has_worked(tmp_path: Path) ->
     assert device.pmt(1).entries[key]["Folder"] == str(folder)
     assert ignored.latest(0, ignored.begin(0, "Gain", "")[:-3])[1]["Ignored"] == "True"  # type: ignore[index]
     assert (device.pmt(0).hv_1e7, device.pmt(0).hv) == (None, 1500.0)
-    device.set(0, HV1e7Gain=1391.5)
-    assert (device.pmt(0).hv_1e7, device.pmt(0).hv) == (1391.5, 1391.5)
+    device.set(0, HV1e7Gain=1391.4)
+    assert (device.pmt(0).hv_1e7, device.pmt(0).hv) == (1391.4, 1391.0)
     with pytest.raises(RecordUnreadable, match="never begun"):
         device.complete(0, "GainMeasurement_07", folder)
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.backup.seen import superfluous
+from scheduler.backup.seen import Making, superfluous
 from scheduler.decide import Action, Finish, Leave, MakeBackup, RunCheck, RunTask, SkipTask, decide
 from scheduler.folding import HANDLERS, apply, fold
 from scheduler.journal import JournalRecord
@@ -30,6 +30,10 @@ class PureEngine:
     plan: Plan
     verdicts: list[Verdict]
     records: list[JournalRecord] = field(default_factory=list)
+    lag: int = 0
+    """So many other things happen while a backup is made."""
+    making: tuple[str, Making, int] | None = None
+    """After which task; and how many things may happen yet."""
 
     def __post_init__(self) -> None:
         self.state = fold(self.records)
@@ -49,7 +53,14 @@ class PureEngine:
         self.write("run_started", **begun, backup_to=["near", "far"])
 
     def step(self) -> bool:
-        action = decide(self.state)
+        action = decide(self.state, None if self.making is None else self.making[1])
+        if self.making is not None and (
+            self.making[2] == 0 or isinstance(action, MakeBackup | Finish | Leave)
+        ):
+            self.save()
+            return True
+        if self.making is not None:
+            self.making = (*self.making[:2], self.making[2] - 1)
         self.obey(action)
         return not isinstance(action, Leave)
 
@@ -62,15 +73,18 @@ class PureEngine:
             case SkipTask(task, reason):
                 self.write("task_skipped", task=task.task.id, reason=reason)
             case MakeBackup(task, to):
-                self.back_up(task.task.id, to)
+                self.making = task.task.id, Making(to, len(self.records)), self.lag
             case RunCheck(check, before):
                 self.write("check_finished", check=check, before=before.task.id, ok=True, text="")
             case RunTask(task) if task.status is TaskStatus.PENDING:
                 self.write("task_started", task=task.task.id, attempt=task.attempt + 1)
                 self.end(task.task.id)
 
-    def back_up(self, task: str, to: str) -> None:
-        made = {"task": task, "to": to, "file": f"f{len(self.records)}", "sha256": "s", "files": 1}
+    def save(self) -> None:
+        assert self.making is not None
+        (task, making, _), self.making = self.making, None
+        to, records = making.to, making.records
+        made = {"task": task, "to": to, "file": f"f{records}", "sha256": "s", "files": 1, "records": records}
         self.write("backup_finished", **made, verified=True)
         archives = self.state.archives
         old = [archive.file for archive in superfluous(archives, to, keep_last=1, keep_days=None, now_s=0)]
@@ -108,28 +122,32 @@ results = st.lists(
 )
 
 
-def undisturbed(plan: Plan, verdicts: list[Verdict]) -> list[JournalRecord]:
-    engine = PureEngine(plan, verdicts)
+lags = st.integers(0, 6)
+
+
+def undisturbed(plan: Plan, verdicts: list[Verdict], lag: int = 0) -> list[JournalRecord]:
+    engine = PureEngine(plan, verdicts, lag=lag)
     engine.create()
     engine.take_up()
     return engine.to_the_end()
 
 
-@given(plans, results)
-def test_every_beginning_of_a_journal_can_be_resumed_to_the_same_record(plan, verdicts):
-    whole = undisturbed(plan, verdicts)
-    expected = comparable(as_record(fold(whole)))
+@given(plans, results, lags)
+def test_every_beginning_of_a_journal_can_be_resumed_to_the_same_record(plan, verdicts, lag):
+    whole = undisturbed(plan, verdicts, lag)
+    expected = comparable(as_record(fold(undisturbed(plan, verdicts))))
+    assert comparable(as_record(fold(whole))) == expected
     for length in range(1, len(whole)):
-        engine = PureEngine(plan, verdicts, list(whole[:length]))
+        engine = PureEngine(plan, verdicts, list(whole[:length]), lag)
         assert resumable(fold(engine.records))
         engine.take_up()
         engine.to_the_end()
         assert comparable(as_record(fold(engine.records))) == expected
 
 
-@given(plans, results, st.lists(st.integers(0, 30), max_size=4))
-def test_interruptions_anywhere_change_nothing_in_the_end(plan, verdicts, steps):
-    engine = PureEngine(plan, verdicts)
+@given(plans, results, st.lists(st.integers(0, 30), max_size=4), lags)
+def test_interruptions_anywhere_change_nothing_in_the_end(plan, verdicts, steps, lag):
+    engine = PureEngine(plan, verdicts, lag=lag)
     engine.create()
     for count in steps:
         engine.take_up()
@@ -148,9 +166,9 @@ def test_interruptions_anywhere_change_nothing_in_the_end(plan, verdicts, steps)
     assert comparable(as_record(fold(engine.records))) == expected
 
 
-@given(plans, results)
-def test_a_finished_run_has_the_worst_verdict_and_nothing_left(plan, verdicts):
-    state = fold(undisturbed(plan, verdicts))
+@given(plans, results, lags)
+def test_a_finished_run_has_the_worst_verdict_and_nothing_left(plan, verdicts, lag):
+    state = fold(undisturbed(plan, verdicts, lag))
     assert state.status is RunStatus.FINISHED
     assert state.verdict == overall(task.verdict for task in state.tasks.values())
     assert not resumable(state) or state.verdict in (Verdict.ERROR, Verdict.ABORTED)

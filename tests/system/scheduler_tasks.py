@@ -19,6 +19,10 @@ def passes(context: TaskContext) -> None:
     context.note(f"{context.task_id} ran")
 
 
+def leaves_its_name(context: TaskContext) -> None:
+    (context.run_dir / "latest.json").write_text(f'"{context.task_id}"')
+
+
 def fails(context: TaskContext) -> TaskResult:
     return TaskResult(Verdict.FAIL, {"noise": 9.5})
 

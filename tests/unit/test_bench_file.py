@@ -106,6 +106,17 @@ def test_an_unknown_kind_names_those_that_there_are() -> None:
     assert "b.toml:9" in told[0] or "b.toml:10" in told[0]
 
 
+def test_no_kind_is_imported_that_a_bench_has_not() -> None:
+    asked = "import sys; from pathlib import Path; from fat.bench.file import parse; "
+    asked += (
+        "parse(sys.stdin.read(), Path('b.toml')); print(*(m for m in sys.modules if m.endswith('.kind')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked], input=GOOD, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["sim.remote.kind"]
+
+
 def test_a_device_with_an_address_is_not_simulated_and_cannot_be_broken() -> None:
     real = GOOD.replace('kind = "slack"\nport = 0', 'kind = "slack"\naddress = "http://x/api/"')
     told = sentences(real)

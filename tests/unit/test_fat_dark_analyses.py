@@ -15,7 +15,16 @@ from fat.degg.analyses.delta_t import by_chance, delta_t
 from fat.degg.analyses.gain_curve import GainPoint, gain_curve, next_volts
 from fat.degg.analyses.high_voltage import read_back, readings
 from fat.degg.analyses.monitoring import board_faults, peak_spread_pc
-from fat.degg.analyses.spe import fit_peaks, height_volts, spe_peak, spe_peaks, steady, sure_charge_pc
+from fat.degg.analyses.spe import (
+    fit_peaks,
+    height_volts,
+    spe_peak,
+    spe_peaks,
+    steady,
+    sure_charge_pc,
+    whole_peak,
+)
+from fat.degg.analyses.units import PC_PER_COUNT_SAMPLE
 
 PEAK_PC = 1.602
 COUNTS = 3.5 / 0.075
@@ -74,6 +83,23 @@ def test_how_under_amplified_pulses_are_spread_does_not_matter(tail: float) -> N
     rng = np.random.default_rng(5)
     found = spe_peak(PEAK_PC * spectrum(rng, 400_000, 0.35, tail), 0.4)
     assert found.charge_pc == pytest.approx(PEAK_PC, rel=0.006)
+
+
+@pytest.mark.parametrize("tail", [0.15, 0.22, 0.30])
+@pytest.mark.parametrize("gain", [0.95, 1.0])
+def test_a_whole_spectrum_of_10_000_charges_tells_the_gain_within_two_per_cent(
+    tail: float, gain: float
+) -> None:
+    rng = np.random.default_rng(6)
+    charges = [gain * PEAK_PC * spectrum(rng, 10_000, 0.33, tail) for _ in range(24)]
+    # As a board has them: whole sums of counts over a baseline that is none.
+    found = [whole_peak((np.rint(q / PC_PER_COUNT_SAMPLE) + 0.3) * PC_PER_COUNT_SAMPLE, 0.5) for q in charges]
+    assert all(peak.good for peak in found)
+    off = np.array([peak.charge_pc / (gain * PEAK_PC) - 1 for peak in found])
+    assert np.abs(off).max() < 0.02
+    assert abs(off.mean()) < (0.003 if tail == 0.22 else 0.008)
+    assert off.std() < 0.006
+    assert np.mean([peak.chi2 for peak in found]) == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize(("known", "error"), [(None, 0.0135), (0.32, 0.0105)])

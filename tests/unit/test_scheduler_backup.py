@@ -203,6 +203,19 @@ def test_what_has_not_changed_is_packed_once_and_each_archive_is_whole(run_dir, 
     assert second.sha256 == file_sha256(tmp_path / "2.tar.gz")
 
 
+def test_an_archive_holds_no_record_that_is_written_while_it_is_packed(run_dir, tmp_path):
+    # Whoever copies files into the run's folder when something is recorded has not done so yet for such a record.
+    with Packer(run_dir, INCLUDE) as packer:
+        for number in (1, 2, 3):
+            with Journal(run_dir) as journal:
+                journal.append("task_note", {"text": "meanwhile"}, 0)
+            packer.pack(tmp_path / f"{number}.tar.gz", number)
+            shutil.unpack_archive(
+                tmp_path / f"{number}.tar.gz", tmp_path / str(number), "gztar", filter="data"
+            )
+            assert read_journal(tmp_path / str(number)) == read_journal(run_dir)[:number]
+
+
 def test_of_a_large_file_that_grows_only_its_end_is_packed_again(run_dir, tmp_path, monkeypatch):
     plain = []
     compress = gzip.compress

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fat.degg.analyses.histogram_fit import Fits, Known, fit_counts
-from fat.degg.analyses.units import ELECTRON_C
+from fat.degg.analyses.units import ELECTRON_C, PC_PER_COUNT_SAMPLE
 
 FROM_PEAKS: Final = 0.72
 """The fit begins so many peaks up, where one pulse in thirty is an under-amplified one, or, if that is higher, where
@@ -31,6 +31,11 @@ TAIL_SCALE: Final = 0.22
 WIDTH_KNOWN: Final = (0.33, 0.03)
 """Width of the peak, of its mean, and what is uncertain of it: holds the fit where a threshold hides half the peak."""
 PAIRS_KNOWN: Final = (0.018, 0.015)
+TAIL_KNOWN: Final = ((TAIL_SHARE, 0.02), (TAIL_SCALE, 0.03))
+"""Share and mean charge of the under-amplified pulses, and what is uncertain of them, for fits that look for them."""
+LEAST: Final = np.array([0.1, 0.0, 0.0, 0.1])
+MOST: Final = np.array([0.8, 0.3, 0.5, 0.5])
+"""Of width, pairs, and share and mean charge of the tail."""
 ROOT_2: Final = math.sqrt(2.0)
 ROOT_2PI: Final = math.sqrt(2.0 * math.pi)
 
@@ -58,7 +63,7 @@ class SpePeak:
     inside: NDArray[np.bool_]
     """(b) where it was fitted."""
     values: NDArray[np.float64]
-    """(4) of the model: area, peak, width and pairs."""
+    """(4) of the model: area, peak, width and pairs; or (6), with share and mean charge of the tail."""
 
     @property
     def fitted(self) -> NDArray[np.float64]:
@@ -92,6 +97,8 @@ class Spectrum:
     """Of the peak, of its mean, and what is uncertain of it."""
     from_peaks: float = FROM_PEAKS
     """Where the fit begins, of the peak."""
+    looks_for_tail: bool = False
+    """Whether share and mean charge of the under-amplified pulses are fitted too, or what they usually are."""
 
 
 def fit_peaks(spectra: Sequence[Spectrum]) -> list[SpePeak]:
@@ -99,11 +106,12 @@ def fit_peaks(spectra: Sequence[Spectrum]) -> list[SpePeak]:
     found = [_Search(spectrum) for spectrum in spectra]
     for _ in range(ROUNDS):
         searching = [one for one in found if one.goes_on()]
-        if not searching:
-            break
-        fits = _fitted(searching)
-        for row, one in enumerate(searching):
-            one.take(fits, row)
+        for looks_for_tail in (False, True):
+            alike = [one for one in searching if one.spectrum.looks_for_tail is looks_for_tail]
+            fits = _fitted(alike) if alike else None
+            for row, one in enumerate(alike):
+                assert fits is not None
+                one.take(fits, row)
     return [one.peak() for one in found]
 
 
@@ -118,7 +126,9 @@ class _Search:
         self._error, self._chi2, self._values = math.nan, math.nan, np.zeros(0)
         above = self._charges[self._charges > spectrum.sure_pc]
         self._void = above.size < LEAST_EVENTS
-        self.at, self.width, self.pairs = math.nan, spectrum.width_known[0], PAIRS_KNOWN[0]
+        self.at = math.nan
+        self.known = (spectrum.width_known, PAIRS_KNOWN, *(TAIL_KNOWN if spectrum.looks_for_tail else ()))
+        self.others = [mean for mean, _ in self.known]
         if not self._void:
             guess = spectrum.guess_pc
             self.at = _guess(above, spectrum.sure_pc) if guess is None else guess
@@ -136,7 +146,7 @@ class _Search:
     def take(self, fits: Fits, row: int) -> None:
         """What a fit has found."""
         before, self._values = self.at, fits.values[row]
-        _, self.at, self.width, self.pairs = self._values.tolist()
+        _, self.at, *self.others = self._values.tolist()
         self._error, self._chi2 = float(fits.errors[row, 1]), float(fits.chi2[row])
         self._converged = bool(fits.converged[row])
         self._ended = abs(self.at - before) < STAYS * before
@@ -151,7 +161,8 @@ class _Search:
             )
         error = self._error
         good = self._converged and math.isfinite(error) and error < 0.2 * self.at and self._chi2 < 5.0
-        found = (self.at, error, self.width, self.pairs, self._chi2, self._charges.size, good)
+        width, pairs = self.others[:2]
+        found = (self.at, error, width, pairs, self._chi2, self._charges.size, good)
         return SpePeak(*found, self.centres, self.counts, self.inside, self._values)
 
 
@@ -172,61 +183,64 @@ def _guess(above: NDArray[np.float64], sure_pc: float) -> float:
 def _histogram(
     charges: NDArray[np.float64], peak: float, low: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Centres and counts of bins up to three peaks, and which of them begin at *low* or above."""
-    step = peak / BINS_PER_PEAK
-    inside = charges[(charges >= 0.0) & (charges < BINS * step)]
-    places = np.minimum((inside / step).astype(np.intp), BINS - 1)
-    edges = np.arange(BINS) * np.float64(step)
-    counts = np.bincount(places, minlength=BINS).astype(np.float64)
+    """Centres and counts of bins up to some three peaks, and which of them begin at *low* or above.
+
+    Charges are whole sums of counts over one baseline: bins of any width would hold seven of them here and eight there.
+    """
+    step = max(1, round(peak / BINS_PER_PEAK / PC_PER_COUNT_SAMPLE)) * PC_PER_COUNT_SAMPLE
+    first = (charges[0] / PC_PER_COUNT_SAMPLE % 1.0 - 0.5) * PC_PER_COUNT_SAMPLE
+    places = (charges - first) / step
+    inside = places[(places >= 0.0) & (places < BINS)].astype(np.intp)
+    edges = first + np.arange(BINS) * step
+    counts = np.bincount(inside, minlength=BINS).astype(np.float64)
     return edges + 0.5 * step, counts, edges >= low
 
 
 def _fitted(searching: Sequence[_Search]) -> Fits:
-    """Fits of all, from where each is."""
+    """Fits of all, which have the same parameters, from where each is."""
     peak = np.array([one.at for one in searching])
     events = np.array([one.inside_events for one in searching])
     centres = np.stack([one.centres for one in searching])
-    width_known = np.array([one.spectrum.width_known for one in searching])
-    open_, of_all = np.full(peak.size, np.inf), np.ones(peak.size)
-    begin = [(one.width, one.pairs) for one in searching]
-    start = np.column_stack([1.2 * events * (peak / BINS_PER_PEAK), peak, begin])
-    known = Known(
-        np.column_stack([0.0 * peak, peak, width_known[:, 0], PAIRS_KNOWN[0] * of_all]),
-        np.column_stack([open_, open_, width_known[:, 1], PAIRS_KNOWN[1] * of_all]),
-    )
+    known = np.array([one.known for one in searching])
+    others = known.shape[1]
+    open_, of_all = np.full(peak.size, np.inf), np.ones((peak.size, 1))
     return fit_counts(
         np.stack([one.counts for one in searching]),
         np.stack([one.inside for one in searching]),
         lambda rows, at: _expected(centres[rows], at),
-        start,
-        np.column_stack([1e-9 * of_all, 0.3 * peak, 0.1 * of_all, 0.0 * of_all]),
-        np.column_stack([1e4 * events * peak, 3.0 * peak, 0.8 * of_all, 0.3 * of_all]),
-        known,
+        np.column_stack([1.2 * events * (peak / BINS_PER_PEAK), peak, [one.others for one in searching]]),
+        np.column_stack([1e-9 * of_all, 0.3 * peak, of_all * LEAST[:others]]),
+        np.column_stack([1e4 * events * peak, 3.0 * peak, of_all * MOST[:others]]),
+        Known(
+            np.column_stack([0.0 * peak, peak, known[:, :, 0]]),
+            np.column_stack([open_, open_, known[:, :, 1]]),
+        ),
     )
 
 
 def _expected(
     q: NDArray[np.float64], at: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Counts of bins about *q* (k, b), and derivatives by area, peak, width (of the peak) and pairs, *at* (k, 4)."""
-    area, peak, width, pairs = at.T[:, :, None]
+    """Counts of bins about *q* (k, b), and derivatives by area, peak, width (of the peak) and pairs, *at* (k, 4).
+
+    With *at* (k, 6): and by share and mean charge of the tail.
+    """
+    area, peak, width, pairs, *of_tail = at.T[:, :, None]
+    share, scale = of_tail or (TAIL_SHARE, TAIL_SCALE)
     x = q / peak
     u, v = (x - 1.0) / width, (x - 2.0) / (ROOT_2 * width)
     uu, vv = u * u, v * v
-    scale = 1.0 / (ROOT_2PI * width * peak)
-    one, two = scale * np.exp(-0.5 * uu), scale / ROOT_2 * np.exp(-0.5 * vv)
-    tail = TAIL_SHARE / (TAIL_SCALE * peak) * np.exp(x / -TAIL_SCALE)
+    height = 1.0 / (ROOT_2PI * width * peak)
+    one, two = height * np.exp(-0.5 * uu), height / ROOT_2 * np.exp(-0.5 * vv)
+    of_one = 1.0 / (scale * peak) * np.exp(x / -scale)
+    tail = share * of_one
     paired = pairs * two
-    slopes = np.empty((len(q), 4, q.shape[1]))
-    shape, moved, wider, doubled = slopes[:, 0], slopes[:, 1], slopes[:, 2], slopes[:, 3]
-    np.add(one, paired, out=shape)
-    shape += tail
-    np.add((uu - 1.0) * one, (vv - 1.0) * paired, out=wider)
+    shape = one + paired + tail
+    wider = (uu - 1.0) * one + (vv - 1.0) * paired
+    falling = (x / scale - 1.0) * tail
     # sigma follows the peak, so a Gaussian's slope by the peak is that of its place and of its width.
-    np.divide(u * one + ROOT_2 * v * paired, width, out=moved)
-    moved += wider
-    moved += (x / TAIL_SCALE - 1.0) * tail
-    moved *= area / peak
-    wider *= area / width
-    np.multiply(area, two, out=doubled)
-    return area * shape, slopes
+    moved = (u * one + ROOT_2 * v * paired) / width + wider + falling
+    slopes = [shape, area / peak * moved, area / width * wider, area * two]
+    if of_tail:
+        slopes += [area * of_one, area / scale * falling]
+    return area * shape, np.stack(slopes, axis=1)

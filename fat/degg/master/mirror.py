@@ -1,4 +1,7 @@
-"""Copies of a run's files below the engine's run folder, so that each backup has them as they were by then."""
+"""Copies of a run's files below the engine's run folder, so that each backup has them as they were by then.
+
+A run that was restored onto an empty disk has the copies alone: `put_back` brings the files to where its tasks look.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,34 @@ from typing import Final
 
 from fat.degg.records.locked_json import locked
 from fat.degg.records.run_file import RunFile
+from fat.files import write_bytes_atomically
 from scheduler import JournalRecord, Progress, RunState
 
 MIRROR: Final = "results/json"
 TELLING: Final = frozenset({"run_started", "task_finished", "task_failed", "task_skipped", "run_finished"})
 """After these the files may have changed."""
+
+
+def put_back(path: Path, run_dir: Path) -> bool:
+    """Put the files of a restored run back to where they lay when they were copied; whether there was need to.
+
+    path     of the run file; nothing is done when it is there, or was never copied
+    run_dir  the engine's run folder
+
+    Measured data are in no backup. May be killed at any moment, and done again. Raises OSError, RecordUnreadable.
+    """
+    folder = run_dir / MIRROR
+    if path.exists() or not (folder / path.name).is_file():
+        return False
+    run = RunFile.open(folder / path.name)
+    ignored = (path.parent.parent / "ignore.json",)
+    # The run file comes last: it says that all others are there.
+    for place in (*run.device_paths().values(), *ignored, path):
+        copy = folder / place.name
+        if copy.is_file() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes_atomically(place, copy.read_bytes())
+    return True
 
 
 class Mirror:

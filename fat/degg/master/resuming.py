@@ -10,6 +10,7 @@ import typer
 from fat.acceptance.finish import finish_if_missed
 from fat.bench.file import load
 from fat.degg.master.flow import Wanted, go_on
+from fat.degg.master.mirror import put_back
 from fat.degg.records.run_file import RunFile
 from fat.degg.station.endpoints import read_endpoints
 from fat.provenance import demand_committed
@@ -41,7 +42,9 @@ def resume_run(run_dir: Path, plan: Plan, endpoints: Path | None, *, json_output
         settings=settings_of(plan),
         json_output=json_output,
     )
-    run = RunFile.open(str(plan.parameters["run_file"]))
+    run_file = Path(str(plan.parameters["run_file"]))
+    put_back(run_file, run_dir)
+    run = RunFile.open(run_file)
     return go_on(wanted, run, run_dir, open_run(run_dir), typer.echo)
 
 

@@ -41,8 +41,8 @@ class PmtEntry:
 
     @property
     def hv(self) -> float:
-        """The high voltage to work with, V: that of 1e7, or the default."""
-        return self.hv_default if self.hv_1e7 is None else self.hv_1e7
+        """The high voltage to work with, whole volts as a board can be set: that of 1e7, or the default."""
+        return float(round(self.hv_default if self.hv_1e7 is None else self.hv_1e7))
 
 
 class DeviceFile:
@@ -143,9 +143,7 @@ class DeviceFile:
 
     def latest(self, channel: int | None, name: str) -> tuple[str, dict[str, Any]] | None:
         """Key and object of the latest measurement of that name; None when there is none."""
-        here = _place(self.path, self.body(), channel)
-        keys = keys_of(here, name)
-        return (keys[-1], dict(here[keys[-1]])) if keys else None
+        return _latest(_place(self.path, self.body(), channel), name)
 
 
 class DeviceChanges:
@@ -171,6 +169,10 @@ class DeviceChanges:
         here[key] = plain(self._path, entry)
         return key
 
+    def latest(self, channel: int | None, name: str) -> tuple[str, dict[str, Any]] | None:
+        """Key and object of the latest measurement of that name; None when there is none."""
+        return _latest(self._place(channel), name)
+
     def complete(self, channel: int | None, key: str, folder: Path | str, **values: Any) -> None:
         """A measurement has worked: its folder and what it found."""
         self.note(channel, key, **values, Folder=str(folder))
@@ -192,6 +194,11 @@ class DeviceChanges:
         if channel not in self._own:
             self._own[channel] = self._body[PARTS[channel]] = dict(_place(self._path, self._body, channel))
         return self._own[channel]
+
+
+def _latest(here: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]] | None:
+    keys = keys_of(here, name)
+    return (keys[-1], dict(here[keys[-1]])) if keys else None
 
 
 def _place(path: Path, body: Mapping[str, Any], channel: int | None) -> Mapping[str, Any]:

@@ -12,7 +12,8 @@ from fat.degg.results.quantity import Quantity
 from fat.degg.station.module import Module
 from fat.degg.station.station import Station
 from fat.degg.tasks import power_cycles
-from fat.degg.tasks.papers import TASK
+from fat.degg.tasks.box import COLD_BOOT, without_power
+from fat.degg.tasks.papers import begin_once
 from fat.degg.tasks.status import devices_of
 from scheduler import TaskContext, TaskResult, declares
 from scheduler.notify.notice import Severity
@@ -20,7 +21,7 @@ from scheduler.notify.notice import Severity
 WARM_RETRIES: Final = 2
 COLD_RETRIES: Final = 3
 COLD_S: Final = 8 * 3600.0
-WARM, COLD = "RebootMonitoring", "ColdBoot"
+WARM, COLD = "RebootMonitoring", COLD_BOOT
 """Entries in the modules' files."""
 SUCCESSIVE: Final = "SuccessiveFailures"
 ALL_WELL: Final = "All modules successfully rebooted!"
@@ -45,6 +46,8 @@ def bootmon(context: TaskContext, mode: Literal["reboot", "coldboot"], hours: fl
             off_s = hours * 3600.0 or COLD_S
             context.note(f"no power for {off_s / 3600:g} h")
             power_cycles.cycle_wire_pairs(station, list(devices), off_s)
+            for module, device in devices.items():
+                device.note(None, keys[module], **without_power(off_s / 3600.0, context.clock.now_ns()))
         else:
             power_cycles.cycle_mainboards(station, list(devices))
         failures, wrong = power_cycles.until_started(
@@ -62,11 +65,8 @@ def bootmon(context: TaskContext, mode: Literal["reboot", "coldboot"], hours: fl
 
 
 def _begun(context: TaskContext, device: DeviceFile, name: str, mode: str) -> str:
-    """The entry of this task: that of an attempt which was cut short, or a new one."""
-    latest = device.latest(None, name)
-    if context.attempt > 1 and latest is not None and latest[1].get(TASK) == context.task_id:
-        return latest[0]
-    return device.begin(None, name, mode, **{TASK: context.task_id})
+    with device.changes() as changes:
+        return begin_once(context, changes, name, mode)
 
 
 def _took(began: float) -> str:

@@ -20,6 +20,7 @@ from fat.degg.station import Module, Station, StationError
 from fat.degg.station.data_files import DataFileBroken, new_folder, read, write
 from fat.degg.station.light_words import CAMERAS
 from fat.degg.tasks.named_temperature import celsius_as_it_begins
+from fat.degg.tasks.papers import begin_once
 from fat.files import write_bytes_atomically
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
@@ -119,7 +120,7 @@ def _measure(
 ) -> TaskResult:
     run = RunFile.open(context.parameters["run_file"])
     devices = {device.port: device for device in run.devices()}
-    keys = {port: device.begin(None, name, comment, **settings) for port, device in devices.items()}
+    keys = {port: _begun(context, device, name, comment, settings) for port, device in devices.items()}
     taking_part = {port: device.serial for port, device in devices.items() if not device.ignored}
     folder = new_folder(run.data_dir, name, datetime.now(UTC).date())
     with Station.of(context, taking_part) as station:
@@ -139,6 +140,13 @@ def _measure(
     return _concluded(
         context, devices, keys, folder, name, celsius, {m.port: r for m, r in found.items()}, judge
     )
+
+
+def _begun(
+    context: TaskContext, device: DeviceFile, name: str, comment: str, settings: Mapping[str, Any]
+) -> str:
+    with device.changes() as changes:
+        return begin_once(context, changes, name, comment, **settings)
 
 
 def _bench_seconds(settings: Mapping[str, Any]) -> float:

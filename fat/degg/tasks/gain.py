@@ -24,7 +24,7 @@ from fat.degg.tasks.hv_quality import hv_quantities
 from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
 from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
-from fat.degg.tasks.recorded import Recorded, recorded
+from fat.degg.tasks.recorded import Recorded, recorded, with_data
 from scheduler import TaskContext, TaskResult
 
 NAME: Final = "GainMeasurement"
@@ -154,7 +154,7 @@ def analysed(files: Sequence[Path]) -> GainResult:
 def analysis_wrapper(context: TaskContext) -> TaskResult:
     """Analyse the latest gain scans: high voltage of a gain of 1e7 into the papers, verdicts and graphs."""
     found, graphs, support = [], [], []
-    for one in recorded(context, NAME):
+    for one in with_data(context, NAME):
         result, celsius = GainResult((), (), (), None), None
         if one.folder is not None:
             result = analysed(one.files())

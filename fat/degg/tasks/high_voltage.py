@@ -14,9 +14,10 @@ from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.station.data_files import write
 from fat.degg.station.module import Module
+from fat.degg.tasks.box import box_celsius
 from fat.degg.tasks.hv_quality import hv_quantities, hv_sentences
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius, read_back
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, read_back
 from scheduler import TaskContext, TaskResult
 
 NAME: Final = "HVMonitoring"
@@ -43,7 +44,7 @@ def measure_hv(
         papers = Papers(lab, [NAME], "high_voltage", comment, {"StepVolts": step_volts, "Reads": reads})
         before = lab.ensure_on([pmt for pmt in lab.all if pmt not in papers.done])
         on = [pmt for pmt, found in before.items() if found.on]
-        celsius = box_celsius(lab.temperatures())
+        celsius = box_celsius(context, lab.temperatures())
         points = {pmt: _set_points(pmt.entry.hv, step_volts) for pmt in on}
         taken = _walk(lab, points, reads)
         lab.set_volts({pmt: pmt.entry.hv for pmt in on})

@@ -8,7 +8,7 @@ from typing import Any
 
 from fat.degg.results.quantity import Quantity
 from fat.degg.station.data_files import DataFile, read
-from fat.degg.tasks.recorded import Recorded, recorded
+from fat.degg.tasks.recorded import Recorded, with_data
 from scheduler import TaskContext
 
 
@@ -50,7 +50,7 @@ class LightFile:
 
 def light_files(context: TaskContext, name: str, channels: tuple[int, ...] = (0, 1)) -> Iterator[LightFile]:
     """Newest files of a measurement, by port and channel. Raises DataFileBroken."""
-    for one in recorded(context, name):
+    for one in with_data(context, name):
         if one.pmt.channel in channels:
             files = one.files()
             yield LightFile(one, read(files[-1]) if files else None)

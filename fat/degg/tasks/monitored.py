@@ -18,7 +18,6 @@ from fat.degg.results.conclude import conclude
 from fat.degg.results.quantity import Graph, Quantity
 from fat.degg.tasks import monitoring_constant, monitoring_quick, monitoring_scan
 from fat.degg.tasks.hv_quality import SPREAD
-from fat.degg.tasks.photomultipliers import WARMTH_C
 from fat.degg.tasks.recorded import Recorded, recorded, settled
 from scheduler import TaskContext, TaskResult
 
@@ -38,8 +37,7 @@ def analyse_quick(context: TaskContext) -> TaskResult:
         if not keys or device.ignored:
             continue
         entry = entries[keys[-1]]
-        celsius = float(entry["Temperature"]) - WARMTH_C
-        quantities += _quick(device.serial, entry, celsius)
+        quantities += _quick(device.serial, entry, float(entry[monitoring_quick.BOX]))
     return conclude(context, quantities)
 
 

@@ -15,10 +15,11 @@ from fat.degg.analyses.high_voltage import Readings
 from fat.degg.analyses.spe import Spectrum, SpePeak, fit_peaks, steady, sure_charge_pc
 from fat.degg.station.data_files import write
 from fat.degg.station.records import ChargeStamps
+from fat.degg.tasks.box import box_celsius
 from fat.degg.tasks.hv_quality import hv_sentences
 from fat.degg.tasks.monitoring_rates import alarms, draw_trends, rates_now
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import READS, Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import READS, Photomultipliers, Pmt
 from fat.degg.tasks.spe import known_width, take_stamps
 from fat.degg.tasks.thresholds import counts_over_baseline
 from scheduler import TaskContext, TaskResult
@@ -77,7 +78,7 @@ def _once(lab: Photomultipliers, papers: Papers, events: int, *, use_fir: bool) 
     on = [pmt for pmt, read in at_first.items() if read.on]
     reads = at_first | lab.read_volts(on, HV_READS)
     boards = lab.temperatures()
-    celsius = box_celsius(boards)
+    celsius = box_celsius(lab.context, boards)
     baselines = lab.each(on, lambda module, members: {pmt: module.baseline(pmt.channel) for pmt in members})
     stamps = take_stamps(lab, on, events)
     rates = rates_now(lab, on, use_fir=use_fir)

@@ -16,14 +16,17 @@ from fat.degg.analyses.high_voltage import Readings, readings
 from fat.degg.analyses.monitoring import TEMPERATURE, board_faults
 from fat.degg.station.data_files import new_folder, write
 from fat.degg.station.module import CHANNELS, PMT_NAMES, Module
+from fat.degg.tasks.box import box_celsius
 from fat.degg.tasks.monitoring_rates import alarms, draw_trends, rates_now
 from fat.degg.tasks.pacing import LONGEST_MIN, let_pass
-from fat.degg.tasks.papers import TASK
-from fat.degg.tasks.photomultipliers import READS, Photomultipliers, Pmt, box_celsius, read_back
+from fat.degg.tasks.papers import begin_once
+from fat.degg.tasks.photomultipliers import READS, Photomultipliers, Pmt, read_back
 from scheduler import TaskContext, TaskResult, declares
 from scheduler.notify.notice import Severity
 
 NAME: Final = "OnlineMon"
+BOX: Final = "BoxTemperature"
+"""Of the entry: air of the box, C; `Temperature` is that of the mainboard."""
 REPEATS: Final = 3
 WORK_S: Final = 3600.0
 """Wall time that it may take beside what it waits for."""
@@ -61,13 +64,13 @@ def online_mon(
         let_pass(context, lab.station, minutes)
         found = lab.station.each(lab.modules, lambda module: _look(module, repeats), lab.jobs)
         boards = {module: quick.slow[TEMPERATURE] for module, quick in found.items()}
-        celsius = box_celsius(boards)
+        celsius = box_celsius(context, boards)
         reads = {pmt: found[pmt.module].reads[pmt.channel] for pmt in lab.all}
         on = [pmt for pmt in lab.all if reads[pmt].on]
         rates = rates_now(lab, on)
         faults = _faults(found, reads, on) + alarms(rates, celsius)
         folder = _write(lab, found, rates, context.task_id, comment)
-        _into_papers(lab, found, rates, folder, comment)
+        _into_papers(lab, found, rates, celsius, folder, comment)
         draw_trends(context, boards, rates)
         lab.warn(f"Quick monitoring ({comment}): FAILED", faults)
         if not faults:
@@ -128,6 +131,7 @@ def _into_papers(
     lab: Photomultipliers,
     found: Mapping[Module, Quick],
     rates: Mapping[Pmt, DarkRate],
+    celsius: float,
     folder: Path,
     comment: str,
 ) -> None:
@@ -140,11 +144,12 @@ def _into_papers(
         quick = found[lab.station.modules[device.port]]
         values: dict[str, Any] = {
             "Temperature": round(quick.slow[TEMPERATURE], 2),
+            BOX: round(celsius, 2),
             "Pressure": round(quick.pressure_hpa, 1),
             "HV": {PMT_NAMES[channel]: round(quick.reads[channel].mean, 1) for channel in CHANNELS},
             "HVSpread": {PMT_NAMES[channel]: round(quick.reads[channel].std, 2) for channel in CHANNELS},
             "DarkRate": by_port.get(device.port, {}),
         }
         with device.changes() as changes:
-            key = changes.begin(None, NAME, comment, **{TASK: lab.context.task_id})
+            key = begin_once(lab.context, changes, NAME, comment)
             changes.complete(None, key, folder, **values)

@@ -7,7 +7,8 @@ from typing import Final
 
 from fat.degg.analyses.dark_rate import DarkRate, Discriminator, dark_rate, judged, limits_at
 from fat.degg.station.module import Module
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.box import box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from fat.degg.tasks.scaler import DEAD_CYCLES, count
 from scheduler import TaskContext
 
@@ -43,7 +44,7 @@ def draw_trends(
     use_fir: bool = True,
 ) -> None:
     """Temperatures and rates for the live page."""
-    at_ns, celsius = context.clock.now_ns(), box_celsius(boards)
+    at_ns, celsius = context.clock.now_ns(), box_celsius(context, boards)
     context.trend("box, by the mainboards", celsius, "C", group="temperature", at_ns=at_ns)
     for module, board in boards.items():
         context.trend(module.serial, board, "C", group="temperature", at_ns=at_ns)

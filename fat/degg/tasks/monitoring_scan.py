@@ -12,10 +12,11 @@ from fat.degg.analyses.dark_rate import DarkRate, judged
 from fat.degg.analyses.gain_curve import GainCurve, gain_curve
 from fat.degg.analyses.spe import SpePeak, peaks_alike
 from fat.degg.station.data_files import write
+from fat.degg.tasks.box import box_celsius
 from fat.degg.tasks.gain_scan import Scan, Step, point_of, scan
 from fat.degg.tasks.monitoring_rates import alarms, draw_trends, rates_now
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from scheduler import TaskContext, TaskResult
 
 NAME: Final = "DarkrateTemperature"
@@ -34,7 +35,7 @@ def slowmon(
     with Photomultipliers.of(context, n_jobs) as lab:
         papers = Papers(lab, [NAME], "monitoring", comment, {"Events": events})
         boards = lab.temperatures()
-        celsius = box_celsius(boards)
+        celsius = box_celsius(context, boards)
         kept: dict[Pmt, list[Step]] = {}
         pmts = [pmt for pmt in lab.all if pmt not in papers.done]
         scans = scan(

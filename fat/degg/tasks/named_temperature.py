@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from fat.degg.station.module import Module
-from fat.degg.tasks.photomultipliers import box_celsius
+from fat.degg.tasks.box import box_celsius
 from scheduler import TaskContext
 from scheduler.notify.notice import Severity
 
@@ -28,7 +28,7 @@ def celsius_as_it_begins(context: TaskContext, boards: Mapping[Module, float], c
 
     boards  temperatures of the mainboards, C; without any the box is NaN, and nobody is told
     """
-    celsius, named = box_celsius(boards), named_celsius(comment)
+    celsius, named = box_celsius(context, boards), named_celsius(comment)
     if named is not None and abs(celsius - named) > AWAY_C:
         sentence = f"{context.title} ({comment}) began while the box was at {celsius:.0f} C"
         context.note(sentence)

@@ -11,12 +11,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from fat.degg.records.device_file import NO_FOLDER, PARTS, DeviceFile
+from fat.degg.records.device_file import NO_FOLDER, PARTS, DeviceChanges, DeviceFile
 from fat.degg.station.data_files import new_folder
 from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
+from scheduler import TaskContext
 
 TASK: Final = "Task"
 INTO: Final = "Into"
+
+
+def begin_once(
+    context: TaskContext, changes: DeviceChanges, name: str, comment: str, **parameters: Any
+) -> str:
+    """The task's entry in a module's file: that of an attempt which was cut short, or a new one; returns its key."""
+    latest = changes.latest(None, name)
+    if context.attempt > 1 and latest is not None and latest[1].get(TASK) == context.task_id:
+        return latest[0]
+    return changes.begin(None, name, comment, **{TASK: context.task_id}, **parameters)
 
 
 class Papers:

@@ -8,7 +8,7 @@ also when it runs again after the run was killed (decision 221).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,30 @@ def recorded(context: TaskContext, name: str) -> Iterator[Recorded]:
             keys = keys_of(entries, name)
             key = keys[-1] if keys else ""
             yield Recorded(device, replace(pmt, entries=entries), key, entries.get(key, {}))
+
+
+def with_data(context: TaskContext, name: str) -> list[Recorded]:
+    """The same, for an analysis that reads what was measured.
+
+    Where the papers tell of data that are not there, as after a restore onto an empty disk, a person is asked to copy
+    them back; what is not there then is left out: it is no verdict on a module that its data are lost.
+    """
+    found = list(recorded(context, name))
+    if gone := _gone(found):
+        folders = ", ".join(sorted({str(one.folder) for one in gone}))
+        context.ask(
+            f"The data that {context.title} reads are not there ({folders}); they are in no backup. Copy them back, "
+            "then say yes. What is still missing then is left out",
+            severity="warning",
+        )
+        gone = _gone(found)
+        for one in gone:
+            context.note(f"{one.name}: left out, {one.folder} is not there")
+    return [one for one in found if one not in gone]
+
+
+def _gone(found: Sequence[Recorded]) -> list[Recorded]:
+    return [one for one in found if one.folder is not None and not one.folder.is_dir()]
 
 
 def settled(context: TaskContext, entries: Mapping[str, Any]) -> dict[str, Any]:

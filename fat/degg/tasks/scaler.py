@@ -18,7 +18,7 @@ from fat.degg.tasks.hv_quality import hv_quantities, hv_sentences
 from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
 from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
-from fat.degg.tasks.recorded import Recorded, recorded
+from fat.degg.tasks.recorded import Recorded, with_data
 from fat.degg.tasks.thresholds import STANDARD_PE, filtered, level
 from fat.errors import FatError
 from scheduler import TaskContext, TaskResult
@@ -125,7 +125,7 @@ def analyse_dark_rate(context: TaskContext) -> TaskResult:
     graphs: list[Graph] = []
     alarms: list[str] = []
     support = set()
-    for one in recorded(context, NAME):
+    for one in with_data(context, NAME):
         rate, celsius, fir = _rate_of(one)
         quantities.append(rate_quantity(one, rate.rate_hz, celsius, standard=fir and _standard(one)))
         if one.folder is None:

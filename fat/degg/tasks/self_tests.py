@@ -21,6 +21,7 @@ from fat.degg.station import Module, Station, StationError
 from fat.degg.station.data_files import new_folder
 from fat.degg.station.event_words import CHANNELS
 from fat.degg.tasks.named_temperature import celsius_as_it_begins
+from fat.degg.tasks.papers import begin_once
 from fat.files import write_json_atomically
 from scheduler import TaskContext, TaskResult
 from scheduler.declared import declares
@@ -40,7 +41,10 @@ def measure_stf(context: TaskContext, comment: str, n_jobs: int = 4) -> TaskResu
     """
     run = RunFile.open(context.parameters["run_file"])
     devices = {device.port: device for device in run.devices()}
-    keys = {port: device.begin(None, NAME, comment, Set=SET) for port, device in devices.items()}
+    keys = {}
+    for port, device in devices.items():
+        with device.changes() as changes:
+            keys[port] = begin_once(context, changes, NAME, comment, Set=SET)
     taking_part = {port: device.serial for port, device in devices.items() if not device.ignored}
     folder = new_folder(run.data_dir, "stf", datetime.now(UTC).date())
     with Station.of(context, taking_part) as station:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from fat.degg.analyses.delta_t import DeltaT, by_chance, delta_t
-from fat.degg.analyses.spe import SpePeak, spe_peak, sure_charge_pc
+from fat.degg.analyses.spe import SpePeak, sure_charge_pc, whole_peak
 from fat.degg.analyses.units import NOMINAL_GAIN
 from fat.degg.records.numbering import keys_of
 from fat.degg.results.conclude import conclude
@@ -21,7 +21,7 @@ from fat.degg.tasks.hv_quality import hv_quantities, hv_sentences
 from fat.degg.tasks.named_temperature import celsius_as_it_begins
 from fat.degg.tasks.papers import Papers
 from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
-from fat.degg.tasks.recorded import Recorded, recorded
+from fat.degg.tasks.recorded import Recorded, with_data
 from fat.degg.tasks.thresholds import CHARGE_GATE, counts_over_baseline, filtered
 from scheduler import TaskContext, TaskResult
 
@@ -85,7 +85,7 @@ def take_stamps(lab: Photomultipliers, pmts: Sequence[Pmt], events: int) -> dict
 
 def peak_of(stamps: ChargeStamps, threshold_counts: float) -> SpePeak:
     """The peak of single photoelectrons in charge stamps."""
-    return spe_peak(stamps.charge.astype(np.float64), sure_charge_pc(threshold_counts))
+    return whole_peak(stamps.charge.astype(np.float64), sure_charge_pc(threshold_counts))
 
 
 def known_width(pmt: Pmt) -> float | None:
@@ -99,7 +99,7 @@ def analyse_spe(context: TaskContext) -> TaskResult:
     quantities: list[Quantity] = []
     graphs: list[Graph] = []
     support = set()
-    for one in recorded(context, SPE):
+    for one in with_data(context, SPE):
         file = _file(one)
         peak = None if file is None else peak_of(file.stamps, float(file.attributes["threshold"]))
         celsius = one.number("Temperature")
@@ -124,7 +124,7 @@ def analyse_delta_t(context: TaskContext) -> TaskResult:
     quantities: list[Quantity] = []
     graphs: list[Graph] = []
     support = set()
-    for one in recorded(context, DELTA_T):
+    for one in with_data(context, DELTA_T):
         file = _file(one)
         found = delta_t(np.zeros(0) if file is None else file.stamps.ticks)
         celsius = one.number("Temperature")

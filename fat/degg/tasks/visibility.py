@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from fat.degg.analyses.visibility import MOST_SPACING_S, Visibility, visibility
 from fat.degg.station import Module
 from fat.degg.station.data_files import file_name, write
+from fat.degg.tasks.box import box_celsius
 from fat.degg.tasks.laser import LASER_HZ, bring_up, laser_on, told
 from fat.degg.tasks.papers import Papers
-from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt, box_celsius
+from fat.degg.tasks.photomultipliers import Photomultipliers, Pmt
 from scheduler import TaskContext
 
 NAME: Final = "LaserVisibilityMeasurement"
@@ -51,7 +52,7 @@ def measure_visibility(
     with Photomultipliers.of(context, n_jobs) as lab:
         parameters = {"Events": events, "LaserFreq": LASER_HZ, "Filter": FILTERS[0] * FILTERS[1]}
         papers = Papers(lab, [NAME], "laser_visibility", comment, parameters)
-        celsius = box_celsius(lab.temperatures())
+        celsius = box_celsius(context, lab.temperatures())
         baselines = bring_up(lab, "Laser visibility")
         lab.station.wheels.set(*FILTERS)
         with laser_on(lab):

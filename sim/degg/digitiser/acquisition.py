@@ -17,7 +17,6 @@ from sim.degg.digitiser.segment import NEVER, TICKS_PER_S, Flashes, Surroundings
 from sim.degg.digitiser.trigger import FIR_SCALE, Trigger
 from sim.degg.photomultiplier import layout as k
 from sim.degg.photomultiplier.kernels import begin
-from sim.degg.photomultiplier.pulse import shape_table
 from sim.kernel import NS_PER_S, SimTime
 
 LONGEST_S: Final = 900.0
@@ -76,14 +75,16 @@ class Acquisition:
         self.trigger, self.lost_s, self.overflows = trigger, 0.0, 0
         self._clock, self._surroundings = clock, surroundings
         self._armed = now
-        self._base = math.ceil(clock.exact(now))
+        self._base = clock.ceiling(now)
         """The tick that is 0 to the kernels."""
         self._cursor = 0.0
         """Where the next block begins, ticks after it."""
         self._state = np.zeros(k.STATE)
         self._counts = np.zeros(k.COUNTS, np.int64)
-        self._times, self._amplitudes = np.zeros(k.MOST_PENDING), np.zeros(k.MOST_PENDING, np.float32)
-        self._children = np.zeros(k.MOST_CHILDREN)
+        self._times, self._amplitudes = np.empty(k.MOST_PENDING), np.empty(k.MOST_PENDING, np.float32)
+        self._children = np.empty(k.MOST_CHILDREN)
+        room = layout.SCAN + trigger.samples
+        self._signal, self._adc = np.empty(room + 2 * layout.BESIDE, np.float32), np.empty(room, np.int32)
         self._p = np.zeros(k.SEGMENT)
         self._p[k.REARM] = rearm_ticks
         self._record = np.zeros(layout.RECORD, np.int64)
@@ -98,7 +99,7 @@ class Acquisition:
 
     def catch_up(self, now: SimTime, buffer_s: float) -> None:
         """Forget events that lie further back than the buffer keeps them."""
-        oldest = float(self._clock.exact(now) - self._base) - buffer_s * TICKS_PER_S
+        oldest = self._clock.after(now, self._base) - buffer_s * TICKS_PER_S
         if self._cursor >= oldest:
             return
         self.overflows += 1
@@ -125,13 +126,13 @@ class Acquisition:
         calibration  the calibration trigger, for trigger kind external
         """
         self._shift(math.floor(self._state[k.LIVE]))
-        start = max(self._cursor, float(self._clock.exact(now) - self._base))
+        start = max(self._cursor, self._clock.after(now, self._base))
         self._state[k.LIMIT] = start + wait_s * TICKS_PER_S
         self._p[k.PATIENCE] = 0.0 if waveforms else wait_s * TICKS_PER_S
         self._prepare(analogue, window)
         rng = np.array([key], np.uint64)
-        ticks, charges = np.zeros(most, np.int64), np.zeros(most)
-        words = np.zeros((most if waveforms else 0, words_of_record(self.trigger.samples)), np.uint16)
+        ticks, charges = np.empty(most, np.int64), np.empty(most)
+        words = np.empty((most if waveforms else 0, words_of_record(self.trigger.samples)), np.uint16)
         before = self._saved()
         done = self._run(ticks, charges, words, rng, analogue, calibration, start + LONGEST_S * TICKS_PER_S)
         full = done == most
@@ -166,8 +167,9 @@ class Acquisition:
             sources = segment.sources(self._clock, self._base, float(self._state[k.FILLED]))
             begin(self._p, self._state, rng)
             done, why = kernels.acquire(
-                done, self._p, self._record, sources, self._state, self._counts, rng, tables.normal(), shape_table(),
-                analogue.saturation, self._taps, self._times, self._amplitudes, self._children, ticks, charges, words,
+                done, self._p, self._record, sources, self._state, self._counts, rng, tables.normal(), tables.shapes(),
+                analogue.saturation, self._taps, self._times, self._amplitudes, self._children,
+                self._signal, self._adc, ticks, charges, words,
             )  # fmt: skip
             at = segment.until
         return done

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sim.degg.digitiser.layout import (
@@ -15,20 +14,18 @@ from sim.degg.digitiser.layout import (
     CHUNK,
     FREE,
     FULL,
-    LINEAR,
     MODE,
     PRE,
     SAMPLES,
-    SATURATION_STEP,
     SCAN,
     SEGMENT_ENDS,
     TAPS,
     TICK,
     TOO_LATE,
-    TOP,
 )
-from sim.degg.digitiser.recording.kernels import integral, write
-from sim.degg.draws.kernels import F32, F64, I64, LOW16, S16, bits
+from sim.degg.digitiser.recording.kernels import integral, integral_alone, write
+from sim.degg.digitiser.sampling.kernels import add_up, find, read
+from sim.degg.draws.kernels import F32, F64, I64, compiled, spend
 from sim.degg.photomultiplier.kernels import fill, forget, next_beginning, pass_small
 from sim.degg.photomultiplier.layout import (
     BASELINE,
@@ -44,70 +41,12 @@ from sim.degg.photomultiplier.layout import (
     REARM,
     SHAPE_BEFORE,
     SHAPE_LENGTH,
-    SHAPE_PHASES,
     THRESHOLD,
     UNTIL,
 )
 
 
-@njit(cache=True, nogil=True)
-def _digitise(
-    start: Any, length: Any, p: Any, counts: Any, rng: Any, normal: Any, shape: Any, saturation: Any, times: Any,
-    amplitudes: Any, signal: Any, adc: Any,
-) -> None:  # fmt: skip
-    """What the converter reads in samples *start* .. *start* + *length* - 1."""
-    for k in range(length):
-        signal[k] = 0.0
-    for n in range(counts[PENDING]):
-        at = times[n] - start
-        whole = math.floor(at)
-        first = int(whole) - SHAPE_BEFORE
-        if first + SHAPE_LENGTH <= 0 or first >= length:
-            continue
-        amplitude = amplitudes[n]
-        low = max(0, -first)
-        high = min(SHAPE_LENGTH, length - first)
-        # Views whose indices are plainly not negative: the loop becomes vector instructions.
-        row = shape[int((at - whole) * SHAPE_PHASES), low:high]
-        part = signal[first + low : first + high]
-        for k in range(part.size):
-            part[k] += amplitude * row[k]
-    drawn = np.uint64(0)
-    last = saturation.size - 2
-    for k in range(length):
-        if k & 3 == 0:
-            drawn = bits(rng)
-        value = np.float64(signal[k])
-        if value > LINEAR:
-            place = value / SATURATION_STEP
-            step = min(int(place), last)
-            value = saturation[step] + min(1.0, place - step) * (saturation[step + 1] - saturation[step])
-        value += p[BASELINE] + p[NOISE] * normal[drawn & LOW16]
-        drawn = drawn >> S16
-        adc[k] = max(0, min(TOP, math.floor(value + 0.5)))
-
-
-@njit(cache=True, nogil=True)
-def _crossing(first: Any, last: Any, p: Any, r: Any, taps: Any, adc: Any) -> Any:
-    """The first sample of *first* .. *last* - 1 with which the trigger fires; -1: none."""
-    if r[MODE] == BY_LEVEL:
-        for k in range(first, last):
-            if adc[k] >= p[THRESHOLD]:
-                return k
-        return -1
-    n = r[TAPS]
-    for k in range(first, last):
-        total = 0.0
-        for tap in range(n):
-            place = k - n + 1 + tap
-            if place >= 0:
-                total += taps[tap] * (adc[place] - p[BASELINE])
-        if total >= p[THRESHOLD]:
-            return k
-    return -1
-
-
-@njit(cache=True, nogil=True)
+@compiled
 def _least(p: Any, r: Any, taps: Any) -> Any:
     """Height of signal below which nothing triggers, with six sigma of noise on top."""
     if r[MODE] == BY_LEVEL:
@@ -118,7 +57,7 @@ def _least(p: Any, r: Any, taps: Any) -> Any:
     return p[THRESHOLD] / max(gain, 1e-9) - 6.0 * p[NOISE]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _too_low(until: Any, least: Any, times: Any, amplitudes: Any, counts: Any) -> Any:
     """Whether all that waits together cannot trigger before a moment."""
     height = 0.0
@@ -128,7 +67,7 @@ def _too_low(until: Any, least: Any, times: Any, amplitudes: Any, counts: Any) -
     return height < least
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _first_sample(times: Any, counts: Any, live: Any) -> Any:
     """Where a pulse that waits first shows, not before a trigger may come."""
     at = times[0]
@@ -137,7 +76,7 @@ def _first_sample(times: Any, counts: Any, live: Any) -> Any:
     return max(math.floor(at) - SHAPE_BEFORE, int(live))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def acquire(
     done: int,
     p: F64,
@@ -153,6 +92,8 @@ def acquire(
     times: F64,
     amplitudes: F32,
     children: F64,
+    signal: F32,
+    adc: NDArray[np.int32],
     ticks: I64,
     charges: F64,
     words: NDArray[np.uint16],
@@ -161,13 +102,12 @@ def acquire(
 
     p, r, sources    what holds (SEGMENT), how to record (RECORD), light (n, SOURCE)
     s, counts        the channel's state (STATE, COUNTS), with times, amplitudes (MOST_PENDING) and children waiting
+    signal, adc      (SCAN + samples + 2 BESIDE), (SCAN + samples): room to work in
     ticks, charges   (n) results: ticks of the trigger, sums of counts over the baseline
     words            (n, HEADER + samples + 2) results, or (0, 0): charges alone
     Returns (records made in all, why it returned).
     """
     samples, pre = r[SAMPLES], r[PRE]
-    signal = np.empty(SCAN + samples, np.float32)
-    adc = np.empty(SCAN + samples, np.int32)
     wanted = ticks.size
     least = _least(p, r, taps)
     while done < wanted:
@@ -219,21 +159,28 @@ def acquire(
             s[LIVE] = k0 + SCAN - pre
             forget(s[LIVE], times, amplitudes, counts)
             continue
-        _digitise(start, length, p, counts, rng, normal, shape, saturation, times, amplitudes, signal, adc)
-        at_sample = 0
+        lit, dark = add_up(start, length, counts, shape, times, amplitudes, signal)
+        at_sample = low = high = 0
         if length > samples:
-            crossed = _crossing(pre, pre + SCAN, p, r, taps, adc)
+            crossed, low, high = find(pre, p, r, taps, rng, normal, saturation, signal, adc)
             if crossed < 0:
+                spend(rng, length >> 2)
                 s[LIVE] = k0 + SCAN - pre
                 forget(s[LIVE], times, amplitudes, counts)
                 continue
             at_sample = crossed - pre
         tick = r[TICK] + start + at_sample + pre
-        total, peak = integral(at_sample, p, r, adc)
+        if words.shape[0] > 0:
+            read(at_sample, at_sample + samples, rng, p, normal, saturation, signal, adc)
+            total, peak = integral(at_sample, p, r, adc)
+            write(at_sample, tick, tick - pre + peak, total, p, r, adc, words[done])
+        else:
+            total = integral_alone(
+                at_sample, lit, dark, low, high, rng, p, r, normal, saturation, signal, adc
+            )  # fmt: skip
+        spend(rng, length >> 2)
         ticks[done] = tick
         charges[done] = total
-        if words.shape[0] > 0:
-            write(at_sample, tick, tick - pre + peak, total, p, r, adc, words[done])
         done += 1
         s[LIVE] = start + at_sample + samples + p[REARM]
         if p[PATIENCE] > 0.0:

@@ -15,6 +15,9 @@ FULL, SEGMENT_ENDS, TOO_LATE = range(3)
 
 SCAN: Final = 48
 """Samples in which a pulse may cross its threshold: all of the pulse and of one that lies on its tail."""
+BESIDE: Final = 32
+"""Room before and behind a signal, and samples of a pulse's shape, whose last ones are zero: a power of two is added up
+in vectors."""
 CHUNK: Final = 24_000.0
 """Ticks, 0.1 ms."""
 HEADER: Final = 19

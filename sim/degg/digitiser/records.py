@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.degg.digitiser.layout import HEADER
+from sim.degg.digitiser.recording.kernels import write_stamps
 from sim.degg.photomultiplier.pulse import COULOMB_PER_COUNT_SAMPLE
 
 STAMP: Final = np.dtype(
@@ -32,13 +33,10 @@ def stamps(channel: int, ticks: NDArray[np.int64], counts: NDArray[np.float64]) 
     ticks   (n) of the trigger
     counts  (n) sums over the baseline, counts
     """
-    records = np.zeros(ticks.size, STAMP)
-    records["version"] = DEGG_FLAG | (((ticks >> 48) & 3) << 6)
-    records["channel"] = channel
-    records["time_low"] = ticks & 0xFFFFFFFF
-    records["time_high"] = (ticks >> 32) & 0xFFFF
-    records["charge"] = counts * COULOMB_PER_COUNT_SAMPLE
-    return records.tobytes()
+    words = np.empty((ticks.size, STAMP_BYTES // 2), np.uint16)
+    charges = (counts * COULOMB_PER_COUNT_SAMPLE).astype(np.float32)
+    write_stamps(DEGG_FLAG | channel << 8, ticks, charges.view(np.uint32), words)
+    return words.astype("<u2", copy=False).tobytes()
 
 
 def words_of_record(samples: int) -> int:

@@ -38,9 +38,9 @@ class Scaler:
         self._clock, self._surroundings, self._key, self._since = clock, surroundings, key, now
         self._latest: tuple[int, Trigger, int] | None = None
         self._arrays = (
-            np.zeros(k.MOST_PENDING),
-            np.zeros(k.MOST_PENDING, np.float32),
-            np.zeros(k.MOST_CHILDREN),
+            np.empty(k.MOST_PENDING),
+            np.empty(k.MOST_PENDING, np.float32),
+            np.empty(k.MOST_CHILDREN),
         )
 
     def count(self, trigger: Trigger | None, analogue: Analogue, now: SimTime) -> int:
@@ -54,7 +54,7 @@ class Scaler:
 
     def _counted(self, period: int, trigger: Trigger, analogue: Analogue) -> int:
         at = SimTime(self._since + period * self._period_ns)
-        base = math.ceil(self._clock.exact(at))
+        base = self._clock.ceiling(at)
         end = self._period_ns * float(self._clock.rate)
         p, state, counts = np.zeros(k.SEGMENT), np.zeros(k.STATE), np.zeros(k.COUNTS, np.int64)
         threshold, factor, smear = _discriminator(trigger, analogue)

@@ -39,10 +39,13 @@ class Flashes:
 
     def first(self, clock: DomClock, base: int, after: float) -> tuple[float, float]:
         """When the first flash not before *after* begins, and the period: ticks after the tick *base*."""
-        period = self.period_ns * clock.rate
-        begins = clock.exact(self.since) - base
-        skipped = max(0, math.ceil((Fraction(after) - begins) / period))
-        return float(begins + skipped * period), float(period)
+        # In whole numbers, for it is asked for each block: period above / (apart below), begins begins / below.
+        rate, (late, parts) = clock.rate, after.as_integer_ratio()
+        below, apart = rate.denominator, self.period_ns.denominator
+        period = self.period_ns.numerator * rate.numerator
+        begins = (self.since + clock.offset_ns) * rate.numerator - base * below
+        skipped = max(0, -(-(late * below - begins * parts) * apart // (parts * period)))
+        return (begins * apart + skipped * period) / (below * apart), period / (below * apart)
 
     def fill(self, row: NDArray[np.float64], clock: DomClock, base: int, after: float) -> None:
         """Write a kernel's row."""
@@ -113,7 +116,7 @@ class Segment:
         noise_counts  noise of the converter
         """
         self.spectrum.fill(p)
-        p[k.UNTIL] = float(clock.exact(self.until) - base)
+        p[k.UNTIL] = clock.after(self.until, base)
         p[k.GAIN] = self.peak_counts
         alone = self.pulse_hz * (1.0 - self.spectrum.correlated) if self.peak_counts > 0 else 0.0
         p[k.DARK_GAP] = TICKS_PER_S / alone if alone > 0 else NEVER

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.degg.digitiser.layout import SATURATION_STEP
+from sim.degg.digitiser.layout import BESIDE, SATURATION_STEP
 from sim.degg.draws.kernels import normal_table
 from sim.degg.photomultiplier import layout, pulse
 from sim.degg.photomultiplier.saturation import observed
@@ -27,6 +27,13 @@ assert (pulse.PHASES, pulse.BEFORE, pulse.LENGTH) == (
 def normal() -> NDArray[np.float32]:
     """Standard normal deviates, (65536,)."""
     return normal_table()
+
+
+@cache
+def shapes() -> NDArray[np.float32]:
+    """`pulse.shape_table`, with zeros behind it: (PHASES, BESIDE)."""
+    table = pulse.shape_table()
+    return np.ascontiguousarray(np.pad(table, ((0, 0), (0, BESIDE - pulse.LENGTH))))
 
 
 def saturation(p0: float, p1: float, p2: float) -> NDArray[np.float32]:

@@ -6,10 +6,21 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from sim.degg.draws.kernels import F32, F64, I64, LOW16, PER_32, S16, S32, bits, normal_deviate, uniform
+from sim.degg.draws.kernels import (
+    F32,
+    F64,
+    I64,
+    LOW16,
+    PER_32,
+    S16,
+    S32,
+    bits,
+    compiled,
+    normal_deviate,
+    uniform,
+)
 from sim.degg.photomultiplier.layout import (
     CHILD_LEAST,
     CHILD_MEDIAN,
@@ -54,7 +65,7 @@ from sim.degg.photomultiplier.layout import (
 )
 
 
-@njit(inline="always")
+@compiled
 def _charge(u: Any, z: Any, p: Any) -> Any:
     """Charge of a photoelectron from a uniform and a normal deviate; 1 is the peak of the spectrum."""
     if u < p[TAIL]:
@@ -66,13 +77,13 @@ def _charge(u: Any, z: Any, p: Any) -> Any:
     return max(0.02, 1.0 + p[WIDTH] * z)
 
 
-@njit(inline="always")
+@compiled
 def _dark_charge(rng: Any, normal: Any, p: Any) -> Any:
     drawn = bits(rng)
     return _charge(np.float64(drawn >> S32) * PER_32, np.float64(normal[drawn & LOW16]), p)
 
 
-@njit(inline="always")
+@compiled
 def _child(at: Any, rng: Any, normal: Any, p: Any, counts: Any, children: Any) -> None:
     """A dark pulse may be followed by a correlated one."""
     if uniform(rng) < p[PARENT] and counts[CHILDREN] < MOST_CHILDREN:
@@ -83,7 +94,7 @@ def _child(at: Any, rng: Any, normal: Any, p: Any, counts: Any, children: Any) -
         counts[CHILDREN] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _poisson(rng: Any, normal: Any, mean: Any) -> Any:
     if mean <= 0.0:
         return 0
@@ -101,7 +112,7 @@ def _poisson(rng: Any, normal: Any, mean: Any) -> Any:
     return k
 
 
-@njit(inline="always")
+@compiled
 def _push(at: Any, amplitude: Any, times: Any, amplitudes: Any, counts: Any) -> None:
     n = counts[PENDING]
     if n < MOST_PENDING:
@@ -110,7 +121,7 @@ def _push(at: Any, amplitude: Any, times: Any, amplitudes: Any, counts: Any) -> 
         counts[PENDING] = n + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _flash(
     moment: Any, source: Any, rng: Any, normal: Any, p: Any, times: Any, amplitudes: Any, counts: Any
 ) -> None:
@@ -152,7 +163,7 @@ def _flash(
         _push(t, p[GAIN] * (size * mean + spread * normal_deviate(rng, normal)), times, amplitudes, counts)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill(
     until: Any, p: Any, sources: Any, s: Any, counts: Any, rng: Any, normal: Any, times: Any, amplitudes: Any,
     children: Any,
@@ -187,14 +198,14 @@ def fill(
     s[FILLED] = until
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def begin(p: F64, s: F64, rng: NDArray[np.uint64]) -> None:
     """A segment begins at FILLED: dark counts and noise have no memory, so they are drawn anew with its rates."""
     s[NEXT_DARK] = s[FILLED] - p[DARK_GAP] * math.log(uniform(rng))
     s[NEXT_NOISE] = s[FILLED] - p[NOISE_GAP] * math.log(uniform(rng))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def next_beginning(s: Any, sources: Any, counts: Any, children: Any) -> Any:
     """When the next thing begins that is not made yet."""
     at = min(s[NEXT_DARK], s[NEXT_NOISE])
@@ -205,7 +216,7 @@ def next_beginning(s: Any, sources: Any, counts: Any, children: Any) -> Any:
     return at
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def forget(before: Any, times: Any, amplitudes: Any, counts: Any) -> None:
     """Drop photoelectrons whose pulse has ended before a moment."""
     kept = 0
@@ -217,7 +228,7 @@ def forget(before: Any, times: Any, amplitudes: Any, counts: Any) -> None:
     counts[PENDING] = kept
 
 
-@njit(inline="always")
+@compiled
 def _first_child(counts: Any, children: Any) -> Any:
     """When the next correlated pulse comes, and its place; infinity and -1: none waits."""
     at, place = math.inf, -1
@@ -227,7 +238,7 @@ def _first_child(counts: Any, children: Any) -> Any:
     return at, place
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pass_small(
     reach: Any, least: Any, p: Any, sources: Any, s: Any, counts: Any, rng: Any, normal: Any, times: Any,
     amplitudes: Any, children: Any,
@@ -257,22 +268,11 @@ def pass_small(
             return
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count(
-    end: float,
-    dead: float,
-    factor: float,
-    smear: float,
-    p: F64,
-    sources: F64,
-    s: F64,
-    counts: I64,
-    rng: NDArray[np.uint64],
-    normal: F32,
-    times: F64,
-    amplitudes: F32,
-    children: F64,
-) -> int:
+    end: float, dead: float, factor: float, smear: float, p: F64, sources: F64, s: F64, counts: I64,
+    rng: NDArray[np.uint64], normal: F32, times: F64, amplitudes: F32, children: F64,
+) -> int:  # fmt: skip
     """Counts of a scaler from FILLED to *end*: pulses whose height passes THRESHOLD, blind for *dead* ticks after each.
 
     factor  height of the discriminator's signal for a pulse of height 1; smear  its noise, counts

@@ -118,8 +118,12 @@ class HumidityTree:
     def _write(self, path: Path, text: str) -> None:
         """Put a whole file in place of the former: whoever reads sees one or the other."""
         fresh = self._root / ".new"
-        fresh.write_text(text)
-        fresh.replace(path)
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            os.write(file, text.encode())
+        finally:
+            os.close(file)
+        os.replace(fresh, path)  # ten files twice a second, day and night: no layer between
 
     def _remove(self, sensor: int) -> None:
         """The folder goes in one step; what others put into it stays beside."""

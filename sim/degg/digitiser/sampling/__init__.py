@@ -1,0 +1,1 @@
+"""From what waits to the samples that the converter reads."""
