@@ -127,7 +127,9 @@ def verify(
     from_: FromOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Read the archives of a run and compare them with the hashes in its journal. Exit 3 if one is missing or damaged.
+    """Read the archives of a run and compare them with the hashes in its journal.
+
+    Exit 3 if one is missing or damaged, or if a task that should be in one is in none.
 
     Examples:
 
@@ -159,12 +161,15 @@ def verify(
                 bad += 1
                 _tell(json_output, {"to": destination.address, "error": error.reason})
                 typer.echo(str(error), err=True)
+            for lacking in () if state is None else verifying.unsaved(state, destination.address):
+                bad += 1
+                line = (
+                    f"{lacking.to}: no archive holds task {lacking.task} ({lacking.error or 'not made yet'})"
+                )
+                _tell(json_output, asdict(lacking), line)
     if not json_output:
-        typer.echo(
-            f"{read} archives, {bad} of them or their destinations bad"
-            if bad
-            else f"{read} archives, all good"
-        )
+        wrong = f"{bad} of them, their destinations, or tasks that none holds bad"
+        typer.echo(f"{read} archives, {wrong if bad else 'all good'}")
     if bad:
         raise typer.Exit(EXIT_BAD)
 

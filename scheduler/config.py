@@ -39,6 +39,9 @@ class SchedulerTable(BaseModel):
     journal: Database | None = None
     """The database in which journals of new runs are kept: `postgresql+psycopg://USER@HOST/NAME`. A password comes from
     PGPASSWORD or `~/.pgpass`. Default: `journal.sqlite` in the run's folder."""
+    journal_patience_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """For so long a journal in a database may be gone while no task goes on; then things are cleaned up
+    without a record."""
     backup_to: Annotated[tuple[Address, ...], Field(strict=False)] = ()
     """Where backups go, a folder for each run: a folder, `ssh://user@host/path`, `user@host:path`, or a URL of fsspec
     such as `s3://bucket/path`; several are allowed. Default: `backup` beside the folder of the runs."""

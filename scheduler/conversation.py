@@ -7,6 +7,7 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
@@ -39,8 +40,8 @@ class Observer(Protocol):
         """The task's number-th question to people; it waits for the answer."""
         ...
 
-    def keep(self, value: Any) -> None:
-        """The task keeps this for its next attempt."""
+    def keep(self, value: Any, kept: Callable[[], None]) -> None:
+        """The task keeps this for its next attempt, and goes on when *kept* is called."""
         ...
 
     def answer(self, number: int) -> Answer | None:
@@ -84,6 +85,8 @@ class Conversation:
         """What is said of a process that was ended because it took, or was silent, too long."""
         self._asking: tuple[int, int] | None = None
         """Message and number of a question that waits for its answer."""
+        self._keeping = False
+        """What it keeps is not durable yet."""
         self._started_s = self._seen_s = time.monotonic()
         self._worked_s = 0.0
         """How much of its time limit it has used: not while people think about an answer."""
@@ -97,6 +100,10 @@ class Conversation:
     def interest(self) -> int:
         """What to select its link for."""
         return selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
+
+    def goes_on(self, *, stands: bool) -> bool:
+        """Whether it can get on with its work while nothing is written down, and time *stands* or not."""
+        return not self._keeping and self._asking is None and not (stands and self._waits.has(self))
 
     @property
     def busy(self) -> bool:
@@ -194,15 +201,24 @@ class Conversation:
             if not self._stopped:
                 self._observer.ask(self._asking[1], str(body["text"]), str(Severity(body["severity"])))
         elif "keep" in message:
-            if not self._stopped:
-                self._observer.keep(message["keep"])
-            self._say({"id": int(message["id"]), "kept": True})
+            self._keep(int(message["id"]), message["keep"])
         elif "alive" in message:
             pass
         elif "result" in message:
             self._ending = Ending(result=message["result"])
         else:
             self._ending = Ending(error=message["error"], traceback=message["traceback"])
+
+    def _keep(self, number: int, value: Any) -> None:
+        def kept() -> None:
+            self._keeping = False
+            self._say({"id": number, "kept": True})
+
+        self._keeping = True
+        if self._stopped:
+            kept()
+        else:
+            self._observer.keep(value, kept)
 
     def _pass_answer_on(self) -> None:
         if self._asking is None:

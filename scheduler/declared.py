@@ -16,6 +16,7 @@ from scheduler.calling import resolve
 from scheduler.plan import Task
 
 ATTRIBUTE: Final = "__scheduler_declared__"
+ARRANGED_BY: Final = "arranged_by"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -31,8 +32,12 @@ def declares(
     timed: bool | None = None,
     after: Sequence[str] | None = None,
     uses: Mapping[str, int] | None = None,
+    arranged_by: str | None = None,
 ) -> Callable[[F], F]:
     """Say of a task function what `Task` has under the same names.
+
+    arranged_by  `module:function` that is given each schedule in which this function is called, as a Plan, and returns
+                 the plan as it is run, such as with analyses beside what follows them; for what no task can say alone
 
     Resources that it uses must be the plan's.
     """
@@ -47,6 +52,7 @@ def declares(
         "timed": timed,
         "after": None if after is None else tuple(after),
         "uses": uses,
+        ARRANGED_BY: arranged_by,
     }
 
     def mark(function: F) -> F:
@@ -79,6 +85,8 @@ def completed(task: Task, said: Mapping[str, Any]) -> Task:
     blank = Task(task.id, task.title, task.call)
     new: dict[str, Any] = {}
     for key, value in said.items():
+        if key == ARRANGED_BY:
+            continue
         own = getattr(task, key)
         if isinstance(value, Mapping):
             new[key] = {**value, **own}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from scheduler.backup.making import addresses
 from scheduler.book import Book
@@ -27,19 +27,22 @@ from scheduler.decide import (
     Wait,
     beside_backup,
     decide,
-    to_be_retried,
 )
 from scheduler.dialogue import Dialogue
-from scheduler.ending import Ending, Limits
+from scheduler.ended import write_check_ending, write_ending
+from scheduler.ending import Limits
 from scheduler.errors import ClockLost, JournalUnwritable, PlanRejected, RunNotFound
-from scheduler.jobs import job_of, look_up
+from scheduler.jobs import job_of
 from scheduler.journal import Journal
 from scheduler.listening import Listener, Listeners
 from scheduler.live import LiveFile
+from scheduler.lookup import demand_functions
+from scheduler.outage import Outage
 from scheduler.outcome import Outcome
 from scheduler.plan import Plan
 from scheduler.runner import Runner
 from scheduler.saving import Saving
+from scheduler.scribe import Scribe
 from scheduler.state import RunState, TaskState, TaskStatus, resumable
 from scheduler.steering import Steering
 from scheduler.switchboard import Switchboard
@@ -49,8 +52,6 @@ from scheduler.verdict import EXIT_CODES, EXIT_INTERRUPTED
 from scheduler.waits import Waits
 from scheduler.wake import Wake
 from scheduler.watching import Watch
-
-RESOLVE_TIMEOUT_S: Final = 120.0
 
 
 class Engine:
@@ -101,33 +102,35 @@ class Engine:
         (before anything has started) when the plan differs from the run's, or names functions that cannot be found.
         """
         with ExitStack() as stack:
-            journal = stack.enter_context(Journal(self._run_dir))
-            self._book = book = Book(journal, self._clock, self._listeners)
+            journal = stack.enter_context(Journal(self._run_dir, patient=True, at_least_read=True))
+            wake = stack.enter_context(Wake())
+            scribe = stack.enter_context(Scribe(journal, wake.ring))
+            self._book = book = Book(journal.records, scribe, self._clock, self._listeners)
             plan = self._demand_plan()
             if not resumable(book.state):
                 return Outcome(book.state.verdict, 0, interrupted=False, nothing_left=True)
-            wake = stack.enter_context(Wake())
             grace_s, log = self._settings.stop_grace_s, self._run_dir / "log" / "launcher.log"
             runner = stack.enter_context(
                 Runner(lock=journal.fileno(), log=log, preload=self._preload, grace_s=grace_s)
             )
-            waits = Waits(self._clock, wake.ring)
-            self._waits = waits
-            self._board = stack.enter_context(Switchboard(runner, waits, wake, grace_s))
+            self._waits = waits = Waits(self._clock, wake.ring)
+            self._board = board = stack.enter_context(Switchboard(runner, waits, wake, grace_s))
             stack.callback(self._live.clear)
+            self._outage = Outage(book, board, self._settings.journal_patience_s)
             self._saving = Saving(self._run_dir, book, self._settings, wake.ring)
             stack.callback(self._saving.close)
             self._steering = steering = Steering(self._run_dir, book, wake, self._dialogue)
             steering.begin()
-            self._demand_functions(plan)
-            if not steering.interrupted:
-                self._start()
-                try:
+            try:
+                demand_functions(plan, self._run_dir, board, self._watch(None), self._heed)
+                if not steering.interrupted:
+                    self._start()
                     self._carry_out()
-                except JournalUnwritable as error:
-                    left = CleaningUp(self._run_dir, book, self._board, wake, self._environment)
-                    left.carry_out(error)
-                    raise
+                if book.owes:
+                    raise book.gone()
+            except JournalUnwritable as error:
+                CleaningUp(self._run_dir, book, board, wake, self._environment).carry_out(error)
+                raise
         verdict = book.state.verdict
         code = EXIT_INTERRUPTED if steering.interrupted else EXIT_CODES[verdict]
         return Outcome(verdict, code, steering.interrupted)
@@ -139,21 +142,6 @@ class Engine:
         if self._plan is not None and self._plan.to_json() != plan.to_json():
             raise PlanRejected(self._plan.name, f"run {self._book.state.run} was made with another plan")
         return plan
-
-    def _demand_functions(self, plan: Plan) -> None:
-        """Look every function up, in a child process: its modules are none of the engine's business."""
-        self._board.start(look_up(plan, self._run_dir), self._watch(None), Limits(RESOLVE_TIMEOUT_S))
-        ended: list[tuple[Conversation, Ending]] = []
-        while not ended:
-            self._heed()
-            ended = self._board.turn()
-        ending = ended[0][1]
-        if ending.stopped:
-            return
-        if ending.result is None:
-            raise PlanRejected(plan.name, f"its functions could not be looked up: {ending.error}")
-        for task, reason in ending.result.items():
-            raise PlanRejected(plan.name, reason, task)
 
     def _start(self) -> None:
         attempt = self._book.state.attempt
@@ -170,7 +158,9 @@ class Engine:
     def _carry_out(self) -> None:
         while not self._steering.hurried():
             self._heed()
-            if self._board.stopping or self._checking is not None:
+            if self._book.owes:
+                self._outlast()
+            elif self._board.stopping or self._checking is not None:
                 self._listen()
             elif self._steering.holding():
                 self._hold()
@@ -182,6 +172,12 @@ class Engine:
         while self._steering.owes_reason():
             self._board.turn()
             self._heed()
+
+    def _outlast(self) -> None:
+        """The journal is gone: serve what runs, begin nothing, until it is back, or must be done without."""
+        stands = self._stands or self._outage.time_stands
+        self._listen(stands=stands)
+        self._outage.look(stands=stands)
 
     def _next(self) -> Action:
         """What is to do now."""
@@ -224,24 +220,39 @@ class Engine:
         return True
 
     def _begin_check(self, check: str, before: TaskState) -> None:
-        if self._running:  # their records would hide when it was begun
-            self._book.write("check_started", check=check, before=before.task.id)
-        else:
-            self._book.look_at_clock()
+        job = self._job("check", check, before)
         watch = self._watch(None, f"check {check} before {before.task.id}")
         limits = Limits(self._settings.check_timeout_s)
-        job = self._job("check", check, before)
-        self._checking = (self._board.start(job, watch, limits), check, before.task.id, self._book.sim_ns)
+
+        def start() -> None:
+            conversation = self._start_child(job, watch, limits)
+            self._checking = (conversation, check, before.task.id, self._book.sim_ns)
+
+        if self._running:  # their records would hide when it was begun
+            self._book.write_then(start, "check_started", check=check, before=before.task.id)
+        else:
+            self._book.look_at_clock()
+            start()
 
     def _begin_task(self, task: TaskState) -> None:
         name, attempt = task.task.id, task.attempt + 1
         job = self._job("task", task.task.call, task)
-        self._book.write("task_started", task=name, attempt=attempt)
-        watch = self._watch(self._book.state.tasks[name], name)
-        watch.progress(0.0, 0.0, "")
         pause_s = 0.0 if job.begin_at_ns is None else task.task.retry_pause_s
         limits = Limits(task.task.timeout_s + pause_s, task.task.heartbeat_s)
-        self._running[self._board.start(job, watch, limits)] = (name, attempt)
+
+        def start() -> None:
+            watch = self._watch(self._book.state.tasks[name], name)
+            watch.progress(0.0, 0.0, "")
+            self._running[self._start_child(job, watch, limits)] = (name, attempt)
+
+        self._book.write_then(start, "task_started", task=name, attempt=attempt)
+
+    def _start_child(self, job: Job, watch: Watch, limits: Limits) -> Conversation:
+        """Start it; one whose beginning was owed when the run was stopped is told so at once."""
+        conversation = self._board.start(job, watch, limits)
+        if self._outage.interrupted:
+            self._board.stop()
+        return conversation
 
     def _wait(self, until_ns: int | None) -> None:
         """Wait until something happens, or the clock is there."""
@@ -253,38 +264,20 @@ class Engine:
     def _reached(self, now: int | ClockLost) -> None:
         self._book.write("clock_reached", lost=isinstance(now, ClockLost))
 
-    def _listen(self) -> None:
+    def _listen(self, *, stands: bool = False) -> None:
         """Let the child processes talk, and write down how they and backups ended."""
-        for conversation, ending in self._board.turn(stands=self._stands):
+        for conversation, ending in self._board.turn(stands=stands or self._stands):
             if self._checking is not None and self._checking[0] is conversation:
                 _, check, before, begun_ns = self._checking
                 self._checking = None
-                if not ending.stopped:
-                    found = ending.result or {"ok": False, "text": ending.error, "repaired": ""}
-                    again = not found["ok"] and self._check_again(before)
-                    told = {**found, "retried": again, "begun_sim_ns": begun_ns}
-                    self._book.write("check_finished", check=check, before=before, **told)
+                attempts = self._settings.check_attempts
+                write_check_ending(self._book, check, before, ending, begun_ns=begun_ns, attempts=attempts)
                 continue
             name, attempt = self._running.pop(conversation)
             self._live.drop(name)
-            if not ending.stopped:
-                self._write_ending(name, attempt, ending)
+            write_ending(self._book, name, attempt, ending)
         if self._saving.take_up():
             self._nothing_to_do_in = None
-
-    def _check_again(self, before: str) -> bool:
-        """Whether a check that was not content is to have another look."""
-        state = self._book.state
-        return state.stop is None and state.tasks[before].unwell + 1 < self._settings.check_attempts
-
-    def _write_ending(self, name: str, attempt: int, ending: Ending) -> None:
-        if ending.result is None:
-            told = {"error": ending.error, "traceback": ending.traceback}
-            again = to_be_retried(self._book.state, name)
-            self._book.write("task_failed", task=name, attempt=attempt, **told, retried=again)
-            return
-        result = {key: ending.result[key] for key in ("verdict", "outputs", "artefacts")}
-        self._book.write("task_finished", task=name, attempt=attempt, **result, wall_s=ending.wall_s)
 
     def _job(self, kind: Literal["task", "check"], call: str, task: TaskState) -> Job:
         return job_of(self._book.state, kind, call, task, self._run_dir, self._environment)

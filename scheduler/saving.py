@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from scheduler.backup.aside import Aside
@@ -113,8 +114,8 @@ class Saving:
             self.close()  # what was left behind may still be at it
             self._book.write("backup_failed", **of, to=to, error=str(error))
             return
-        self._book.write("backup_finished", **of, verified=True, **asdict(made))
-        self._prune(to)
+        prune = partial(self._prune, to)
+        self._book.write_then(prune, "backup_finished", **of, verified=True, **asdict(made))
 
     def _prune(self, to: str) -> None:
         last, days = self._settings.backup_keep_last, self._settings.backup_keep_days

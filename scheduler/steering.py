@@ -20,6 +20,8 @@ class Steering:
         self._heeded_signals = 0
         self._abort: str | None = None
         self._pause: Request | None = None
+        self._postponed: list[Request] = []
+        """What was asked while the journal was gone."""
         self.interrupted = False
         """The run stops; what runs from now on is cleaning up."""
 
@@ -76,11 +78,17 @@ class Steering:
                 self._book.write("reason_given", by=requests.login(), reason=heard)
 
     def _take_requests(self) -> None:
+        postponed, self._postponed = self._postponed, []
+        for request in postponed:
+            self._take(request)
         if requests.asked(self._run_dir):
             for request in requests.take(self._run_dir):
                 self._take(request)
 
     def _take(self, request: Request) -> None:
+        if self._book.owes and request.kind != "abort":  # the state that it is judged by is not that of now
+            self._postponed.append(request)
+            return
         match request.kind:
             case "abort":
                 self._abort = f"aborted by {request.by}: {request.reason}"

@@ -50,6 +50,10 @@ class Switchboard:
         """Whether processes that were told to end have not done so yet."""
         return self._ending and bool(self._held)
 
+    def goes_on(self, *, stands: bool) -> bool:
+        """Whether any of them can get on with its work while nothing is written down, and time *stands* or not."""
+        return any(conversation.goes_on(stands=stands) for conversation in self._held.values())
+
     def start(self, job: Job, observer: Observer, limits: Limits) -> Conversation:
         """Run a job in a child. Raises LauncherLost; all else that goes wrong is its Ending."""
         pid, link = self._runner.start()

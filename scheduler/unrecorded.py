@@ -44,7 +44,8 @@ class CleaningUp:
         self._book.shut = True
         self._state = replace(self._state, stop=Stop(Verdict.ERROR, str(why)))
         tasks = self._state.tasks.values()
-        left = [task for task in tasks if task.task.always and task.status is not TaskStatus.DONE]
+        begun = self._state.attempt > 0  # else no engine has moved anything
+        left = [task for task in tasks if begun and task.task.always and task.status is not TaskStatus.DONE]
         names = ", ".join(task.task.id for task in left)
         then = f"these still clean up, without a record: {names}" if left else "nothing is left to clean up"
         self._tell(f"run stopped: {why}. What runs is stopped; {then}", Severity.CRITICAL)
@@ -144,5 +145,6 @@ class _Ear:
         """There is none."""
         return None
 
-    def keep(self, value: Any) -> None:
+    def keep(self, _value: Any, kept: Callable[[], None]) -> None:
         """No attempt goes on with it."""
+        kept()

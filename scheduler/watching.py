@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scheduler.live import LiveFile, Progress, remaining_s
+from scheduler.notify.notice import Notice, Severity
 from scheduler.state import TaskState
 
 if TYPE_CHECKING:
     from scheduler.book import Book
-    from scheduler.notify.notice import Notice
     from scheduler.question import Answer
 
 
@@ -32,6 +33,9 @@ class Watch:
         if self._book.shut:
             self._book.listeners.tell_unrecorded(notice, self._book.state)
             return
+        if self._book.owes and notice.severity in (Severity.WARNING, Severity.CRITICAL):
+            # And again when it is recorded: better twice than late.
+            self._book.listeners.tell_unrecorded(notice, self._book.state)
         told = {"text": notice.text, "picture": notice.picture, "title": notice.title}
         self._book.write("notification", by=self._name, severity=str(notice.severity), **told)
 
@@ -52,10 +56,12 @@ class Watch:
         place = task.asked_before + number - 1
         return task.answers[place] if len(task.answers) > place else None
 
-    def keep(self, value: Any) -> None:
+    def keep(self, value: Any, kept: Callable[[], None]) -> None:
         """To the journal."""
-        if self._task is not None:
-            self._book.write("task_kept", task=self._task.task.id, kept=value)
+        if self._task is None or self._book.shut:
+            kept()
+        else:
+            self._book.write_then(kept, "task_kept", task=self._task.task.id, kept=value)
 
     def progress(self, done: float, total: float, text: str) -> None:
         """To the displays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -55,6 +56,12 @@ class SshHost:
         self._thread = threading.Thread(target=self._accept, name="sshd")
         self._thread.start()
 
+    def behind_a_line(self) -> Line:
+        """Let the address lead through a line that can break; whoever asks for it stops it."""
+        line = Line(self.port)
+        self.address = self.address.replace(f":{self.port}", f":{line.port}")
+        return line
+
     @property
     def from_home(self) -> str:
         """The address in the form of scp and rsync, with a path that begins in the user's home."""
@@ -82,7 +89,7 @@ class SshHost:
         folder = self.folder
         shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
         key = " ".join((folder / "host_key.pub").read_text().split()[:2])
-        (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {key}\n")
+        (folder / "known_hosts").write_text(f"[127.0.0.1]:* {key}\n")
         server = {
             "HostKey": folder / "host_key",
             "AuthorizedKeysFile": folder / "authorized_keys",
@@ -160,6 +167,13 @@ class S3Store:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
+    def behind_a_line(self) -> Line:
+        """Let programs reach it through a line that can break; whoever asks for it stops it."""
+        line = Line(int(self.endpoint.rpartition(":")[2]))
+        self.environment["FSSPEC_S3_ENDPOINT_URL"] = f"http://127.0.0.1:{line.port}"
+        self.environment["AWS_MAX_ATTEMPTS"] = "1"  # it gives up sooner
+        return line
+
     def files(self) -> list[str]:
         """What lies in the bucket, sorted: `{run}/{archive}`."""
         root = self.address.partition(f"{self.BUCKET}/")[2]
@@ -185,3 +199,73 @@ class S3Store:
         """End it; all who use it have ended."""
         self._process.communicate(timeout=PATIENCE_S)  # the end of its input
         self._log.close()
+
+
+class Line:
+    """A line of loopback to a server. It breaks in the middle of what a client sends, and stays broken until mended."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._left: int | None = None
+        """So many bytes come through."""
+        self._ends: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, name="line")]
+        self._threads[0].start()
+
+    def break_after(self, count: int) -> None:
+        """Let so many more bytes of clients come through."""
+        self._left = count
+
+    @property
+    def broken(self) -> bool:
+        """Whether it has broken."""
+        return self._left == 0
+
+    def mend(self) -> None:
+        """As if nothing had been."""
+        self._left = None
+
+    def stop(self) -> None:
+        """End it."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
+        self._cut()
+        for thread in self._threads[1:]:
+            thread.join()
+        for end in (self._listener, *self._ends):
+            end.close()
+
+    def _cut(self) -> None:
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # it was shut
+            while True:
+                near, _ = self._listener.accept()
+                self._ends.append(near)
+                if self.broken:
+                    near.shutdown(socket.SHUT_RDWR)
+                    continue
+                far = socket.create_connection(("127.0.0.1", self._port))
+                self._ends.append(far)
+                for source, sink, counted in ((near, far, True), (far, near, False)):
+                    thread = threading.Thread(target=self._carry, args=(source, sink, counted))
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
+        with contextlib.suppress(OSError):
+            while content := source.recv(1 << 16):
+                if counted and self._left is not None:
+                    content = content[: self._left]
+                    self._left -= len(content)
+                sink.sendall(content)
+                if self.broken:
+                    self._cut()
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_WR if end is sink else socket.SHUT_RD)

@@ -108,9 +108,15 @@ class PostgresServer:
         if owner := self.owner:
             os.chown(self.folder, owner["user"], owner["group"])
         self.call("initdb", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C")
+        self.up()
+
+    def up(self) -> None:
         options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
         options += f" -c unix_socket_directories='{self.folder}'"
         self.call("pg_ctl", "-w", "-l", str(self.folder / "server.log"), "-o", options, "start")
+
+    def down(self) -> None:
+        self.call("pg_ctl", "-w", "-m", "fast", "stop")
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={self.folder}"

@@ -134,9 +134,15 @@ def _file_of(run_dir: Path, state: RunState) -> BenchFile:
         raise UsageError(f"{run_dir}: its journal does not begin; make a new run")
     text = str(state.plan.parameters["bench_text"])
     path = run_dir / "bench.toml"
-    write_bytes_atomically(path, text.encode())
+    _put(path, text.encode())
     parse(text, path)  # a bench file of an older version is refused here, with its line
     return load(path, run_dir.parent.parent)
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet: a run is also taken up, and made safe, on a disk that is full."""
+    if not (path.is_file() and path.read_bytes() == content):
+        write_bytes_atomically(path, content)
 
 
 def _carry_out(
@@ -153,7 +159,7 @@ def _carry_out(
             outcome = engine(_running(file, endpoints), file.scheduler, display)
         else:
             bench_path = run_dir / "bench.toml"
-            write_bytes_atomically(bench_path, file.text.encode())
+            _put(bench_path, file.text.encode())
             display.say(f"   starting the bench (log: {file.data_dir / 'log'})")
             log = file.data_dir / "log" / "bench.log"
             # A killed run's bench may need a moment to go down.

@@ -10,6 +10,7 @@ from scheduler.backup.archive import ARCHIVE_NAME, newest_first
 from scheduler.backup.destination import Destination
 from scheduler.backup.seen import Archive
 from scheduler.errors import BackupFailed
+from scheduler.state import RunState
 
 
 class Finding(StrEnum):
@@ -54,6 +55,24 @@ def verify(destination: Destination, run: str, archives: Sequence[Archive]) -> I
         yield Verified(
             destination.address, file, finding, file in recorded, "" if good else "its bytes are others"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """A task that no archive at a destination holds, although one should."""
+
+    to: str
+    task: str
+    error: str
+    """Why the backup after it failed; empty while it was not tried."""
+
+
+def unsaved(run: RunState, to: str) -> Iterator[Unsaved]:
+    """The tasks of a run whose backup at *to* is lacking. The next one that is made there makes up for them."""
+    for name, task in run.tasks.items():
+        if task.saved.lacks(to, task.saved.since):
+            seen = task.saved.seen.get(to)
+            yield Unsaved(to, name, "" if seen is None else seen.error)
 
 
 def agrees(file: str, sha256: str) -> bool:

@@ -9,6 +9,7 @@ import fcntl
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +21,13 @@ PATIENCE_S: Final = 2.0
 
 
 def take_lock(run_dir: Path) -> int:
-    """The descriptor that carries the lock; closed on exec unless handed on. Raises JournalBusy, JournalUnwritable."""
+    """The descriptor that carries the lock; closed on exec unless handed on. Raises JournalBusy, JournalUnwritable.
+
+    Also of a run on a file system that has become read-only.
+    """
     path = run_dir / LOCK_NAME
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = _open(path)
     except OSError as error:
         raise JournalUnwritable(str(path), error.strerror or str(error)) from error
     try:
@@ -32,6 +36,15 @@ def take_lock(run_dir: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        with suppress(OSError):  # then the first trouble is the one to tell
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        raise
 
 
 def being_written(run_dir: Path) -> bool:

@@ -99,15 +99,15 @@ def place_of(run_dir: Path) -> Place:
     raise RunNotFound(run_dir, f"give a run folder, one that holds a {JOURNAL_NAME} or {PLACE_NAME}")
 
 
-def open_store(place: Place, *, write: bool) -> Store:
-    """Open a journal's rows. Raises JournalCorrupt, JournalUnreachable, JournalUnwritable."""
+def open_store(place: Place, *, write: bool, patient: bool = False) -> Store:
+    """Open a journal's rows; *patient*: see `Journal`. Raises JournalCorrupt, JournalUnreachable, JournalUnwritable."""
     if isinstance(place, Path):
         from scheduler.journal.sql.sqlite import SqliteStore
 
         return SqliteStore(place, write=write)
     from scheduler.journal.sql.postgres import PostgresStore
 
-    return PostgresStore(place, write=write)
+    return PostgresStore(place, write=write, patient=patient)
 
 
 def _elsewhere(path: Path) -> Elsewhere:

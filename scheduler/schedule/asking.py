@@ -52,11 +52,10 @@ def _answer(question: Mapping[str, Any]) -> Any:
         return uncallable(question["calls"])
     if "declared" in question:
         return declarations(question["declared"])
+    if "arrange" in question:
+        return _plan_of(question["arrange"], (Plan.from_json(question["given"]),))
     if "plan" in question:
-        plan = _called(question["plan"], ())
-        if not isinstance(plan, Plan):
-            raise LookupError(f"{question['plan']} returned {type(plan).__name__}; it must return a Plan")
-        return plan.to_json()
+        return _plan_of(question["plan"], ())
     call = question["fragment"]
     tasks = _called(call, (question["parameters"], *question["positional"]))
     try:
@@ -69,6 +68,13 @@ def _answer(question: Mapping[str, Any]) -> Any:
     for task in given:
         judge("draft", task)
     return [task.to_json() for task in given]
+
+
+def _plan_of(call: str, values: tuple[Any, ...]) -> Any:
+    plan = _called(call, values)
+    if not isinstance(plan, Plan):
+        raise LookupError(f"{call} returned {type(plan).__name__}; it must return a Plan")
+    return plan.to_json()
 
 
 def _called(call: str, values: tuple[Any, ...]) -> Any:

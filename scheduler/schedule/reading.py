@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from scheduler.calling import calls_of
-from scheduler.declared import completed
+from scheduler.declared import ARRANGED_BY, completed
 from scheduler.errors import PlanRejected, ScheduleRejected
 from scheduler.order import misplaced
 from scheduler.plan import CALL, Plan, forbidden
@@ -44,7 +44,10 @@ def _read(source: str) -> Schedule:
 
 
 def with_declarations(schedule: Schedule) -> Schedule:
-    """The schedule with what its functions say of themselves. Raises ScheduleRejected for an order that they forbid."""
+    """The schedule with what its functions say of themselves, and arranged as they want it.
+
+    Raises ScheduleRejected for an order that they forbid.
+    """
     plan = schedule.plan
     said = ask({"declared": sorted({task.call for task in plan.tasks})})
     if not said:
@@ -54,7 +57,10 @@ def with_declarations(schedule: Schedule) -> Schedule:
     broken = [f"{schedule.place(task)}: {task}: {reason}" for task, reason in wrong]
     if broken:
         raise ScheduleRejected(broken)
-    return replace(schedule, plan=replace(plan, tasks=tasks))
+    plan = replace(plan, tasks=tasks)
+    for call in sorted({told[ARRANGED_BY] for told in said.values() if ARRANGED_BY in told}):
+        plan = Plan.from_json(ask({"arrange": call, "given": plan.to_json()}))
+    return replace(schedule, plan=plan)
 
 
 def check_functions(schedule: Schedule) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,8 @@ def table(forecast: Forecast, begin: datetime) -> Table:
 
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     if len(forecast.tasks) > MANY:
-        for heading in ("function", "times", "first", "together"):
-            shown.add_column(heading, justify="left" if heading == "function" else "right")
+        for heading in ("function", "times", "first", "together", ""):
+            shown.add_column(heading, justify="left" if heading in ("function", "") else "right")
         for row in _by_function(forecast, begin):
             shown.add_row(*row)
         return shown
@@ -72,13 +73,22 @@ def summary(schedule: Schedule, forecast: Forecast, begin: datetime) -> str:
     """One sentence on the whole."""
     end = begin + timedelta(seconds=forecast.lasts_s)
     unknown = f"; of {forecast.unknown} tasks nobody knows the length" if forecast.unknown else ""
+    beside = [expected for expected in forecast.tasks if expected.task.beside]
+    together = spoken(sum(expected.lasts_s for expected in beside))
+    thereof = f"; {len(beside)} of them, {together}, beside others" if beside else ""
     return (
         f"{schedule.plan.name}: {len(forecast.tasks)} tasks, {spoken(forecast.lasts_s)}, "
-        f"from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}{unknown}"
+        f"from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}{thereof}{unknown}"
     )
 
 
-def _by_function(forecast: Forecast, begin: datetime) -> list[tuple[str, str, str, str]]:
+def _beside(group: Sequence[Expected]) -> str:
+    """How many of them run beside others."""
+    beside = sum(expected.task.beside for expected in group)
+    return "" if beside == 0 else "beside others" if beside == len(group) else f"{beside} beside others"
+
+
+def _by_function(forecast: Forecast, begin: datetime) -> list[tuple[str, ...]]:
     groups: dict[str, list[Expected]] = {}
     for expected in forecast.tasks:
         groups.setdefault(expected.task.call, []).append(expected)
@@ -88,6 +98,7 @@ def _by_function(forecast: Forecast, begin: datetime) -> list[tuple[str, str, st
             str(len(group)),
             f"{begin + timedelta(seconds=group[0].begins_s):%a %H:%M}",
             spoken(sum(expected.lasts_s for expected in group)),
+            _beside(group),
         )
         for call, group in groups.items()
     ]

@@ -74,6 +74,7 @@ class Channel(DigitiserChannel):
         )
         # What is measured at single photoelectrons contains the walk of a threshold of 0.25 pe; the rest is theirs.
         alone = truth.sigma_tt_spe_ns**2 - truth.sigma_tt_mpe_ns**2 - WALK_NS**2
+        self._above_standard = self._spectrum.above(STANDARD_PE)
         self._each_ns = math.sqrt(max(0.0, alone) + figures.laser_width_ns**2)
         self._led: tuple[int, int] = (0, 0)
         self._segments = 0
@@ -110,7 +111,7 @@ class Channel(DigitiserChannel):
             spectrum=self._spectrum,
             flashes=tuple(self._flashes(light)),
             peak_counts=PEAK_COUNTS * truth.gain(volts, celsius) / 1e7,
-            pulse_hz=rate / self._spectrum.above(STANDARD_PE),
+            pulse_hz=rate / self._above_standard,
             noise_hz=figures.noise_share * dark,
             noise_at_counts=STANDARD_PE * PEAK_COUNTS,
             noise_scale_counts=figures.noise_scale_counts,
@@ -143,7 +144,7 @@ class Channel(DigitiserChannel):
             )
         if self._calibration is not None and self.number == 0:
             mask, bias = self._led
-            dead = self._faults.active().get("dead_led")
+            dead = self._faults.parameters("dead_led")
             mu = led_mu(truth, figures, mask, bias, None if dead is None else int(dead["led"]))
             if mu > 0:
                 found.append(
@@ -159,13 +160,13 @@ class Channel(DigitiserChannel):
         return found
 
     def _dark_fibre(self) -> bool:
-        active = self._faults.active().get("dead_fibre")
+        active = self._faults.parameters("dead_fibre")
         if active is None or active["channel"] != self.number:
             return False
         return self._faults.strike("dead_fibre") is not None
 
     def _fault_value(self, name: str, parameter: str, otherwise: float) -> float:
-        active = self._faults.active().get(name)
+        active = self._faults.parameters(name)
         if active is None or active["channel"] != self.number:
             return otherwise
         self._faults.strike(name)

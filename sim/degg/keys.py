@@ -15,7 +15,7 @@ _FRESH: Final = _BITS.state
 
 def key_of(*parts: str | int) -> int:
     """64 bits that belong to these parts, the same on every machine."""
-    text = "\x1f".join(str(part) for part in parts)
+    text = "\x1f".join(map(str, parts))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
@@ -26,7 +26,8 @@ def normals(count: int, *parts: str | int) -> list[float]:
     """
     _FRESH["state"]["key"][0] = key_of(*parts)
     _BITS.state = _FRESH
-    return [float(value) for value in _DRAWS.standard_normal(count)]
+    found: list[float] = _DRAWS.standard_normal(count).tolist()
+    return found
 
 
 def generator(*parts: str | int) -> np.random.Generator:

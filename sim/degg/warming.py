@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from sim.degg.channel import Channel, DigitiserChannel, SyncChannel, Trigger
+from sim.degg.digitiser.queues import Queue
 from sim.degg.faults import MODULE_FAULTS
 from sim.degg.figures import PhotomultiplierFigures
 from sim.degg.surroundings import Light
@@ -69,7 +70,7 @@ def warm_up() -> None:
 def _acquire(channel: DigitiserChannel) -> None:
     for trigger in _KINDS:
         channel.arm(trigger, _AT)
-        channel.charge_block(2, _AT)
+        Queue(channel.charge_block(2, _AT).data)
         channel.charge_block_fixed(2, 10, 20, _AT)
         channel.waveform_record(_AT)
         channel.waveform_block(2048, _AT)

@@ -98,6 +98,11 @@ class FaultBoard:
         """Whether the fault is on, without striking."""
         return name in self._active
 
+    def parameters(self, name: str) -> Mapping[str, Any] | None:
+        """Those of a fault that is on, without striking; None: it is off."""
+        fault = self._active.get(name)
+        return None if fault is None else fault.parameters
+
     def active(self) -> dict[str, dict[str, Any]]:
         """The faults that are on, with their parameters."""
         return {name: dict(fault.parameters) for name, fault in self._active.items()}

@@ -185,6 +185,8 @@ class Cable:
         self._ends: list[socket.socket] = []
         self.pull_before_answer = False
         self.out = False
+        self.silent = False
+        """Who is at the other end of what breaks does not notice."""
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -192,6 +194,11 @@ class Cable:
         self.out = True
         for end in self._ends:
             unplug(end)
+
+    def pull_here(self) -> None:
+        """Our end breaks; the server still believes in the session, and in its lock."""
+        self.silent = True
+        unplug(self._ends[0])
 
     def close(self) -> None:
         unplug(self._listener)
@@ -226,7 +233,8 @@ class Cable:
                     break
                 sink.sendall(content)
         unplug(source)
-        unplug(sink)
+        if not self.silent:
+            unplug(sink)
 
 
 def unplug(end: socket.socket) -> None:
@@ -253,6 +261,22 @@ def test_a_network_that_is_lost_and_comes_back_only_delays(tmp_path, cable, when
         note(journal, "once")
         note(journal, "and on")
         assert [record.data.get("text") for record in read_journal(run_dir)] == [None, "once", "and on"]
+
+
+def test_a_session_that_the_server_still_believes_in_holds_nothing_up(
+    tmp_path, cable, postgres_url, monkeypatch
+):
+    monkeypatch.setattr(
+        "scheduler.journal.sql.postgres.PATIENCE_S", 3600.0
+    )  # the server would notice long before
+    here, there = create_run(tmp_path, PLAN, journal=cable.url), tmp_path / "there"
+    with Journal(here) as journal:
+        cable.pull_here()
+        note(journal, "once")
+        shutil.copytree(here, there)
+        with pytest.raises(JournalBusy):  # whose session it is not is still refused
+            Journal(there)
+    assert [record.data.get("text") for record in read_journal(here)] == [None, "once"]
 
 
 def test_a_database_that_stays_away_is_told_and_what_was_written_is_kept(tmp_path, cable, monkeypatch):

@@ -17,7 +17,7 @@ from scheduler.backup.destination import open_destination
 from scheduler.backup.making import make_backup
 from scheduler.backup.packing import Packer
 from scheduler.backup.seen import Archive
-from scheduler.backup.verifying import Finding, verify
+from scheduler.backup.verifying import Finding, unsaved, verify
 from scheduler.errors import BackupFailed
 
 HERE = Path(__file__).parent
@@ -104,6 +104,55 @@ def test_a_run_comes_back_from_storage_that_is_not_ours(storage, undisturbed, tm
     assert done.stderr == ""
     assert comparable(record(run_dir)) == undisturbed
     assert all(task.backup.verified for task in open_run(run_dir).tasks.values() if task.backup)
+
+
+def test_a_line_that_breaks_in_the_middle_of_a_copy_costs_that_copy_alone(storage, tmp_path, undisturbed):
+    line = storage.behind_a_line()
+    bench, run_dir = bench_file(tmp_path, storage.address), create_run(tmp_path / "fat", PLAN)
+    command = [HERE / "scheduler_backed_up.py", bench, run_dir]
+    run = begun(storage.environment, *command, "halts", "task_finished b", "backup_failed b")
+
+    def until(event: str) -> None:
+        assert run.stdout.readline() == f"{event}\n"
+
+    def go_on() -> None:
+        run.stdin.write("\n")
+        run.stdin.flush()
+
+    try:
+        until("task_finished b")
+        (run_dir / "noise.json").write_text(f'"{os.urandom(1 << 20).hex()}"')
+        line.break_after(1 << 19)
+        go_on()
+        until("backup_failed b")
+        assert line.broken
+        (good,) = open_run(run_dir).archives
+        assert storage.files() == [good.file]  # no half file has the name of an archive
+        line.mend()
+        told = sched_backup(storage, "verify", run_dir, code=3).stdout
+        assert f"{storage.address}: {good.file} good\n" in told
+        assert f"{storage.address}: no archive holds task b (" in told
+        assert told.endswith("1 archives, 1 of them, their destinations, or tasks that none holds bad\n")
+        go_on()
+        assert run.wait(TIMEOUT_S) == 1  # b fails
+    finally:
+        run.kill()
+        run.communicate()
+        line.stop()
+    assert open_run(run_dir).archives[0] == good
+    assert storage.files() == [archive.file for archive in open_run(run_dir).archives]
+    assert list(unsaved(open_run(run_dir), storage.address)) == []  # the archive after c holds b too
+    assert comparable(record(run_dir)) == undisturbed
+
+
+def begun(environment: dict[str, str], *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(HERE)]), **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def back_up(tmp_path: Path, to: str) -> Archive:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,9 +29,11 @@ from scheduler import (
 from scheduler.book import Book
 from scheduler.errors import JournalUnwritable
 from scheduler.journal import Journal
+from scheduler.journal.lock import take_lock
 from scheduler.listening import Listeners
 from scheduler.notify.notice import Notice
 from scheduler.requests import submit
+from scheduler.scribe import Scribe
 
 HERE = Path(__file__).parent
 SAFE = ("safe", "cold")
@@ -148,6 +153,67 @@ def test_a_full_disk_in_a_task_stops_it_cleans_up_and_resuming_is_right(tmp_path
     assert told.read_text().splitlines()[2:] == ["safe 1 ['a']", "cold 1 ['a', 'safe']"]
 
 
+@pytest.fixture(params=["full", "read-only"])
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A disk of 2 MB, and what makes it take nothing more."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", disk], check=True)
+
+    def fill() -> None:
+        if request.param == "read-only":
+            subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+            return
+        file = os.open(disk / "others", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        with suppress(OSError):
+            while True:
+                os.write(file, bytes(4096))
+        os.close(file)
+
+    try:
+        yield disk, fill
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_run_that_is_resumed_on_a_disk_that_takes_nothing_is_made_safe(small_disk, tmp_path, told):
+    whole = run_of(tmp_path / "whole", told, "waits")
+    assert carry_out(whole, Ear()) == 0
+    told.write_text("")
+    disk, fill_up = small_disk
+    run_dir = run_of(disk / "fat", told, "waits")
+    engine = multiprocessing.get_context("fork").Process(
+        target=carry_out, args=(run_dir, Ear("task_started b", lambda: os.kill(os.getpid(), signal.SIGKILL)))
+    )
+    engine.start()
+    engine.join()
+    os.close(take_lock(run_dir))  # its task processes are gone
+    for times in (1, 2):  # the second time no log of the journal is left, and no room for one
+        fill_up()
+        ear = Ear()
+        assert carry_out(run_dir, ear) == 74
+        cleaned = [line.split(" ")[:2] for line in told.read_text().splitlines()]
+        assert cleaned == [["safe", "0"], ["cold", "0"]] * times
+        assert (
+            "make it writable, then resume the run. What runs is stopped; these still" in ear.notices[0].text
+        )
+        assert ear.notices[1].text == "cleaned up: safe, cold; resuming the run does it again at its end"
+    subprocess.run(["mount", "-o", "remount,rw,size=4m", disk], check=True)
+    assert carry_out(run_dir, Ear()) == 0
+    assert comparable(record(run_dir)) == comparable(record(whole))
+
+
+def test_a_run_that_never_began_has_nothing_to_clean_up(tmp_path, told):
+    run_dir = run_of(tmp_path / "fat", told)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    ear = Ear()
+    assert carry_out(run_dir, ear) == 74
+    assert told.read_text() == ""
+    assert ear.notices[0].text.endswith("What runs is stopped; nothing is left to clean up")
+
+
 @pytest.mark.parametrize("at", ["task_finished a", "task_started safe", "task_started cold"])
 def test_wherever_it_fills_the_resumed_run_has_the_undisturbed_record(tmp_path, told, at):
     whole = run_of(tmp_path / "whole", told, "waits")
@@ -194,8 +260,8 @@ def test_a_second_signal_leaves_at_once(tmp_path, told):
 
 def test_with_room_again_nothing_more_is_written(tmp_path, told):
     run_dir, ear = run_of(tmp_path / "fat", told), Ear()
-    with Journal(run_dir) as journal:
-        book = Book(journal, StepClock(0), Listeners([ear]))
+    with Journal(run_dir) as journal, Scribe(journal, lambda: None) as scribe:
+        book = Book(journal.records, scribe, StepClock(0), Listeners([ear]))
         book.shut = True
         book.write("task_note", task="a", text="of another world")
     assert [entry.event for entry in read_journal(run_dir)] == ["run_created"]

@@ -20,6 +20,7 @@ from fat.degg.schedule.section import Section
 from fat.degg.schedule.short import short_sections
 from scheduler import Plan, Task
 from scheduler.order import earlier, ready
+from scheduler.schedule.reading import read_schedule
 
 COUNTS = {
     "trigger_remote_wrapper": 324,
@@ -119,6 +120,18 @@ def test_fewer_events_change_no_order_and_every_argument_fits_its_function(secti
 
 def arranged(made: tuple[Section, ...]) -> Plan:
     return safe_at_the_end(analyses_beside(Plan("degg", tuple(map(task_of, made)))))
+
+
+def test_a_schedule_that_is_looked_at_shows_analyses_beside_as_they_will_run(tmp_path):
+    run_file, ini = tmp_path / "run_00001.json", tmp_path / "fat.ini"
+    run_file.write_text("{}")
+    lines = [f"[constants]\nrun_file = {run_file}", *(line for s in short_sections() for line in s.lines())]
+    ini.write_text("\n".join(lines))
+    read = read_schedule(str(ini)).plan
+    beside = [task for task in read.tasks if task.beside]
+    assert {task.call for task in beside} == {ANALYSIS}
+    assert all(not task.timed and task.uses for task in beside)
+    assert analyses_beside(read) is read
 
 
 @pytest.mark.parametrize("sections_of", [sections, short_sections])

@@ -279,6 +279,50 @@ def test_an_order_that_functions_forbid_is_told_with_its_section(folder):
     assert "dark.ini:10, [dark]: dark: needs laser = off, but lit before it" in str(refused.value)
 
 
+ARRANGED = """
+from dataclasses import replace
+from scheduler import Plan, TaskContext, declares
+
+@declares(lasts_s=3600)
+def measure(context: TaskContext) -> None: ...
+@declares(arranged_by="beside_words:fits_beside", lasts_s=3000)
+def fit(context: TaskContext) -> None: ...
+def fits_beside(plan: Plan) -> Plan:
+    if MISTAKE:
+        return plan.tasks
+    fits = (replace(t, beside=t.call.endswith("fit"), after=("fit_0",) * (t.id == FOLLOWS)) for t in plan.tasks)
+    return replace(plan, tasks=tuple(fits))
+"""
+FITS = "[constants]\nrun_file = {run_file}\n" + "".join(
+    f"[measure_{n}]\npackage = beside_words\ntask = measure\n[fit_{n}]\npackage = beside_words\ntask = fit\n"
+    for n in range(40)
+)
+
+
+def arranged(folder: Path, *, mistake: bool = False, follows: str = "") -> str:
+    (folder / "beside_words.py").write_text(f"MISTAKE, FOLLOWS = {mistake}, {follows!r}\n{ARRANGED}")
+    return str(declared(folder, FITS))
+
+
+def test_a_function_arranges_the_schedules_in_which_it_is_called(folder):
+    source = arranged(folder)
+    done = CliRunner().invoke(app, ["plan", source, "--begin", "2026-12-01 06:00"])
+    assert (
+        "80 tasks, 1 d 16 h, from 2026-12-01 06:00 to 2026-12-02 22:50; 40 of them, 1 d 9 h, beside"
+        in done.stdout
+    )
+    (row,) = (line for line in done.stdout.splitlines() if line.strip().startswith("fit"))
+    assert row.split() == ["fit", "40", "Tue", "07:00", "1", "d", "9", "h", "beside", "others"]
+
+
+def test_what_a_function_makes_of_a_schedule_is_judged_like_any(folder):
+    assert mistakes(arranged(folder, mistake=True)) == [
+        "beside_words:fits_beside returned tuple; it must return a Plan"
+    ]
+    told = "plan 'dark', task 'measure_0': comes after 'fit_0', which is no task before it"
+    assert mistakes(arranged(folder, follows="measure_0")) == [told]
+
+
 def test_what_a_schedule_says_has_the_last_word(folder):
     declared(folder, DARK_NIGHT)
     path = folder / "dark.toml"

@@ -22,7 +22,6 @@ from fat.degg.master.launch_object import first_unfinished, key_of, new_launch
 from fat.degg.preload import PRELOAD
 from fat.degg.provenance import provenance_of
 from fat.degg.records.run_file import RunFile
-from fat.degg.schedule.beside import analyses_beside
 from fat.degg.schedule.once_more import errors_once_more
 from fat.degg.schedule.plan import safe_at_the_end
 from fat.degg.station.endpoints import data_folder
@@ -76,7 +75,7 @@ def admitted(wanted: Wanted) -> tuple[Schedule, RunFile]:
     """
     demand_committed(wanted.force)
     read = read_schedule(str(wanted.config))
-    read = replace(read, plan=safe_at_the_end(errors_once_more(analyses_beside(read.plan))))
+    read = replace(read, plan=safe_at_the_end(errors_once_more(read.plan)))
     run = RunFile.open(read.plan.parameters["run_file"])
     launches = run.launches()
     if launches and not (wanted.recover or wanted.test):

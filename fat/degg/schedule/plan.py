@@ -13,7 +13,6 @@ from fat.bench.file import BenchFile
 from fat.config import DeggTable
 from fat.degg.provenance import provenance_of
 from fat.degg.records.numbering import next_run_number, spelled
-from fat.degg.schedule.beside import analyses_beside
 from fat.degg.schedule.build import sections
 from fat.degg.schedule.once_more import errors_once_more
 from fat.degg.schedule.section import Section
@@ -43,7 +42,7 @@ def build(file: BenchFile) -> Plan:
         "provenance": provenance_of(run_file, file.text.encode()),
     }
     plan = with_declarations(Schedule(Plan("degg", tasks, CHECKS, parameters), str(file.path))).plan
-    return errors_once_more(analyses_beside(plan))
+    return errors_once_more(plan)
 
 
 def _sections(table: DeggTable) -> tuple[Section, ...]:

@@ -1,7 +1,8 @@
 """Analyses by their names in schedules: `trigger_remote_wrapper(analysis)` (fat.md section 7).
 
 The published acceptance test copies data to another computer and starts an analysis there. Here it runs where the run
-does, in a process of its own as every task, and beside what follows (`fat.degg.schedule.beside`).
+does, in a process of its own as every task, and beside what follows (`fat.degg.schedule.beside`,
+which arranges each schedule in which this function is called).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from importlib import import_module
 from typing import Final
 
 from fat.errors import UsageError
-from scheduler import TaskContext, TaskResult
+from scheduler import TaskContext, TaskResult, declares
 
 ANALYSES: Final[Mapping[str, str]] = {
     "darkrate": "scaler:analyse_dark_rate",
@@ -33,6 +34,7 @@ ANALYSES: Final[Mapping[str, str]] = {
 """Name: module below `fat.degg.tasks`, and function."""
 
 
+@declares(arranged_by="fat.degg.schedule.beside:analyses_beside")
 def trigger_remote_wrapper(context: TaskContext, analysis: str) -> TaskResult:
     """Do the analysis of that name of what was measured last. Raises UsageError for a name that there is not."""
     return function_of(analysis)(context)

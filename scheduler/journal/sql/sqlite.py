@@ -29,6 +29,23 @@ from scheduler.journal.sql.store import (
 )
 
 TABLE: Final = make_table(runs=False)
+IMMUTABLE: Final = "ro&immutable=1"
+REFUSED: Final = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+)
+"""The place does not let us, and the file may be as good as ever."""
+UNWRITABLE: Final = (
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+)
 BUSY_S: Final = 30.0
 """How long a write waits for others that clean the log up; that takes milliseconds."""
 TROUBLE: Final = (SQLAlchemyError, UnicodeDecodeError)
@@ -67,16 +84,28 @@ class SqliteStore:
     be opened for writing.
     """
 
+    far = False
+    """It is on a disk of this computer: a write ends soon, well or not."""
+    trouble = None
+    """Nothing keeps a write waiting."""
+
     def __init__(self, path: Path, *, write: bool) -> None:
-        self._path = path
-        self._engine = _engine(path, "rw" if write else _mode_of_reading(path))
+        self._path, self.where = path, str(path)
         self._connection: Connection | None = None
+        mode = "rw" if write else _mode_of_reading(path)
+        try:
+            self._open(mode, write=write)
+        except TROUBLE as error:
+            if mode == "rw" and not write and _code(error) in REFUSED and not _has_log(path):
+                self._open(IMMUTABLE, write=False)  # a full disk takes no index of a log that is not there
+                return
+            raise self._told(error, write=write) from error
+
+    def _open(self, mode: str, *, write: bool) -> None:
+        self._engine = _engine(self._path, mode)
         try:
             self._connection = self._engine.connect()
             self._prepare(write)
-        except TROUBLE as error:
-            self.close()
-            raise self._told(error, write=write) from error
         except BaseException:
             self.close()
             raise
@@ -99,6 +128,9 @@ class SqliteStore:
         except SQLAlchemyError as error:
             self._take_back()
             raise JournalUnwritable(str(self._path), reason_of(error)) from error
+
+    def give_up(self) -> None:
+        """No write waits longer than BUSY_S."""
 
     def records(self, after: int) -> list[JournalRecord]:
         """The records behind that number."""
@@ -153,16 +185,9 @@ class SqliteStore:
             driver.rollback()
 
     def _told(self, error: Exception, *, write: bool) -> JournalCorrupt | JournalUnwritable:
-        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
-        refused = (
-            sqlite3.SQLITE_BUSY,
-            sqlite3.SQLITE_CANTOPEN,
-            sqlite3.SQLITE_FULL,
-            sqlite3.SQLITE_PERM,
-            sqlite3.SQLITE_READONLY,
-        )
-        if write and code in refused:
-            return JournalUnwritable(str(self._path), reason_of(error))
+        if write and _code(error) in REFUSED:
+            hint = "; is the disk full?" if _code(error) == sqlite3.SQLITE_FULL else ""
+            return JournalUnwritable(self.where, f"{reason_of(error)}{hint}")
         return JournalCorrupt(self._path, reason_of(error))
 
 
@@ -175,8 +200,19 @@ def _mode_of_reading(path: Path) -> str:
     """Readers keep the log's index beside the file, unless the place is read-only and nobody writes."""
     if os.access(path.parent, os.W_OK):
         return "rw"
+    return "ro" if _has_log(path) else IMMUTABLE
+
+
+def _has_log(path: Path) -> bool:
+    """Whether the file alone is not all there is."""
     log = path.with_name(f"{path.name}-wal")
-    return "ro" if log.exists() and log.stat().st_size else "ro&immutable=1"
+    return log.exists() and log.stat().st_size > 0
+
+
+def _code(error: Exception) -> int:
+    """What SQLite calls it; of its troubles with files only whether it was about writing (SQLITE_FULL)."""
+    code = int(getattr(getattr(error, "orig", None), "sqlite_errorcode", 0))
+    return sqlite3.SQLITE_FULL if code in UNWRITABLE else code & 0xFF
 
 
 def _engine(path: Path, mode: str) -> Engine:

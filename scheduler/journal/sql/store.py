@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from scheduler.errors import JournalCorrupt
+from scheduler.errors import JournalCorrupt, JournalError
 from scheduler.journal.record import JournalRecord, Row, from_row
 
 TABLE_NAME: Final = "run_journal"
@@ -30,6 +30,23 @@ TABLE_NAME: Final = "run_journal"
 
 class Store(Protocol):
     """The rows of one journal."""
+
+    where: str
+    """For people."""
+
+    @property
+    def trouble(self) -> JournalError | None:
+        """What keeps the write that is under way waiting. From any thread."""
+        ...
+
+    @property
+    def far(self) -> bool:
+        """Whether a write may take as long as a network is lost."""
+        ...
+
+    def give_up(self) -> None:
+        """Let a write that waits for a network end with an error. From any thread."""
+        ...
 
     def append(self, row: Row) -> None:
         """Add a row; when this returns it is durable. Raises JournalUnwritable, JournalBusy."""

@@ -93,8 +93,8 @@ class Acquisition:
             trigger.pre_samples,
             channel,
         )
-        taps = np.trim_zeros(np.array(trigger.coefficients, float), "b")
-        self._taps = taps if taps.size else np.zeros(1)
+        last = max((tap for tap, coefficient in enumerate(trigger.coefficients) if coefficient), default=0)
+        self._taps = np.array(trigger.coefficients[: last + 1], float)
         self._record[layout.TAPS] = self._taps.size
 
     def catch_up(self, now: SimTime, buffer_s: float) -> None:

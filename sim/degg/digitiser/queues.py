@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.degg.digitiser.records import STAMP, STAMP_BYTES
+from sim.degg.digitiser.recording.kernels import read_ticks
+from sim.degg.digitiser.records import STAMP_BYTES
 
 Rows = NDArray[np.uint8]
 """(n, STAMP_BYTES): stamps as they are sent."""
@@ -18,11 +19,10 @@ class Queue:
     """Stamps of one channel, in the order of time."""
 
     def __init__(self, data: bytes | bytearray) -> None:
-        stamps = np.frombuffer(bytes(data), STAMP)
         self.rows: Rows = np.frombuffer(bytes(data), np.uint8).reshape(-1, STAMP_BYTES)
-        ticks = stamps["time_low"].astype(np.int64) | stamps["time_high"].astype(np.int64) << 32
-        self.ticks: NDArray[np.int64] = ticks | (stamps["version"] >> 6).astype(np.int64) << 48
-        """(n) their times: 48 bits, and two more in the first byte."""
+        self.ticks: NDArray[np.int64] = np.empty(len(self.rows), np.int64)
+        """(n) their times."""
+        read_ticks(self.rows, self.ticks)
 
     def until(self, tick: float) -> int:
         """How many come not later than this."""

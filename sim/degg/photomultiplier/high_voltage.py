@@ -84,7 +84,8 @@ class HighVoltage:
 
     def glance(self, now: SimTime) -> tuple[bool, float]:
         """Whether it is enabled, and the true voltage, for an onlooker: nothing trips because somebody looks."""
-        tripped = self._faults.active().get("trip_hv", {}).get("channel") == self._number
+        trip = self._faults.parameters("trip_hv")
+        tripped = trip is not None and trip["channel"] == self._number
         on = self._enabled and not tripped
         return on, self._ramped(now) if on else 0.0
 
@@ -96,7 +97,7 @@ class HighVoltage:
     @property
     def restless(self) -> bool:
         """Whether the fault `noisy_hv` is on here."""
-        active = self._faults.active().get("noisy_hv")
+        active = self._faults.parameters("noisy_hv")
         return active is not None and active["channel"] == self._number
 
     def fluctuation(self) -> float:
@@ -121,7 +122,7 @@ class HighVoltage:
         return self.true_volts(now) / self._figures.divider_mohm + 0.02 * abs(drawn)
 
     def _trip_if_faulty(self) -> None:
-        active = self._faults.active().get("trip_hv")
+        active = self._faults.parameters("trip_hv")
         if active is not None and active["channel"] == self._number and self._enabled:
             self._faults.strike("trip_hv")
             self._enabled = False

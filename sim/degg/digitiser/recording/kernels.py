@@ -168,3 +168,14 @@ def write_stamps(
         stamp[4] = (tick >> 32) & 0xFFFF
         stamp[5] = charge & 0xFFFF
         stamp[6] = charge >> 16
+
+
+@compiled
+def read_ticks(stamps: NDArray[np.uint8], ticks: NDArray[np.int64]) -> None:
+    """Times of charge stamps, (n, 14) bytes: 48 bits, and two more in the first byte."""
+    for n in range(ticks.size):
+        stamp = stamps[n]
+        tick = np.int64(stamp[0] >> 6)
+        for byte in range(9, 3, -1):
+            tick = tick << 8 | stamp[byte]
+        ticks[n] = tick
