@@ -98,5 +98,7 @@ def test_what_is_left_is_the_same_as_if_each_had_been_waited_for_also_when_an_an
     events = [(r.event, r.data.get("task")) for r in read_journal(run_dir)]
     for number in range(len(ORDER) - 1):
         # It waits until that one has measured; which of the two ends first is the machine's affair.
-        assert events.index(("task_started", f"m{number + 1}")) < events.index(("task_finished", f"a{number}"))
+        assert events.index(("task_started", f"m{number + 1}")) < events.index(
+            ("task_finished", f"a{number}")
+        )
     assert sorted(task for event, task in events if event == "backup_finished") == sorted(tasks)

@@ -62,7 +62,15 @@ class _Place:
         self.slopes, self.worth = self.slopes[which], self.worth[which]
 
     def move(self, which: NDArray[np.bool_], there: _Place) -> None:
-        """Go where it is better."""
+        """Go there, some or all."""
+        if which.all():
+            self.at, self.expected, self.slopes, self.worth = (
+                there.at,
+                there.expected,
+                there.slopes,
+                there.worth,
+            )
+            return
         self.at[which], self.expected[which] = there.at[which], there.expected[which]
         self.slopes[which], self.worth[which] = there.slopes[which], there.worth[which]
 
@@ -80,17 +88,17 @@ def fit_counts(
 
     counted  (n, bins) which bins take part in each
     """
-    fit = _Fit(np.where(counted, counts, 0.0), counted.astype(np.float64), model, known)
     values = np.clip(start, least, most)
-    converged = np.zeros(len(values), bool)
     rows = np.arange(len(values))
+    every = fit = _Fit(rows, np.where(counted, counts, 0.0), counted.astype(np.float64), model, known)
+    converged = np.zeros(len(values), bool)
     damping = np.full(len(values), 1e-4)
-    place = fit.place(rows, values)
+    place = fit.place(values)
     for _ in range(MOST_STEPS):
-        information, force = fit.information(rows, place)
+        information, force = fit.information(place)
         np.einsum("kii->ki", information)[...] *= 1.0 + damping[:, None]
         trial = np.minimum(np.maximum(place.at + _solved(information, force), least[rows]), most[rows])
-        there = fit.place(rows, trial)
+        there = fit.place(trial)
         gained = there.worth - place.worth
         better = gained >= 0.0
         place.move(better, there)
@@ -102,43 +110,51 @@ def fit_counts(
             break
         if ended.any():
             rows, damping = rows[~ended], damping[~ended]
+            fit = every.of(rows)
             place.keep(~ended)
-    return fit.ended(values, converged)
+    return every.ended(values, converged)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """What is fitted; *rows* say of which histograms."""
+    """What is fitted."""
 
+    rows: Rows
+    """(k) which histograms."""
     counts: NDArray[np.float64]
-    """(n, bins) nothing where it is not counted."""
+    """(k, bins) nothing where it is not counted."""
     counted: NDArray[np.float64]
-    """(n, bins) one or none."""
+    """(k, bins) one or none."""
     model: Model
     known: Known
+    """Of (k, p)."""
 
-    def place(self, rows: Rows, at: NDArray[np.float64]) -> _Place:
+    def of(self, rows: Rows) -> _Fit:
+        """Some of them."""
+        known = Known(self.known.mean[rows], self.known.sigma[rows])
+        return _Fit(rows, self.counts[rows], self.counted[rows], self.model, known)
+
+    def place(self, at: NDArray[np.float64]) -> _Place:
         """What is expected with parameters (k, p), and what they are worth."""
-        expected, slopes = self.model(rows, at)
+        expected, slopes = self.model(self.rows, at)
         expected = np.maximum(expected, 1e-9)
-        away = (at - self.known.mean[rows]) / self.known.sigma[rows]
-        worth = (self.counts[rows] * np.log(expected) - self.counted[rows] * expected).sum(axis=1)
+        away = (at - self.known.mean) / self.known.sigma
+        worth = (self.counts * np.log(expected) - self.counted * expected).sum(axis=1)
         return _Place(at, expected, slopes, worth - 0.5 * (away * away).sum(axis=1))
 
-    def information(self, rows: Rows, place: _Place) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def information(self, place: _Place) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Fisher's information (k, p, p), and the slope (k, p) of the likelihood's logarithm."""
-        weighted = place.slopes * (self.counted[rows] / place.expected)[:, None, :]
+        weighted = place.slopes * (self.counted / place.expected)[:, None, :]
         information = weighted @ place.slopes.transpose(0, 2, 1)
-        force = (weighted @ (self.counts[rows] - place.expected)[:, :, None])[:, :, 0]
-        weight = 1.0 / self.known.sigma[rows] ** 2
+        force = (weighted @ (self.counts - place.expected)[:, :, None])[:, :, 0]
+        weight = 1.0 / self.known.sigma**2
         np.einsum("kii->ki", information)[...] += weight
-        return information, force - (place.at - self.known.mean[rows]) * weight
+        return information, force - (place.at - self.known.mean) * weight
 
     def ended(self, values: NDArray[np.float64], converged: NDArray[np.bool_]) -> Fits:
         """What was found, with errors."""
-        rows = np.arange(len(values))
-        place = self.place(rows, values)
-        covariance = _inverse(self.information(rows, place)[0])
+        place = self.place(values)
+        covariance = _inverse(self.information(place)[0])
         errors = np.sqrt(np.maximum(np.einsum("kii->ki", covariance), 0.0))
         freedom = np.maximum(1, self.counted.sum(axis=1) - values.shape[1])
         apart = self.counted * (self.counts - place.expected) ** 2 / place.expected

@@ -83,8 +83,9 @@ def write(
             for name, array in arrays.items():
                 packed: Any = {} if array.ndim < 2 or not array.size else hdf5plugin.Bitshuffle()
                 file.create_dataset(name, data=array, **packed)
+            about = file.attrs  # asked once: it opens the root group each time
             for name, value in attributes.items():
-                file.attrs[name] = _told(value)
+                about[name] = _told(value)
         with part.open("rb+") as written:
             os.fsync(written.fileno())
         part.replace(path)

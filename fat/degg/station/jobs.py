@@ -7,7 +7,7 @@ the order of their addresses. A job that fails does not stop the others; all fai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
 from fat.degg.station.errors import MeasurementFailed
@@ -22,12 +22,18 @@ def group_of(port: int, bases: Iterable[int]) -> int:
 
 
 def on_each(
-    modules: Sequence[Module], work: Callable[[Module], T], bases: Iterable[int], jobs: int = 4
+    modules: Sequence[Module],
+    work: Callable[[Module], T],
+    bases: Iterable[int],
+    jobs: int = 4,
+    pool: Executor | None = None,
 ) -> tuple[dict[Module, T], dict[Module, Exception]]:
     """Do *work* at each module by the parallel rule. Returns what came of it, and who failed.
 
     bases  base ports of the wire pairs
     jobs   at most so many wire pairs at a time
+    pool   so many threads, none of them at work; whoever is interrupted has to await what they do. None: threads of
+           its own, which have ended when it returns or is interrupted
     """
     if jobs < 1:
         raise ValueError(f"there must be at least one job at a time, not {jobs}")
@@ -48,19 +54,25 @@ def on_each(
     if len(groups) <= 1 or jobs == 1:
         for members in groups.values():
             one_pair(members)
+    elif pool is not None:
+        list(pool.map(one_pair, groups.values()))
     else:
-        with ThreadPoolExecutor(min(jobs, len(groups)), thread_name_prefix="wire pair") as pool:
-            list(pool.map(one_pair, groups.values()))
+        with ThreadPoolExecutor(min(jobs, len(groups)), thread_name_prefix="wire pair") as own:
+            list(own.map(one_pair, groups.values()))
     return {m: results[m] for m in modules if m in results}, {
         m: failures[m] for m in modules if m in failures
     }
 
 
 def each(
-    modules: Sequence[Module], work: Callable[[Module], T], bases: Iterable[int], jobs: int = 4
+    modules: Sequence[Module],
+    work: Callable[[Module], T],
+    bases: Iterable[int],
+    jobs: int = 4,
+    pool: Executor | None = None,
 ) -> dict[Module, T]:
     """The same; raises MeasurementFailed, naming the modules, when a job has failed."""
-    results, failures = on_each(modules, work, bases, jobs)
+    results, failures = on_each(modules, work, bases, jobs, pool)
     if failures:
         raise MeasurementFailed({module.name: error for module, error in failures.items()})
     return results

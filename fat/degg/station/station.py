@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -53,6 +55,7 @@ class Station:
         spend_s: Callable[[float], None] | None = None,
     ) -> None:
         self._endpoints, self._wait_s, self._spend_s = endpoints, wait_s, spend_s or wait_s
+        self._pools: dict[int, ThreadPoolExecutor] = {}
         ports = _numbered(endpoints, "degg.")
         consoles = {port: address for port, address in ports.items() if port < TABLETOP_PORTS}
         wanted = dict.fromkeys(consoles, "") if serials is None else serials
@@ -111,7 +114,8 @@ class Station:
 
         All are carried out; then MeasurementFailed is raised when one has failed.
         """
-        return each(modules, work, self.wire_pairs, jobs)
+        with self._pool(jobs) as pool:
+            return each(modules, work, self.wire_pairs, jobs, pool)
 
     def count_scalers(
         self, thresholds: Mapping[Module, Mapping[int, int]], n: int, **options: Any
@@ -123,7 +127,29 @@ class Station:
         self, modules: Sequence[Module], work: Callable[[Module], T], jobs: int = 4
     ) -> tuple[dict[Module, T], dict[Module, Exception]]:
         """The same; returns results and failures."""
-        return on_each(modules, work, self.wire_pairs, jobs)
+        with self._pool(jobs) as pool:
+            return on_each(modules, work, self.wire_pairs, jobs, pool)
+
+    @contextmanager
+    def _pool(self, jobs: int) -> Iterator[ThreadPoolExecutor | None]:
+        """Threads that stay, for a task comes back hundreds of times; only for the main thread, one call at a time."""
+        if jobs < 1 or threading.current_thread() is not threading.main_thread():
+            yield None
+            return
+        if jobs not in self._pools:
+            self._pools[jobs] = ThreadPoolExecutor(jobs, thread_name_prefix="wire pair")
+        try:
+            yield self._pools[jobs]
+        except (
+            BaseException
+        ):  # as when the engine ends the task: what runs has to end before anything is cleaned up
+            self._end_threads()
+            raise
+
+    def _end_threads(self) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(cancel_futures=True)
+        self._pools.clear()
 
     def wire_pair_of(self, module: Module) -> tuple[WirePair, int]:
         """A module's wire pair, and its address there."""
@@ -197,7 +223,8 @@ class Station:
         return FreezerCamera(self.address("lab.freezer_camera"))
 
     def close(self) -> None:
-        """Leave all connections."""
+        """Leave all connections, and let the threads end."""
+        self._end_threads()
         for module in self.modules.values():
             module.close()
         for pair in self.wire_pairs.values():
