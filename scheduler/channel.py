@@ -12,6 +12,8 @@
 | → | `{"id": n, "answer": {…}}` | they said yes (`scheduler.question.Answer`) |
 | ← | `{"id": n, "keep": value}` | keep it for the next attempt |
 | → | `{"id": n, "kept": true}` | it is durable |
+| ← | `{"id": n, "results": true}` | what did the tasks before me find? |
+| → | `{"id": n, "results": {…}}` | their outputs, by task |
 | ← | `{"alive": true}` | nothing else was said for a while |
 | ← last | `{"result": {...}}` or `{"error": sentence, "traceback": text}` | how it ended |
 """
@@ -19,8 +21,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, Self
 
 MAX_LINE: Final = 8 << 20
@@ -45,7 +47,6 @@ class Job:
     attempt: int
     arguments: Mapping[str, Any]
     parameters: Mapping[str, Any]
-    results: Mapping[str, Mapping[str, Any]]
     environment: Mapping[str, Any]
     positional: Sequence[Any] = ()
     failures: int = 0
@@ -63,9 +64,13 @@ class Job:
     unsure: Sequence[str] = ()
     """Tasks that it does not certainly come after, itself left out."""
 
+    results: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
+    """Outputs of the tasks before it, by task. They stay with the engine until they are asked for: after a thousand
+    tasks it takes longer to send them than most tasks take to begin, and few tasks look at them."""
+
     def to_json(self) -> dict[str, Any]:
-        """The job as JSON values."""
-        return asdict(self)
+        """The job as JSON values, which are not copied."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "results"}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:

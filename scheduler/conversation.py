@@ -79,6 +79,7 @@ class Conversation:
         self._signaller, self._waits, self._grace_s = signaller, waits, grace_s
         self._lines = Lines()
         self._outgoing = bytearray(pack({"job": job.to_json()}))
+        self._results = job.results
         self._ending: Ending | None = None
         self._stopped = False
         self._late: str | None = None
@@ -202,6 +203,8 @@ class Conversation:
                 self._observer.ask(self._asking[1], str(body["text"]), str(Severity(body["severity"])))
         elif "keep" in message:
             self._keep(int(message["id"]), message["keep"])
+        elif "results" in message:
+            self._say({"id": int(message["id"]), "results": self._results()})
         elif "alive" in message:
             pass
         elif "result" in message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -22,7 +23,7 @@ MEASUREMENTS: Final = "measurements"
 
 def look_up(plan: Plan, run_dir: Path) -> Job:
     """To look up everything that a plan calls."""
-    return Job("resolve", "", str(run_dir), "", "", 1, calls_of(plan), {}, {}, {})
+    return Job("resolve", "", str(run_dir), "", "", 1, calls_of(plan), {}, {})
 
 
 def job_of(
@@ -44,7 +45,7 @@ def job_of(
         attempt=task.attempt + 1,
         arguments=task.task.arguments,
         parameters=state.plan.parameters if state.plan else {},
-        results=_results(state, before),
+        results=partial(_results, state, before),
         environment=environment,
         of=task.task.call,
         **(_of_task(state, task, before) if kind == "task" else {"failures": task.unwell}),

@@ -21,9 +21,9 @@ from types import FrameType
 from typing import Any, Final
 
 from scheduler.artefacts import FOLDER, listed
+from scheduler.asking_engine import EarlierResults, EngineClock
 from scheduler.calling import call_with, uncallable
 from scheduler.channel import MAX_KEPT, MAX_NOTE, MAX_NOTICES, MAX_OUTPUTS, Job, Lines, pack
-from scheduler.errors import ClockLost
 from scheduler.journal import canonical
 from scheduler.notify.notice import Notice, Severity
 from scheduler.pictures import keep_picture
@@ -99,33 +99,6 @@ class Channel:
                 finally:
                     self._sending.release()
         return True
-
-
-class EngineClock:
-    """Time by way of the engine: only the engine's process takes part in the bench's clock."""
-
-    def __init__(self, channel: Channel, *, timed: bool = True) -> None:
-        self._channel, self._timed = channel, timed
-        self._asking = threading.Lock()
-
-    def now_ns(self) -> int:
-        """The time now."""
-        return self._ask(None)
-
-    def wait_until(self, t_ns: int) -> int:
-        """Block until then. Raises RuntimeError in a task that takes no part in time."""
-        if not self._timed:
-            raise RuntimeError(
-                "the plan says timed = false: this task takes no part in time, and cannot wait on it"
-            )
-        return self._ask(t_ns)
-
-    def _ask(self, wait: int | None) -> int:
-        with self._asking:
-            answer = self._channel.inquire({"wait": wait})
-        if "lost" in answer:
-            raise ClockLost(answer["lost"])
-        return int(answer["now"])
 
 
 class ChannelReporter:
@@ -210,9 +183,9 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
     try:
         if job.kind == "resolve":
             return {"result": uncallable(job.arguments)}
-        clock = EngineClock(channel, timed=job.timed)
+        clock = EngineClock(channel.inquire, timed=job.timed)
         if job.begin_at_ns is not None:
-            EngineClock(channel).wait_until(job.begin_at_ns)
+            EngineClock(channel.inquire).wait_until(job.begin_at_ns)
         context = TaskContext(
             run_dir=Path(job.run_dir),
             task_id=job.task_id,
@@ -220,7 +193,7 @@ def carry_out(job: Job, channel: Channel) -> dict[str, Any]:
             attempt=job.attempt,
             arguments=job.arguments,
             parameters=job.parameters,
-            results=job.results,
+            results=EarlierResults(channel.inquire),
             environment=job.environment,
             clock=clock,
             failures=job.failures,

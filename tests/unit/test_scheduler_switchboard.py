@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from scheduler.switchboard import Switchboard
 from scheduler.waits import Waits
 from scheduler.wake import Wake
 
-JOB = Job("task", "m:f", "", "a", "A", 1, {}, {}, {}, {})
+JOB = Job("task", "m:f", "", "a", "A", 1, {}, {}, {})
 
 
 class Ends:
@@ -84,3 +86,8 @@ def test_after_an_end_that_could_not_be_written_down_the_others_are_still_heard_
             assert all(link.fileno() == -1 for link in links)
             wake.ring()
             assert board.turn() == []
+
+
+def test_what_earlier_tasks_found_stays_with_the_engine_until_a_task_looks() -> None:
+    job = replace(JOB, results=lambda: pytest.fail("nobody has looked"))
+    assert Job.from_json(json.loads(pack({"job": job.to_json()}))["job"]).results() == {}
