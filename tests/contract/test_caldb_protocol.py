@@ -26,7 +26,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         assert serving.stdout is not None
         try:
             address = json.loads(serving.stdout.readline())["rest"]
-            with httpx.Client(base_url=f"{address}/api/", trust_env=False) as http:
+            with httpx.Client(base_url=f"{address}/api/", trust_env=False, verify=False) as http:
                 yield http
         finally:
             serving.terminate()

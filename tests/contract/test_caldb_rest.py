@@ -104,7 +104,7 @@ def opener(tmp_path: Path, caldb_database: str) -> Opener:
         addresses = {name: await server.start() for name, server in servers.items()}
         try:
             async with httpx.AsyncClient(
-                base_url=addresses["rest"] + "/api/", trust_env=False, timeout=60
+                base_url=addresses["rest"] + "/api/", trust_env=False, verify=False, timeout=60
             ) as http:
                 yield Rest(http, clock, faults, Path(addresses["store"]), addresses["rest"])
         finally:

@@ -44,7 +44,7 @@ def api(store: Path) -> Iterator[httpx.Client]:
         assert serving.stdout is not None
         try:
             address = json.loads(serving.stdout.readline())["rest"]
-            with httpx.Client(base_url=f"{address}/api/", trust_env=False) as http:
+            with httpx.Client(base_url=f"{address}/api/", trust_env=False, verify=False) as http:
                 yield http
         finally:
             serving.terminate()

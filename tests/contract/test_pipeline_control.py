@@ -50,7 +50,9 @@ def client() -> Iterator[httpx.Client]:
         [Slot("boil", "heat", kettle.boil, allowed=(State.PASSIVE,))],
     )
     server = ControlServer(control_app(Registry([device]), TOKEN))
-    with httpx.Client(base_url=server.start(), headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+    with httpx.Client(
+        base_url=server.start(), headers={"Authorization": f"Bearer {TOKEN}"}, verify=False
+    ) as http:
         yield http
     server.stop()
     server.stop()

@@ -36,7 +36,7 @@ class Unit:
 
     async def start(self) -> None:
         self.endpoints = {name: str(await server.start()) for name, server in self.servers.items()}
-        self.http = httpx.AsyncClient(base_url=self.endpoints["api"], timeout=60)
+        self.http = httpx.AsyncClient(base_url=self.endpoints["api"], timeout=60, verify=False)
 
     async def stop(self) -> None:
         await self.http.aclose()

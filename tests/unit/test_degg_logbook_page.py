@@ -66,7 +66,9 @@ def browser(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Cli
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
     ready.wait()
-    with httpx.Client(base_url=address, follow_redirects=True, trust_env=False, timeout=60) as client:
+    with httpx.Client(
+        base_url=address, follow_redirects=True, trust_env=False, verify=False, timeout=60
+    ) as client:
         yield client
     loop.call_soon_threadsafe(end.set)
     thread.join()

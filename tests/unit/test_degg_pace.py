@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fat.degg.commands.create_ini import create_ini
+from fat.degg.records.run_file import RunFile
 from fat.degg.schedule.build import sections
 from fat.degg.schedule.plan import task_of
 from fat.degg.schedule.section import Section
@@ -142,9 +145,26 @@ class Lab:
         self.steps_s.append(seconds)
         self.now += round(seconds * 1e9)
 
-    def context(self, kept: Any = None) -> TaskContext:
-        made = TaskContext(Path(), "online_mon_0", "online_mon_0", 1, {}, {}, {}, {}, self, self.told)
+    def context(self, kept: Any = None, **parameters: str) -> TaskContext:
+        made = TaskContext(Path(), "online_mon_0", "online_mon_0", 1, {}, parameters, {}, {}, self, self.told)
         return replace(made, kept=kept)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A module, as far as the box asks."""
+
+    port: int
+
+
+@pytest.fixture
+def run_file(tmp_path: Path) -> str:
+    """A run of three modules."""
+    papers = {}
+    for port in (5000, 5001, 5002):
+        papers[f"DEgg2021-3-{port}"] = path = tmp_path / f"{port}.json"
+        path.write_text(json.dumps({"DEggSerialNumber": f"DEgg2021-3-{port}", "Port": port}))
+    return str(RunFile.create(tmp_path / "json", "", date(2026, 3, 1), papers).path)
 
 
 def passes(lab: Lab, minutes: float, kept: Any = None) -> None:
@@ -197,20 +217,22 @@ def test_a_comment_may_name_a_temperature(comment: str, celsius: float | None) -
     assert named_celsius(comment) == celsius
 
 
-def test_a_measurement_that_begins_elsewhere_is_told_of() -> None:
-    boards: Any = {"5000": 15.5, "5001": 14.5, "5002": 13.5}
+def test_a_measurement_that_begins_elsewhere_is_told_of(run_file: str) -> None:
+    boards: Any = {Board(5000): 15.5, Board(5001): 14.5, Board(5002): 13.5}
     lab = Lab()
-    assert celsius_as_it_begins(lab.context(), boards, "at -40 C") == pytest.approx(2.0)
+    context = lab.context(run_file=run_file)
+    assert celsius_as_it_begins(context, boards, "at -40 C") == pytest.approx(2.0)
     assert lab.told.warnings() == "online_mon_0 (at -40 C) began while the box was at 2 C, 42 C away"
     assert lab.told.notes == ["online_mon_0 (at -40 C) began while the box was at 2 C"]
 
 
-def test_a_measurement_that_begins_where_it_should_is_not() -> None:
-    boards: Any = {"5000": 14.5}
+def test_a_measurement_that_begins_where_it_should_is_not(run_file: str) -> None:
+    boards: Any = {Board(5000): 14.5}
     lab = Lab()
+    context = lab.context(run_file=run_file)
     for comment in ("at 5 C", "at room temperature", "moving"):
-        celsius_as_it_begins(lab.context(), boards, comment)
-    celsius_as_it_begins(lab.context(), {}, "at -40 C")
+        celsius_as_it_begins(context, boards, comment)
+    celsius_as_it_begins(context, {}, "at -40 C")
     assert (lab.told.notices, lab.told.notes) == ([], [])
 
 
