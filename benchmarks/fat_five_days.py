@@ -40,7 +40,7 @@ plan = "degg"
 [fat.degg]
 schedule = "{schedule}"
 """
-LOOK_S = 2.0
+LOOK_S = 0.5
 LAST_BYTES = 2000
 DAY_NS = 86_400 * 10**9
 

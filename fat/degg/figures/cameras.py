@@ -20,6 +20,8 @@ MOST: Final = 96
 """Cameras of a sheet."""
 FOUND, MISSING = "#56b4e9", "#d55e00"
 DPI: Final = 110
+GAP, TITLE = 12, 22
+"""Pixels between two pictures of the sheet, and above each for its name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,26 +37,35 @@ class Shot:
 
 
 def contact_sheet(shots: Sequence[Shot]) -> bytes:
-    """A PNG of all pictures in one scale of brightness: a circle where an LED was found, a cross where not."""
+    """A PNG of all pictures in one scale of brightness: a circle where an LED was found, a cross where not.
+
+    All lie in one image with one pair of axes: forty-eight pairs would take seconds to lay out.
+    """
     shots = list(shots)[:MOST]
     columns = min(COLUMNS, max(1, len(shots)))
     rows = max(1, ceil(len(shots) / columns))
-    figure = Figure(figsize=(1.75 * columns, 1.6 * rows + 0.3), layout="constrained")
-    top = max((float(np.percentile(shot.picture, 99.9)) for shot in shots), default=1.0)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, shot in zip(grid.flat, shots, strict=False):
-        axes.imshow(_small(shot.picture), cmap="cividis", vmin=0.0, vmax=top)
-        axes.set_title(shot.name, fontsize=6.5, color="black" if shot.found else MISSING)
+    small = [_small(shot.picture) for shot in shots]
+    height, width = (max((part.shape[axis] for part in small), default=1) for axis in (0, 1))
+    across, down = columns * (width + GAP), rows * (height + GAP + TITLE)
+    sheet = np.full((down, across), np.nan)
+    figure = Figure(figsize=(across / DPI, down / DPI), dpi=DPI)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), frameon=False, xticks=[], yticks=[])
+    for number, (shot, part) in enumerate(zip(shots, small, strict=True)):
+        top, left = (
+            number // columns * (height + GAP + TITLE) + TITLE,
+            number % columns * (width + GAP) + GAP / 2,
+        )
+        sheet[top : top + part.shape[0], int(left) : int(left) + part.shape[1]] = part
+        middle = left + width / 2
+        colour = "black" if shot.found else MISSING
+        axes.text(middle, top - 3, shot.name, fontsize=6.5, ha="center", va="bottom", color=colour)
         if shot.found:
-            at = shot.column / BLOCK, shot.row / BLOCK
+            at = left + shot.column / BLOCK, top + shot.row / BLOCK
             axes.plot(*at, "o", markersize=15, markerfacecolor="none", markeredgecolor=FOUND)
         else:
-            axes.text(
-                0.5, 0.5, "✕", transform=axes.transAxes, color=MISSING, ha="center", va="center", fontsize=22
-            )
-    figure.set_dpi(DPI)
+            axes.text(middle, top + height / 2, "✕", color=MISSING, ha="center", va="center", fontsize=22)
+    brightest = max((float(np.percentile(part, 99.9)) for part in small), default=1.0)
+    axes.imshow(sheet, cmap="cividis", vmin=0.0, vmax=brightest, aspect="auto", interpolation="nearest")
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()

@@ -17,7 +17,7 @@ from scheduler.order import ALL
 RESOURCE: Final = "analyses"
 AT_A_TIME: Final = 1
 """One needs a core; measurements and simulated instruments take turns on another one."""
-MOST_OPEN: Final = 3
+MOST_OPEN: Final = 10
 """When so many may run or wait, the measurement of the next one waits for them: verdicts must not come hours later."""
 ANALYSIS: Final = "fat.degg.tasks.remote:trigger_remote_wrapper"
 OURS: Final = "fat.degg.tasks."
