@@ -101,4 +101,5 @@ def test_what_is_left_is_the_same_as_if_each_had_been_waited_for_also_when_an_an
         assert events.index(("task_started", f"m{number + 1}")) < events.index(
             ("task_finished", f"a{number}")
         )
-    assert sorted(task for event, task in events if event == "backup_finished") == sorted(tasks)
+    # One archive may hold two tasks, where both ended while another one was made.
+    assert all(task.backup is not None and task.backup.verified for task in tasks.values())

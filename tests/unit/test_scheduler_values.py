@@ -189,4 +189,4 @@ def test_a_task_is_told_what_earlier_ones_found_but_not_what_was_measured_for_pe
         },
     )
     job = job_of(state, "task", "m:f", state.tasks["second"], tmp_path, {})
-    assert job.results == {"first": {"gains": [1, 2]}}
+    assert job.results() == {"first": {"gains": [1, 2]}}
