@@ -6,6 +6,7 @@ and from fsspec's own settings (`~/.config/fsspec`, `FSSPEC_S3_ENDPOINT_URL`); n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 from collections.abc import Iterator
@@ -73,6 +74,8 @@ class Filesystem:
                 from fsspec.core import url_to_fs
 
                 files, root = url_to_fs(self.address)
+                if isinstance(loop := getattr(files, "loop", None), asyncio.AbstractEventLoop):
+                    loop.call_soon_threadsafe(loop.set_exception_handler, _tell_once)
                 self._opened = files, root.rstrip("/")
             yield self._opened
         except ImportError as error:
@@ -84,3 +87,9 @@ class Filesystem:
         extra = EXTRAS.get(self._protocol)
         advice = f"pip install 'stellwerk[{extra}]'" if extra else str(error)
         return f"the package that reaches {self._protocol}:// is not installed here: {advice}"
+
+
+def _tell_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A line that breaks ends the request, which tells why; its parts that nobody waits for need no traceback each."""
+    if not isinstance(context.get("exception"), OSError):
+        loop.default_exception_handler(context)

@@ -107,7 +107,9 @@ def test_a_run_comes_back_from_storage_that_is_not_ours(storage, undisturbed, tm
     assert all(task.backup.verified for task in open_run(run_dir).tasks.values() if task.backup)
 
 
-def test_a_line_that_breaks_in_the_middle_of_a_copy_costs_that_copy_alone(storage, tmp_path, undisturbed):
+def test_a_line_that_breaks_in_the_middle_of_a_copy_costs_that_copy_alone(
+    storage, tmp_path, undisturbed, capfd
+):
     line = storage.behind_a_line()
     bench, run_dir = bench_file(tmp_path, storage.address), create_run(tmp_path / "fat", PLAN)
     command = [HERE / "scheduler_backed_up.py", bench, run_dir]
@@ -146,6 +148,7 @@ def test_a_line_that_breaks_in_the_middle_of_a_copy_costs_that_copy_alone(storag
     assert open_run(run_dir).archives[0] == good
     assert storage.files() == [archive.file for archive in open_run(run_dir).archives]
     assert list(unsaved(open_run(run_dir), storage.address)) == []  # the archive after c holds b too
+    assert "never retrieved" not in capfd.readouterr().err, "people at a terminal are told once"
     assert comparable(record(run_dir)) == undisturbed
 
 
