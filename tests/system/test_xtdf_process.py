@@ -117,7 +117,13 @@ def test_trains_arrive_as_the_truth_says(start: Start, receiver: socket.socket, 
     assert blocks[1][64 : 64 + expected.nbytes] == expected.tobytes()
 
     status = child.ask({"id": 1, "op": "status"})["ok"]["agipd"]
-    assert status == {"faults": {}, "struck": {}, "problems": []}
+    # A machine that has other work may send a train late, and the simulator says so.
+    late = [
+        problem
+        for problem in status["problems"]
+        if "longer than the 100 ms between trains" in problem["text"]
+    ]
+    assert status == {"faults": {}, "struck": {}, "problems": late}
     with h5py.File(tmp_path / "truth" / "agipd.h5") as file:
         assert file.attrs["seed"] == str(SEED)
         group = file["06"]
